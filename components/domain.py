@@ -1,0 +1,240 @@
+"""The words of Evercurrent as types.
+
+One word per idea, the same in Python, SQL, JSON and logs. Everything here is frozen
+and depends on numpy alone, so that every other part may import it.
+
+Time is an integer: microseconds since the epoch, UTC. Windows are half-open,
+``[start, cutoff)``. Raw ids are strings at every boundary; inside, an id of a field is
+its *key*, a 64-bit hash of ``(field, id)`` (see ``components.ranker.features``).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Keys: TypeAlias = npt.NDArray[np.uint64]
+Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+MISSING_KEY = np.uint64(0)
+"""The key of "no value": no id hashes to it, every table reads zeros for it."""
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+
+
+def iso(instant: int) -> str:
+    """ISO 8601 text of an instant in microseconds.
+
+    >>> iso(1_362_062_307_000_000)
+    '2013-02-28T14:38:27Z'
+    """
+    return datetime.fromtimestamp(instant / SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class EvercurrentError(Exception):
+    """Bad news with one line for people: what was received, what is allowed, where to look."""
+
+
+class ContractBroken(EvercurrentError):
+    """The data is wrong: stop the turn, or quarantine the rows. Retrying does not help."""
+
+
+class Transient(EvercurrentError):
+    """The world is busy (a lock, a port, a full queue): the same call may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The gate or a diagnostic says no. A normal result, stored; never raised.
+
+    `figure` is what was measured, `limit` what is allowed, `advice` what to do about it.
+    """
+
+    reason: str
+    figure: float
+    limit: float
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.figure:.4g} (limit {self.limit:.4g}); {self.advice}"
+
+
+class Verdict(StrEnum):
+    """What the gate says about a challenger."""
+
+    PROMOTE = "PROMOTE"
+    HOLD = "HOLD"
+    ROLL_BACK = "ROLL_BACK"
+
+
+class DriftAction(StrEnum):
+    """What to do about drift; ordered from nothing to stop."""
+
+    NONE = "NONE"
+    REFRESH_MEMORY = "REFRESH_MEMORY"
+    UPDATE = "UPDATE"
+    WIDEN_EXPLORATION = "WIDEN_EXPLORATION"
+    REBUILD = "REBUILD"
+    HALT = "HALT"
+
+
+class FieldKind(StrEnum):
+    """How a field's values become model input."""
+
+    ID = "id"
+    CATEGORICAL = "categorical"
+    MULTI = "multi"
+    NUMERIC = "numeric"
+
+
+class FieldOf(StrEnum):
+    """Whom a field describes: decides where its value is looked up."""
+
+    USER = "user"
+    ITEM = "item"
+    CONTEXT = "context"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the feature spec.
+
+    Attributes
+    ----------
+    name : unique among the fields; also the salt of its keys.
+    kind, of : see `FieldKind`, `FieldOf`.
+    width : columns it takes in `Examples.keys`; above 1 only for `MULTI` (values
+        beyond `width` are dropped, fewer are padded with `MISSING_KEY`); 0 for `NUMERIC`.
+    """
+
+    name: str
+    kind: FieldKind
+    of: FieldOf
+    width: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """The fields of a source in order; fixes the columns of `Examples`.
+
+    The first field is the user's id, the second the item's id, always.
+    """
+
+    fields: tuple[Field, ...]
+
+    @property
+    def keyed(self) -> tuple[Field, ...]:
+        """Fields that take key columns, in column order."""
+        return tuple(f for f in self.fields if f.kind is not FieldKind.NUMERIC)
+
+    @property
+    def numeric(self) -> tuple[Field, ...]:
+        """Fields that take numeric columns, in column order."""
+        return tuple(f for f in self.fields if f.kind is FieldKind.NUMERIC)
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """Field name -> its slice of the columns of `Examples.keys`."""
+        out, at = {}, 0
+        for field in self.keyed:
+            out[field.name] = slice(at, at + field.width)
+            at += field.width
+        return out
+
+    @property
+    def key_columns(self) -> int:
+        """C, the number of columns of `Examples.keys`."""
+        return sum(field.width for field in self.keyed)
+
+    @property
+    def field_of_column(self) -> Ints:
+        """(C,) index into `keyed` of the field that owns each key column."""
+        return np.repeat(np.arange(len(self.keyed)), [f.width for f in self.keyed])
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a ranker and a memory see of n (user, item, context) triples.
+
+    Attributes
+    ----------
+    keys : (n, C) uint64, hashed ids in the columns of the feature spec.
+    numeric : (n, M) float32, missing values as nan.
+    at : (n,) int64, microseconds: when the item was, or would be, shown.
+    """
+
+    keys: Keys
+    numeric: Floats
+    at: Ints
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def take(self, index: Ints | Bools | slice) -> "Examples":
+        """The rows at `index`, in that order."""
+        return Examples(self.keys[index], self.numeric[index], self.at[index])
+
+    @staticmethod
+    def concat(parts: "list[Examples]") -> "Examples":
+        """Rows of all parts, in order."""
+        return Examples(
+            np.concatenate([p.keys for p in parts]),
+            np.concatenate([p.numeric for p in parts]),
+            np.concatenate([p.at for p in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Matured:
+    """Examples whose reward is known: n rows, `reward` (n,) float32 in [0, 1]."""
+
+    examples: Examples
+    reward: Floats
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+    def take(self, index: Ints | Bools | slice) -> "Matured":
+        """The rows at `index`, in that order."""
+        return Matured(self.examples.take(index), self.reward[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a ranker says: `logit` (n,) float32 and `hidden` (n, H) float32.
+
+    `hidden` is the last hidden layer, the key of the similarity views of the memory.
+    """
+
+    logit: Floats
+    hidden: Floats
+
+    @property
+    def probability(self) -> Floats:
+        """(n,) expected reward, sigmoid of the logit."""
+        return (1 / (1 + np.exp(-self.logit.astype(np.float64)))).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Half-open ``[start, cutoff)``, microseconds UTC."""
+
+    start: int
+    cutoff: int
+
+    def __post_init__(self) -> None:
+        if self.start >= self.cutoff:
+            raise ValueError(f"window [{iso(self.start)}, {iso(self.cutoff)}) is empty; start must precede cutoff")
+
+    def __str__(self) -> str:
+        return f"[{iso(self.start)}, {iso(self.cutoff)})"

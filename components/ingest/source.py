@@ -1,0 +1,157 @@
+"""What a source's columns mean, read from ``<name>.toml``: a log is described, not programmed.
+
+The description is data with a contract (pydantic, unknown keys are errors), so that a
+stranger's Parquet or CSV needs a file of twenty lines and no code.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
+
+Scalar = str | int | float | bool
+
+
+class Frozen(BaseModel):
+    """A frozen description in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TimeColumn(Frozen):
+    """The instant an item was shown: `column`, and the unit of its numbers (`iso` for text or timestamps)."""
+
+    column: str
+    unit: Literal["s", "ms", "us", "iso"]
+
+
+class OutcomeColumn(Frozen):
+    """What the user did: `column`, the outcome's `kind`, and which values count as reward 1.
+
+    Exactly one of `at_least`, `equals`, `one_of` says what is positive.
+    """
+
+    column: str
+    kind: str
+    at_least: float | None = None
+    equals: Scalar | None = None
+    one_of: tuple[Scalar, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "OutcomeColumn":
+        rules = [r for r in (self.at_least, self.equals, self.one_of) if r is not None]
+        if len(rules) != 1:
+            raise ValueError(f"outcome has {len(rules)} rules; exactly one of at_least, equals, one_of is allowed")
+        return self
+
+
+class Columns(Frozen):
+    """Names of the log's columns for what every log may carry; only user and item are needed.
+
+    A log without `propensity` can be learned from but not evaluated by weighting. Without
+    `request_id` each row is a request of its own; without `eligible` (a list of item ids)
+    the eligible set is unknown.
+    """
+
+    user_id: str
+    item_id: str
+    request_id: str | None = None
+    impression_id: str | None = None
+    position: str | None = None
+    propensity: str | None = None
+    eligible: str | None = None
+    generation: str | None = None
+    outcome_at: str | None = None
+
+
+class SideTable(Frozen):
+    """A table of attributes beside the log: file relative to the description, and its id column."""
+
+    path: str
+    key: str
+
+
+class FieldColumn(Frozen):
+    """One model field and the column it is read from (default: the column of the same name)."""
+
+    name: str
+    kind: FieldKind
+    of: FieldOf
+    column: str | None = None
+    width: int = 1
+    edges: tuple[float, ...] | None = None
+    """Cuts a numeric column into ``len(edges) + 1`` categories."""
+
+    def field(self) -> Field:
+        """The field of the feature spec."""
+        width = 0 if self.kind is FieldKind.NUMERIC else self.width
+        return Field(self.name, self.kind, self.of, width)
+
+
+class WorldColumns(Frozen):
+    """How the recorded-log world makes requests: one per user and `period`, answered with `slate_size` items."""
+
+    period: Literal["day", "week"] = "week"
+    slate_size: int = 1
+
+
+class Source(Frozen):
+    """The description of one source.
+
+    Attributes
+    ----------
+    path : the log that ships with the description, if any, relative to it.
+    pretrain : length of the stretch generation 1 is trained on, such as ``8w`` or ``4d``.
+    attribution : seconds after which an impression without outcome counts as reward 0.
+    """
+
+    name: str
+    title: str
+    path: str | None = None
+    licence: str | None = None
+    pretrain: str = "8w"
+    attribution: float = 0.0
+    columns: Columns
+    time: TimeColumn
+    outcome: OutcomeColumn
+    users: SideTable | None = None
+    items: SideTable | None = None
+    fields: tuple[FieldColumn, ...]
+    world: WorldColumns = WorldColumns()
+
+    @model_validator(mode="after")
+    def _starts_with_ids(self) -> "Source":
+        names = [f.name for f in self.fields]
+        if names[:2] != ["user", "item"]:
+            raise ValueError(f"fields start with {names[:2]}; the first two must be named user and item")
+        if len(set(names)) < len(names):
+            raise ValueError(f"fields repeat a name: {sorted(n for n in set(names) if names.count(n) > 1)}")
+        return self
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The feature spec of the source."""
+        return FeatureSpec(tuple(f.field() for f in self.fields))
+
+
+def read_source(path: Path) -> Source:
+    """The description at `path`.
+
+    Raises
+    ------
+    ContractBroken
+        If the file is missing, is not TOML, or breaks the contract; one line.
+    """
+    try:
+        return Source.model_validate(tomllib.loads(path.read_text()))
+    except FileNotFoundError:
+        raise ContractBroken(f"no source description at {path}; allowed is a .toml file as in docs/sources.md") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ContractBroken(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise ContractBroken(f"{path}, {where}: {first['msg']}; see docs/sources.md") from None

@@ -1,0 +1,179 @@
+"""Raw ids to keys: the one place where a value of the log becomes model input.
+
+A key is a 64-bit hash of ``(field, value)``. Hashing happens before the vocabulary, so
+that the vocabulary, the memory and the policy share one alphabet, no id needs a central
+registry, and what an id means never depends on which generation saw it first. With 64
+bits a million ids collide with probability 3e-8 (birthday bound n^2 / 2^65); rows are
+still exact, because the vocabulary maps each key to a row of its own.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from components.domain import (
+    DAY,
+    HOUR,
+    MISSING_KEY,
+    Examples,
+    FeatureSpec,
+    Field,
+    FieldKind,
+    FieldOf,
+    Floats,
+    Ints,
+    Keys,
+)
+
+CLOCK_FIELDS = ("hour", "weekday")
+"""Context fields that are read off the clock (UTC) instead of the log."""
+
+
+def hash_ids(field: str, values: Sequence[str | None] | np.ndarray) -> Keys:
+    """Keys of raw values of one field, shape as given; missing values get `MISSING_KEY`.
+
+    >>> hash_ids("user", ["7", "8", None])
+    array([16297357102078223265, 15637745798954705586,                    0],
+          dtype=uint64)
+    """
+    raw = np.asarray(values, dtype=object)
+    flat = raw.ravel()
+    missing = pd.isna(flat)
+    salt = hashlib.blake2b(field.encode(), digest_size=8).hexdigest()
+    text = np.where(missing, "", flat.astype(str)).astype(object)
+    keys = pd.util.hash_array(text, hash_key=salt, categorize=len(text) > 1000).astype(np.uint64)
+    keys[keys == MISSING_KEY] = np.uint64(1)
+    keys[missing] = MISSING_KEY
+    return keys.reshape(raw.shape)
+
+
+def cross_keys(*columns: Keys) -> Keys:
+    """Key of a combination of keys, elementwise (broadcast); missing if any part is.
+
+    The mix is splitmix64's finaliser over the running combination.
+    """
+    mixed = np.zeros(np.broadcast_shapes(*(c.shape for c in columns)), np.uint64)
+    missing = np.zeros(mixed.shape, bool)
+    with np.errstate(over="ignore"):
+        for column in columns:
+            mixed = (mixed ^ column) + np.uint64(0x9E3779B97F4A7C15)
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            mixed = mixed ^ (mixed >> np.uint64(31))
+            missing |= column == MISSING_KEY
+    mixed[mixed == MISSING_KEY] = np.uint64(1)
+    mixed[missing] = MISSING_KEY
+    return mixed
+
+
+def hash_lists(field: Field, values: Sequence[Sequence[str] | None] | np.ndarray) -> Keys:
+    """Keys of a multi-valued field, (n, width): the first `width` values, padded with `MISSING_KEY`."""
+    keys = np.full((len(values), field.width), MISSING_KEY, np.uint64)
+    lists = [[] if v is None else list(v)[: field.width] for v in values]
+    lengths = np.array([len(v) for v in lists], np.int64)
+    flat = hash_ids(field.name, [value for v in lists for value in v])
+    row = np.repeat(np.arange(len(lists)), lengths)
+    within = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    keys[row, within] = flat
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is known of users, or of items: one row per id, and a last row of "nothing known".
+
+    Attributes
+    ----------
+    ids : raw ids, unique, m of them.
+    keys : field name -> (m + 1, width) keys; numeric: field name -> (m + 1,) float32.
+    """
+
+    ids: pd.Index
+    keys: Mapping[str, Keys]
+    numeric: Mapping[str, Floats]
+
+    @classmethod
+    def build(cls, frame: pd.DataFrame, id_column: str, spec: FeatureSpec, of: FieldOf) -> "Attributes":
+        """From a frame with one column per field of `of`, apart from the id itself, which is `id_column`."""
+        keys: dict[str, Keys] = {}
+        numeric: dict[str, Floats] = {}
+        for field in spec.fields:
+            if field.of is not of or field.kind is FieldKind.ID and field.name == of.value:
+                continue
+            values = frame[field.name].to_numpy()
+            if field.kind is FieldKind.NUMERIC:
+                numeric[field.name] = np.append(values.astype(np.float32), np.float32(np.nan))
+            elif field.kind is FieldKind.MULTI:
+                keys[field.name] = np.vstack([hash_lists(field, values), np.zeros((1, field.width), np.uint64)])
+            else:
+                keys[field.name] = np.append(hash_ids(field.name, values), MISSING_KEY)[:, None]
+        return cls(pd.Index(frame[id_column].astype(str)), keys, numeric)
+
+    def rows(self, ids: np.ndarray) -> Ints:
+        """(n,) row of each raw id; the last row for an id that is not known."""
+        found = self.ids.get_indexer(pd.Index(ids))
+        return np.where(found < 0, len(self.ids), found)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Raw ids to `Examples`, the same online and offline."""
+
+    spec: FeatureSpec
+    users: Attributes
+    items: Attributes
+
+    def encode(
+        self, user_ids: np.ndarray, item_ids: np.ndarray, at: Ints, context: Mapping[str, np.ndarray]
+    ) -> Examples:
+        """Examples of n triples; `context` maps a context field to its n raw values, absent ones are missing.
+
+        An id never seen is no error: its key is its hash, which the vocabulary answers
+        with the out-of-vocabulary row.
+        """
+        user_rows, item_rows = self.users.rows(user_ids), self.items.rows(item_ids)
+        keys = np.full((len(at), self.spec.key_columns), MISSING_KEY, np.uint64)
+        numeric = np.full((len(at), len(self.spec.numeric)), np.nan, np.float32)
+        columns = self.spec.columns
+        for field in self.spec.keyed:
+            keys[:, columns[field.name]] = self._keys(field, user_ids, item_ids, user_rows, item_rows, at, context)
+        for column, field in enumerate(self.spec.numeric):
+            side = {FieldOf.USER: (self.users, user_rows), FieldOf.ITEM: (self.items, item_rows)}.get(field.of)
+            if side is not None:
+                numeric[:, column] = side[0].numeric[field.name][side[1]]
+            elif field.name in context:
+                numeric[:, column] = pd.to_numeric(pd.Series(context[field.name]), errors="coerce")
+        return Examples(keys, numeric, np.asarray(at, np.int64))
+
+    def _keys(  # noqa: PLR0913 - the six columns a value can come from
+        self,
+        field: Field,
+        user_ids: np.ndarray,
+        item_ids: np.ndarray,
+        user_rows: Ints,
+        item_rows: Ints,
+        at: Ints,
+        context: Mapping[str, np.ndarray],
+    ) -> Keys:
+        if field.of is FieldOf.CONTEXT:
+            return _context_keys(field, at, context)
+        ids, rows, side = (
+            (user_ids, user_rows, self.users) if field.of is FieldOf.USER else (item_ids, item_rows, self.items)
+        )
+        if field.name == field.of.value:
+            return hash_ids(field.name, ids)[:, None]
+        return side.keys[field.name][rows]
+
+
+def _context_keys(field: Field, at: Ints, context: Mapping[str, np.ndarray]) -> Keys:
+    if field.name in context:
+        values = context[field.name]
+        return hash_lists(field, values) if field.kind is FieldKind.MULTI else hash_ids(field.name, values)[:, None]
+    if field.name == "hour":
+        return hash_ids("hour", (at % DAY) // HOUR)[:, None]
+    if field.name == "weekday":
+        return hash_ids("weekday", (at // DAY + 3) % 7)[:, None]
+    return np.full((len(at), field.width), MISSING_KEY, np.uint64)
