@@ -148,7 +148,9 @@ def read_source(path: Path) -> Source:
     try:
         return Source.model_validate(tomllib.loads(path.read_text()))
     except FileNotFoundError:
-        raise ContractBroken(f"no source description at {path}; allowed is a .toml file as in docs/sources.md") from None
+        raise ContractBroken(
+            f"no source description at {path}; allowed is a .toml file as in docs/sources.md"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ContractBroken(f"{path} is not TOML: {error}") from None
     except ValidationError as error:

@@ -1,0 +1,41 @@
+# One command each; all of them call `setup`, which does nothing when the lock has not changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_FOLDER ?= .evercurrent
+PORT ?= 3000
+ARGS ?=
+
+.PHONY: run test serve setup bench lint clean
+
+run: setup        ## replay eight weeks of the embedded log through the loop
+	$(BIN)/evercurrent replay --source movietweetings --home $(HOME_FOLDER) $(ARGS)
+
+test: setup lint  ## linters, types, import contracts, then the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+serve: setup      ## serve the champion on 127.0.0.1:3000
+	$(BIN)/evercurrent serve --home $(HOME_FOLDER) --port $(PORT) $(ARGS)
+
+bench: setup      ## the adaptation benchmark on the embedded data
+	$(BIN)/python -m benchmarks.adaptation --source movietweetings --out benchmarks/results $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: $(VENV)/.installed
+
+# torch goes first and alone: with it in place nothing else pulls a build of another kind.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
+	touch $@
+
+clean:            ## remove the environment and all state
+	rm -rf $(VENV) $(HOME_FOLDER)

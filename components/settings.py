@@ -1,0 +1,56 @@
+"""All stages' settings in one frozen tree, loaded once in a shell and passed down.
+
+Each stage's settings stand beside the stage; this file only nests them. A user's
+``evercurrent.toml`` names what differs from the defaults; unknown keys are errors.
+"""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from components.domain import ContractBroken
+from components.drift.drift_report import DriftSettings
+from components.evaluate.settings import EvaluateSettings
+from components.memory.settings import MemorySettings
+from components.policy.plackett_luce import PolicySettings
+from components.ranker.settings import RankerSettings
+from components.update.settings import UpdateSettings
+from components.validate.contracts import ValidateSettings
+from components.world.recorded_log import WorldSettings
+
+
+class Settings(BaseModel):
+    """Settings of every stage; `seed` feeds every generator of the run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    validate_: ValidateSettings = ValidateSettings()
+    drift: DriftSettings = DriftSettings()
+    ranker: RankerSettings = RankerSettings()
+    update: UpdateSettings = UpdateSettings()
+    memory: MemorySettings = MemorySettings()
+    policy: PolicySettings = PolicySettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    world: WorldSettings = WorldSettings()
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings at `path`, or the defaults where there is no file.
+
+    Raises
+    ------
+    ContractBroken
+        If the file is not TOML or names a key that does not exist; one line.
+    """
+    if not path.exists():
+        return Settings()
+    try:
+        return Settings.model_validate(tomllib.loads(path.read_text()))
+    except tomllib.TOMLDecodeError as error:
+        raise ContractBroken(f"{path} is not TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ContractBroken(f"{path}, {where}: {first['msg']}; received {first['input']!r}; see docs/settings.md") from None

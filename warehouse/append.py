@@ -1,0 +1,95 @@
+"""Bring a log into the warehouse: in bulk, once per content, all of it or nothing."""
+
+from dataclasses import dataclass
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from components.ingest.interactions import LogTables
+from warehouse import query
+from warehouse.connect import transaction
+
+SCHEMAS = {
+    "batch_requests": pa.schema(
+        [
+            ("request_id", pa.string()),
+            ("user_id", pa.string()),
+            ("at", pa.int64()),
+            ("generation", pa.int32()),
+            ("context", pa.string()),
+            ("eligible", pa.list_(pa.string())),
+        ]
+    ),
+    "batch_impressions": pa.schema(
+        [
+            ("impression_id", pa.string()),
+            ("request_id", pa.string()),
+            ("item_id", pa.string()),
+            ("position", pa.int32()),
+            ("propensity", pa.float64()),
+            ("score", pa.float64()),
+            ("logit", pa.float64()),
+            ("generation", pa.int32()),
+            ("logging_policy", pa.string()),
+            ("at", pa.int64()),
+        ]
+    ),
+    "batch_outcomes": pa.schema(
+        [
+            ("impression_id", pa.string()),
+            ("kind", pa.string()),
+            ("value", pa.float64()),
+            ("outcome_at", pa.int64()),
+        ]
+    ),
+    "batch_entities": pa.schema([("entity_id", pa.string()), ("attributes", pa.string())]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one ingested file brought: `rows` received, `duplicates` of them here already; `new` if work was done."""
+
+    digest: str
+    rows: int
+    duplicates: int
+    new: bool
+
+
+def append_log(
+    connection: duckdb.DuckDBPyConnection,
+    tables: LogTables,
+    entities: dict[str, pd.DataFrame],
+    *,
+    source: str,
+    digest: str,
+    path: str,
+) -> Batch:
+    """Append a log in one transaction; a content digest seen before changes nothing.
+
+    `entities` maps ``users`` and ``items`` to frames of entity_id, attributes.
+    """
+    known = query.rows(connection, "01_ingest/find_batch", digest=digest)
+    if known:
+        return Batch(digest, len(tables), len(tables), new=False)
+    with transaction(connection):
+        for name, frame in (
+            ("requests", tables.requests),
+            ("impressions", tables.impressions),
+            ("outcomes", tables.outcomes),
+        ):
+            table = {f"batch_{name}": arrow(frame, f"batch_{name}")}
+            query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest)
+        for name, frame in entities.items():
+            if len(frame):
+                table = {"batch_entities": arrow(frame, "batch_entities")}
+                query.execute(connection, f"01_ingest/upsert_{name}", table, source=source)
+        query.execute(connection, "01_ingest/record_batch", source=source, digest=digest, path=path, rows=len(tables))
+    brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
+    return Batch(digest, len(tables), int(str(brought["duplicates"])), new=True)
+
+
+def arrow(frame: pd.DataFrame, name: str) -> pa.Table:
+    """The frame as an Arrow table of the batch's schema."""
+    return pa.Table.from_pandas(frame, schema=SCHEMAS[name], preserve_index=False)

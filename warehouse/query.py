@@ -1,0 +1,58 @@
+"""Load a query by name and bind its named parameters: SQL lives in ``sql/<nn_stage>/<noun>.sql``."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+SQL = Path(__file__).parent / "sql"
+
+Parameter = str | int | float | bool | None | list[str]
+
+
+@cache
+def text(name: str) -> str:
+    """The text of a query, such as ``04_update/matured``."""
+    return (SQL / f"{name}.sql").read_text()
+
+
+def statements(name: str) -> list[str]:
+    """The statements of a script, in order."""
+    without_comments = re.sub(r"--.*", "", text(name))
+    return [s.strip() for s in without_comments.split(";") if s.strip()]
+
+
+def frame(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Parameter) -> pd.DataFrame:
+    """The rows of a query."""
+    return connection.execute(text(name), _used(name, parameters)).df()
+
+
+def rows(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Parameter) -> list[dict[str, object]]:
+    """The rows of a query as dictionaries, for the few that people look at."""
+    cursor = connection.execute(text(name), _used(name, parameters))
+    columns = [column[0] for column in cursor.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def execute(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    /,
+    tables: dict[str, pa.Table] | None = None,
+    **parameters: Parameter,
+) -> None:
+    """Run a query that writes; `tables` are Arrow tables it reads under their names."""
+    for table_name, table in (tables or {}).items():
+        connection.register(table_name, table)
+    try:
+        connection.execute(text(name), _used(name, parameters))
+    finally:
+        for table_name in tables or {}:
+            connection.unregister(table_name)
+
+
+def _used(name: str, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
+    return {key: value for key, value in parameters.items() if f"${key}" in text(name)}
