@@ -1,0 +1,57 @@
+"""The contract of a memory view: one small source of evidence about where the model is wrong now.
+
+A view is written with outcomes and the prediction made *before* each outcome was known
+(prequential), and read as signals in logit units: by how much the model's logit should
+move, as far as this view can tell. It answers zero where it knows nothing, so that an
+empty memory leaves the model as it is. Reading never mutates.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from components.domain import Doubles, Examples, Floats, Prediction
+
+State: TypeAlias = Mapping[str, npt.NDArray]
+"""What a view needs to continue, as named arrays; the same state gives the same bytes."""
+
+
+class View(Protocol):
+    """One view. `signals` names the columns of what `read` returns."""
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the S signals, unique within a memory."""
+        ...
+
+    def read(self, examples: Examples, prediction: Prediction) -> Doubles:
+        """(n, S) signals in logits at the examples' own instants; 0 where nothing is known."""
+        ...
+
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+        """Learn n outcomes, in order of arrival."""
+        ...
+
+    def state(self) -> State:
+        """Everything learned, as named arrays."""
+        ...
+
+    def load(self, state: State) -> None:
+        """Replace everything learned by `state`."""
+        ...
+
+    def copy(self) -> "View":
+        """An independent view with the same content."""
+        ...
+
+
+def sigmoid(logit: npt.NDArray) -> Doubles:
+    """``1 / (1 + exp(-logit))`` in float64, without overflow.
+
+    >>> sigmoid(np.array([-1e4, 0.0]))
+    array([0. , 0.5])
+    """
+    half = 0.5 * np.asarray(logit, np.float64)
+    return 0.5 * (1 + np.tanh(half))
