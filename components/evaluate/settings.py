@@ -1,0 +1,39 @@
+"""What the evaluation may decide by: margins, levels and the limits of every diagnostic."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EvaluateSettings(BaseModel):
+    """Settings of the stage Evaluate; every share is in [0, 1], every probability has no unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    margin: float = Field(0.05, ge=0, le=1)
+    """Non-inferiority margin, share of the champion's value. A week of 200 held-out requests resolves
+    differences of .010 to .035 (measured on MovieTweetings, values near .55): 5 % lets most healthy weeks
+    through and still holds a release that would cost every twentieth reward."""
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    """Error of the two-sided intervals; the gate reads one end, so it errs with half of it."""
+    power: float = Field(0.8, gt=0, lt=1)
+    """Power at which the smallest detectable difference is stated (convention of clinical trials)."""
+    holdout_share: float = Field(0.3, gt=0, le=1)
+    """Share of requests, by hash of the user, that a challenger may not learn from before its verdict."""
+    minimum_requests: int = Field(50, ge=2)
+    """Requests below which no normal approximation of a mean is trusted."""
+    minimum_ess: float = Field(50.0, gt=0)
+    """Smallest effective sample size (sum w)^2 / sum w^2, in requests (Kish 1965)."""
+    minimum_rewarded: float = Field(15.0, gt=0)
+    """Smallest effective number of rewarded requests (sum w r)^2 / sum (w r)^2: with fewer, the skewness of
+    the terms spoils every interval (rule of thumb for a Poisson count, checked in the coverage study)."""
+    largest_weight_share: float = Field(0.1, gt=0, le=1)
+    """Largest share of the total weight that one request may hold."""
+    mean_weight_z: float = Field(4.0, gt=0)
+    """Standard errors by which the mean weight may miss 1: 4 errs once in 16,000 sound logs."""
+    mean_weight_tolerance: float = Field(0.02, ge=0)
+    """Distance of the mean weight from 1 that is ignored however significant it is (rounded propensities)."""
+    pareto_k: float = Field(0.7, gt=0)
+    """Tail index of the weights above which sums do not settle (Vehtari et al. 2024, PSIS)."""
+    unsupported_mass: float = Field(0.05, ge=0, le=1)
+    """Largest share of the target's probability on entries the logger never showed."""
+    decay_half_life: float | None = Field(None, gt=0)
+    """Days after which a decision counts half; None counts all alike."""
