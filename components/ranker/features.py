@@ -101,7 +101,7 @@ class Attributes:
         keys: dict[str, Keys] = {}
         numeric: dict[str, Floats] = {}
         for field in spec.fields:
-            if field.of is not of or field.kind is FieldKind.ID and field.name == of.value:
+            if field.of is not of or (field.kind is FieldKind.ID and field.name == of.value):
                 continue
             values = frame[field.name].to_numpy()
             if field.kind is FieldKind.NUMERIC:
@@ -148,7 +148,7 @@ class Encoder:
                 numeric[:, column] = pd.to_numeric(pd.Series(context[field.name]), errors="coerce")
         return Examples(keys, numeric, np.asarray(at, np.int64))
 
-    def _keys(  # noqa: PLR0913 - the six columns a value can come from
+    def _keys(
         self,
         field: Field,
         user_ids: np.ndarray,

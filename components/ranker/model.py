@@ -1,0 +1,155 @@
+"""A ranker: feature spec + vocabulary + growing embedding table + network.
+
+`predict` reads and never changes anything: an unknown key reads its alphabet's
+out-of-vocabulary row, `MISSING_KEY` reads zeros.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from components.domain import MISSING_KEY, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
+from components.ranker.dcnv2 import DCNv2
+from components.ranker.deepfm import DeepFM
+from components.ranker.fm import FM
+from components.ranker.network import Inputs, Network, Scores
+from components.ranker.settings import RankerSettings
+from components.ranker.table import EmbeddingTable, initial_rows
+from components.ranker.vocabulary import Turnover, Vocabulary
+
+PREDICT_BATCH = 8192
+_ARCHITECTURES = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2}
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Standardises numeric fields: `mean` and `scale`, (M,) float32, fixed at pre-training."""
+
+    mean: Floats
+    scale: Floats
+
+    @classmethod
+    def fit(cls, numeric: Floats) -> "Scaling":
+        """From (n, M) values; a column that is constant or never known is left as it is."""
+        known = np.isfinite(numeric)
+        count = np.maximum(known.sum(0), 1)
+        clean = np.where(known, numeric, 0).astype(np.float64)
+        mean = clean.sum(0) / count
+        spread = np.sqrt((np.where(known, numeric - mean, 0) ** 2).sum(0) / count)
+        return cls(mean.astype(np.float32), np.where(spread > 0, spread, 1).astype(np.float32))
+
+    def apply(self, numeric: Floats) -> Floats:
+        """(n, M) standardised; a missing value is 0, which is the mean."""
+        return np.nan_to_num((numeric - self.mean) / self.scale, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+class NumericFields(nn.Module):
+    """Each numeric field's vector and weight, times its value: (n, M) -> (n, M, D + 1)."""
+
+    def __init__(self, fields: int, embedding_size: int, scale: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(fields, embedding_size + 1) * scale)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """(n, M, D + 1)."""
+        return values[:, :, None] * self.weight
+
+
+class Model:
+    """What predicts; see the module.
+
+    Attributes
+    ----------
+    spec, settings, seed : what it was made of.
+    vocabulary, table, network, numeric_fields, scaling : its parts.
+    """
+
+    def __init__(
+        self, spec: FeatureSpec, settings: RankerSettings, seed: int, vocabulary: Vocabulary, table: EmbeddingTable
+    ) -> None:
+        self.spec, self.settings, self.seed = spec, settings, seed
+        self.vocabulary, self.table = vocabulary, table
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network: Network = _ARCHITECTURES[settings.architecture](len(spec.fields), settings)
+            self.numeric_fields = NumericFields(len(spec.numeric), settings.embedding_size, settings.init_scale)
+        self.dense = nn.ModuleDict({"network": self.network, "numeric": self.numeric_fields}).eval()
+        self.scaling = Scaling(np.zeros(len(spec.numeric), np.float32), np.ones(len(spec.numeric), np.float32))
+        self._column_alphabet = spec.field_of_column
+        self._widths = [field.width for field in spec.keyed]
+
+    @classmethod
+    def fresh(cls, spec: FeatureSpec, settings: RankerSettings, seed: int) -> "Model":
+        """A model that has seen nothing: it predicts the same for everybody."""
+        vocabulary = Vocabulary(len(spec.keyed))
+        return cls(
+            spec, settings, seed, vocabulary, EmbeddingTable(torch.zeros(vocabulary.rows, settings.embedding_size + 1))
+        )
+
+    def copy(self) -> "Model":
+        """An independent copy."""
+        twin = Model(self.spec, self.settings, self.seed, self.vocabulary.copy(), self.table.copy())
+        twin.dense.load_state_dict(self.dense.state_dict())
+        twin.scaling = self.scaling
+        return twin
+
+    @property
+    def hidden_size(self) -> int:
+        """H, the width of `Prediction.hidden`."""
+        return self.network.hidden_size
+
+    def rows(self, keys: Keys) -> Ints:
+        """(n, C) table rows of (n, C) keys."""
+        return self.vocabulary.find(keys, self._column_alphabet)
+
+    def observe(self, examples: Examples) -> None:
+        """Let the vocabulary count what a window showed."""
+        self.vocabulary.observe(examples.keys, examples.at, self._column_alphabet)
+
+    def turn_over(self, admission_count: int, oldest: int, floor: int) -> Turnover:
+        """Expire and admit ids; every row that changed hands is fresh afterwards."""
+        turnover = self.vocabulary.turn_over(admission_count, oldest, floor)
+        self.table.resize(self.vocabulary.rows)
+        self.table.put(turnover.expired_rows, np.zeros((len(turnover.expired), self.table.weight.shape[1]), np.float32))
+        self.table.put(turnover.admitted_rows, self._initial(turnover.admitted.keys))
+        return turnover
+
+    def score(self, embedded: torch.Tensor, present: torch.Tensor, numeric: torch.Tensor) -> Scores:
+        """From gathered rows (n, C, D + 1), where a value is known (n, C), and standardised numbers (n, M)."""
+        pooled = self._pool(embedded, present)  # (n, keyed fields, D + 1)
+        if numeric.shape[1]:
+            pooled = torch.cat([pooled, self.numeric_fields(numeric)], 1)  # (n, F, D + 1)
+        return self.network(Inputs(pooled[..., :-1], pooled[..., -1], embedded[..., :-1], present))
+
+    def predict(self, examples: Examples) -> Prediction:
+        """Logits and hidden layers of n examples; no gradient, nothing changes."""
+        logit = np.empty(len(examples), np.float32)
+        hidden = np.empty((len(examples), self.hidden_size), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(examples), PREDICT_BATCH):
+                part = slice(start, start + PREDICT_BATCH)
+                scores = self._read(examples.take(part))
+                logit[part], hidden[part] = scores.logit.numpy(), scores.hidden.numpy()
+        return Prediction(logit, hidden)
+
+    def _read(self, examples: Examples) -> Scores:
+        rows = torch.from_numpy(self.rows(examples.keys))
+        embedded = self.table.weight.index_select(0, rows.view(-1)).view(*rows.shape, -1)
+        present = torch.from_numpy(examples.keys != MISSING_KEY)
+        return self.score(embedded, present, torch.from_numpy(self.scaling.apply(examples.numeric)))
+
+    def _initial(self, keys: Keys) -> Floats:
+        return initial_rows(keys, self.settings.embedding_size, self.settings.init_scale, self.seed)
+
+    def _pool(self, embedded: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """Mean over the present values of each multi-valued field: (n, C, D + 1) -> (n, keyed fields, D + 1)."""
+        if embedded.shape[1] == len(self._widths):
+            return embedded
+        known = torch.split(present, self._widths, 1)
+        parts = [
+            part if width == 1 else part.sum(1, keepdim=True) / count.sum(1).clamp(min=1)[:, None, None]
+            for part, count, width in zip(torch.split(embedded, self._widths, 1), known, self._widths, strict=True)
+        ]
+        return torch.cat(parts, 1)

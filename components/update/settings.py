@@ -1,0 +1,40 @@
+"""Settings of the update stage: how generation g becomes g + 1."""
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+
+class UpdateSettings(BaseModel):
+    """How a model learns and forgets; may change from one generation to the next."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_size: PositiveInt = 256
+    """Examples per step."""
+    epochs: PositiveInt = 1
+    """Passes over a warm start's rows."""
+    max_epochs: PositiveInt = 20
+    """Most passes at pre-training; early stopping decides."""
+    patience: PositiveInt = 2
+    """Pre-training stops after so many passes without a better held-out log loss."""
+    table_rate: PositiveFloat = 0.05
+    """Learning rate of the table (row-wise AdaGrad: a row's own rate decays with its own gradients)."""
+    dense_rate: PositiveFloat = 0.001
+    """Learning rate of the network (Adam)."""
+    table_decay: NonNegativeFloat = 1e-4
+    """L2 penalty on the rows a batch touches."""
+    replay_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Replayed rows of a warm start, as a share of its fresh rows."""
+    replay_rows: NonNegativeInt = 20_000
+    """Capacity of the replay buffer."""
+    holdout_share: float = Field(default=0.1, ge=0.0, le=0.5)
+    """Share of the rows on which the convergence guard is measured; learned after it has passed."""
+    guard_tolerance: PositiveFloat = 0.02
+    """Log loss (nats) by which the held-out slice may get worse before the challenger is discarded."""
+    admission_count: PositiveInt = 1
+    """Appearances before an id gets a row of its own; before, it reads the out-of-vocabulary row."""
+    ttl_days: PositiveFloat = 365.0
+    """Days of data time without an appearance after which an id's row is freed."""
+    floor_rows: NonNegativeInt = 1_000
+    """Ids that are kept whatever their age: an empty table after a pause would be worse than a stale one."""
+    reloop_alpha: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Weight of the self-correction loss against the parent's predictions (Cai et al., SIGIR 2022); 0 is off."""

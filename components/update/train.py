@@ -1,0 +1,120 @@
+"""Pre-training: generation 1 from a stretch of matured examples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.domain import DAY, FeatureSpec, Keys, Matured, Refused
+from components.ranker.model import Model, Scaling
+from components.ranker.settings import RankerSettings
+from components.ranker.vocabulary import Seen
+from components.update.checkpoint import Checkpoint
+from components.update.learn import Batch, learn, log_loss
+from components.update.settings import UpdateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Ids that came or went: `field` (m,) the owning field's name, `keys` (m,)."""
+
+    field: np.ndarray
+    keys: Keys
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @classmethod
+    def of(cls, spec: FeatureSpec, seen: Seen) -> "Ids":
+        """Named by the fields of `spec`."""
+        return cls(np.array([f.name for f in spec.keyed], dtype=object)[seen.alphabet], seen.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update made, and what it did.
+
+    Attributes
+    ----------
+    checkpoint : the challenger; the unchanged parent if `diverged`.
+    admitted, expired : ids that got or lost a row; grown : rows the table is longer by.
+    rows : examples learned from (fresh and replayed); examples_processed : times passes.
+    train_before, train_after, holdout_before, holdout_after : mean log loss in nats; nan without such rows.
+    diverged : why the challenger must be discarded, if so.
+    """
+
+    checkpoint: Checkpoint
+    admitted: Ids
+    expired: Ids
+    grown: int
+    rows: int
+    examples_processed: int
+    train_before: float
+    train_after: float
+    holdout_before: float
+    holdout_after: float
+    diverged: Refused | None
+
+
+def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: UpdateSettings, seed: int) -> Update:
+    """Train a fresh model until the last stretch of `data` in time stops getting better, then learn that stretch.
+
+    Parameters
+    ----------
+    data : n matured examples, in any order; the last `holdout_share` of them by time stops the training.
+    """
+    data = data.take(np.argsort(data.examples.at, kind="stable"))
+    checkpoint = Checkpoint.fresh(Model.fresh(spec, ranker, seed))
+    model = checkpoint.model
+    model.scaling = Scaling.fit(data.examples.numeric)
+    model.observe(data.examples)
+    rows_before = model.vocabulary.rows
+    turnover = model.turn_over(update.admission_count, -(2**62), 0)
+    checkpoint.optimizer.resize(model.vocabulary.rows)
+    cut = len(data) - int(len(data) * update.holdout_share)
+    train, last = data.take(np.s_[:cut]), data.take(np.s_[cut:])
+    before = mean_or_nan(log_loss(model, train)), mean_or_nan(log_loss(model, last))
+    checkpoint, epochs = _until_converged(checkpoint, train, last, update, seed)
+    after = mean_or_nan(log_loss(checkpoint.model, train)), mean_or_nan(log_loss(checkpoint.model, last))
+    order = np.random.default_rng([seed, 1]).permutation(len(last))
+    learn(checkpoint, Batch.of(checkpoint.model, last), order, update)
+    return Update(
+        checkpoint,
+        Ids.of(spec, turnover.admitted),
+        Ids.of(spec, turnover.expired),
+        checkpoint.model.vocabulary.rows - rows_before,
+        len(data),
+        epochs * len(train) + len(last),
+        before[0],
+        after[0],
+        before[1],
+        after[1],
+        None,
+    )
+
+
+def _until_converged(
+    checkpoint: Checkpoint, train: Matured, last: Matured, update: UpdateSettings, seed: int
+) -> "tuple[Checkpoint, int]":
+    """The checkpoint with the best held-out log loss, and the passes made in all."""
+    block = Batch.of(checkpoint.model, train)
+    rng = np.random.default_rng([seed, 0])
+    best, best_loss, since, epoch = checkpoint.copy(), np.inf, 0, 0
+    while epoch < update.max_epochs and since < update.patience:
+        learn(checkpoint, block, rng.permutation(len(train)), update)
+        epoch += 1
+        loss = mean_or_nan(log_loss(checkpoint.model, last))
+        if not len(last) or loss < best_loss:
+            best, best_loss, since = checkpoint.copy(), loss, 0
+        else:
+            since += 1
+    return best, epoch
+
+
+def mean_or_nan(values: np.ndarray) -> float:
+    """Mean, or nan of nothing."""
+    return float(np.mean(values, dtype=np.float64)) if len(values) else float("nan")
+
+
+def ttl_start(cutoff: int, update: UpdateSettings) -> int:
+    """Microseconds before which an id counts as gone."""
+    return cutoff - int(update.ttl_days * DAY)
