@@ -1,0 +1,269 @@
+"""The contracts of a window as Great Expectations suites in code.
+
+Two kinds. **Structural** contracts are about the window as a whole (columns, types, emptiness,
+time); one broken means that nothing can be trusted and the turn stops. **Row** contracts are
+about single rows; a row that breaks one is set aside with the reason and the rest goes on.
+
+Structure is checked on a small frame of facts about the three tables (`facts`), because Great
+Expectations' own type expectations know numpy's types only: on pandas 3 they reject ``str``
+and ``Int64`` columns that are sound. Contracts between tables are checked on columns joined
+beforehand (`joined`), because an expectation sees one table.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from components.domain import Window, iso
+
+if TYPE_CHECKING:
+    from great_expectations.expectations.expectation import Expectation
+
+REQUESTS, IMPRESSIONS, OUTCOMES = TABLES = ("requests", "impressions", "outcomes")
+
+TEXT = ("string",)
+WHOLE = ("integer",)
+NUMBER = ("floating", "integer")
+UNKNOWN = "empty"
+"""What a column without a single value is called."""
+ABSENT = "absent"
+"""What a column that is not there is called."""
+
+TYPES: dict[str, dict[str, tuple[str, ...]]] = {
+    REQUESTS: {
+        "request_id": TEXT,
+        "user_id": TEXT,
+        "at": WHOLE,
+        "generation": (*NUMBER, UNKNOWN),
+        "eligible": ("mixed", UNKNOWN),
+    },
+    IMPRESSIONS: {
+        "impression_id": TEXT,
+        "request_id": TEXT,
+        "item_id": TEXT,
+        "position": WHOLE,
+        "propensity": (*NUMBER, UNKNOWN),
+        "score": (*NUMBER, UNKNOWN),
+        "generation": (*NUMBER, UNKNOWN),
+    },
+    OUTCOMES: {"impression_id": TEXT, "kind": TEXT, "value": NUMBER, "outcome_at": WHOLE},
+}
+"""Table -> column -> kinds of values allowed in it, in the words of `pandas.api.types.infer_dtype`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The three tables of a window, as the warehouse gives them (columns: see `TYPES`; more are allowed).
+
+    Instants are int64 microseconds UTC; `propensity` is nan for logs without; `eligible` is a
+    list of item ids, or None where the log did not record it; `impressions` may carry `at`,
+    the instant shown, otherwise its request's instant counts.
+    """
+
+    requests: pd.DataFrame
+    impressions: pd.DataFrame
+    outcomes: pd.DataFrame
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return iter((self.requests, self.impressions, self.outcomes))
+
+    def of(self, table: str) -> pd.DataFrame:
+        """The table of that name."""
+        return dict(zip(TABLES, self, strict=True))[table]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One contract: `reason` is what is said of what breaks it, `make` builds its expectation."""
+
+    reason: str
+    make: "Callable[[], Expectation]"
+
+
+def _expectations() -> ModuleType:
+    """Great Expectations' expectations, imported on first use (3 to 5 s)."""
+    return import_module("great_expectations.expectations")
+
+
+def facts(frames: Frames) -> pd.DataFrame:
+    """What is true of the tables: one row per column (`kind`), per table (`rows`), per end of time (`at`).
+
+    Columns `fact`, `kind`, `rows`, `at`; what a row does not say is missing.
+    """
+    made: list[dict[str, object]] = []
+    for table, frame in zip(TABLES, frames, strict=True):
+        made.append({"fact": table, "rows": len(frame) if table != OUTCOMES else None})
+        for column in TYPES[table]:
+            made.append({"fact": f"{table}.{column}", "kind": _kind(frame, column)})
+        if table != OUTCOMES and len(frame) and _kind(frame, "at") in WHOLE:
+            made += [{"fact": f"{table}.at", "at": int(frame["at"].agg(end))} for end in ("min", "max")]
+    return pd.DataFrame(made, columns=["fact", "kind", "rows", "at"]).astype({"rows": float, "at": float})
+
+
+def _kind(frame: pd.DataFrame, column: str) -> str:
+    if column not in frame:
+        return ABSENT
+    kind = str(pd.api.types.infer_dtype(frame[column], skipna=True))
+    return UNKNOWN if kind == "floating" and frame[column].isna().all() else kind
+
+
+def structure_contracts(window: Window, outcomes: int) -> tuple[Contract, ...]:
+    """Contracts on `facts`, the more fundamental first; a window without outcomes has no kinds to check there."""
+    gxe = _expectations()
+
+    pairs = [
+        (f"{table}.{column}", kind)
+        for table in TABLES
+        for column, kinds in TYPES[table].items()
+        for kind in (*kinds, *((UNKNOWN,) if table == OUTCOMES and outcomes == 0 else ()))
+    ]
+    return (
+        Contract("rows", lambda: gxe.ExpectColumnValuesToBeBetween(column="rows", min_value=1)),
+        Contract(
+            "kind",
+            lambda: gxe.ExpectColumnPairValuesToBeInSet(
+                column_A="fact", column_B="kind", value_pairs_set=pairs, ignore_row_if="either_value_is_missing"
+            ),
+        ),
+        Contract(
+            "at",
+            lambda: gxe.ExpectColumnValuesToBeBetween(
+                column="at", min_value=window.start, max_value=window.cutoff, strict_max=True
+            ),
+        ),
+    )
+
+
+def structure_message(window: Window, fact: pd.Series, contract: Contract) -> str:
+    """One line about the fact that breaks a structural contract: received, allowed, where to look."""
+    where = "see TYPES in components/validate/contracts.py"
+    if contract.reason == "rows":
+        return f"window {window} has 0 {fact['fact']}; allowed is at least one; see the source's path and time unit"
+    if contract.reason == "at":
+        seen = iso(int(fact["at"]))
+        return f"{fact['fact']} reaches {seen}; allowed is the window {window}; see the source's time unit"
+    table, column = str(fact["fact"]).split(".")
+    allowed = " or ".join(TYPES[table][column])
+    return f"column {column} of {table} is {fact['kind']}; allowed is {allowed}; {where}"
+
+
+def joined(frames: Frames) -> Frames:
+    """The tables with what their row contracts need of each other.
+
+    Impressions get `shown_at` (nan: request unknown) and `is_eligible` (None: eligible set
+    unknown), outcomes get `shown_at` (nan: impression unknown). Instants are doubles here,
+    exact below 2^53 microseconds, the year 2255.
+    """
+    frames = _as_objects(frames)
+    requests = frames.requests.drop_duplicates("request_id").set_index("request_id")
+    impressions = frames.impressions
+    requested_at = impressions["request_id"].map(requests["at"]).astype(float)
+    own = impressions["at"].astype(float).where(requested_at.notna()) if "at" in impressions else requested_at
+    impressions = impressions.assign(
+        shown_at=own, is_eligible=_is_eligible(impressions, impressions["request_id"].map(requests["eligible"]))
+    )
+    shown_at = impressions.drop_duplicates("impression_id").set_index("impression_id")["shown_at"]
+    outcomes = frames.outcomes
+    known = outcomes["impression_id"].isin(shown_at.index)
+    shown = outcomes["impression_id"].map(shown_at).astype(float)
+    outcomes = outcomes.assign(shown_at=shown, is_known=known, outcome_at=outcomes["outcome_at"].astype(float))
+    return Frames(frames.requests[["request_id", "user_id"]], impressions[_IMPRESSION_COLUMNS], outcomes)
+
+
+_IMPRESSION_COLUMNS = ["impression_id", "request_id", "item_id", "position", "propensity", "shown_at", "is_eligible"]
+
+
+def _as_objects(frames: Frames) -> Frames:
+    """The columns of `TYPES` (and `at`), texts as objects: `isin` and `map` on pandas' ``str`` cost ten times more."""
+    tables = []
+    for table, frame in zip(TABLES, frames, strict=True):
+        columns = dict.fromkeys([*TYPES[table], *(["at"] if "at" in frame else [])])
+        texts = {column: object for column, kinds in TYPES[table].items() if kinds == TEXT}
+        tables.append(frame[list(columns)].reset_index(drop=True).astype(texts))
+    return Frames(*tables)
+
+
+def _is_eligible(impressions: pd.DataFrame, eligible: pd.Series) -> pd.Series:
+    sets = {id(items): frozenset(items) for items in eligible if _is_list(items)}
+    inside = [
+        item in sets[id(items)] if _is_list(items) else None
+        for item, items in zip(impressions["item_id"], eligible, strict=True)
+    ]
+    return pd.Series(inside, index=impressions.index, dtype=object)
+
+
+def _is_list(items: object) -> bool:
+    return items is not None and not isinstance(items, float)
+
+
+def row_contracts(table: str, outcome_kinds: Sequence[str]) -> tuple[Contract, ...]:
+    """Contracts on the rows of one table of `joined`, in the order in which a row's reason is chosen."""
+    return {REQUESTS: _of_requests, IMPRESSIONS: _of_impressions}.get(table, lambda: _of_outcomes(outcome_kinds))()
+
+
+def _of_requests() -> tuple[Contract, ...]:
+    gxe = _expectations()
+
+    return (
+        Contract("request without an id", lambda: gxe.ExpectColumnValuesToNotBeNull(column="request_id")),
+        Contract("duplicate request", lambda: gxe.ExpectColumnValuesToBeUnique(column="request_id")),
+        Contract("request without a user", lambda: gxe.ExpectColumnValuesToNotBeNull(column="user_id")),
+    )
+
+
+def _of_impressions() -> tuple[Contract, ...]:
+    gxe = _expectations()
+
+    def valid_propensity() -> "Expectation":
+        return gxe.ExpectColumnValuesToBeBetween(column="propensity", min_value=0, max_value=1, strict_min=True)
+
+    def one_item_per_position() -> "Expectation":
+        return gxe.ExpectCompoundColumnsToBeUnique(column_list=["request_id", "position"])
+
+    return (
+        Contract("impression without an id", lambda: gxe.ExpectColumnValuesToNotBeNull(column="impression_id")),
+        Contract("duplicate impression", lambda: gxe.ExpectColumnValuesToBeUnique(column="impression_id")),
+        Contract("impression of an unknown request", lambda: gxe.ExpectColumnValuesToNotBeNull(column="shown_at")),
+        Contract("impression without an item", lambda: gxe.ExpectColumnValuesToNotBeNull(column="item_id")),
+        Contract("propensity outside (0, 1]", valid_propensity),
+        Contract("position below 0", lambda: gxe.ExpectColumnValuesToBeBetween(column="position", min_value=0)),
+        Contract("position taken twice in a slate", one_item_per_position),
+        Contract(
+            "item outside its eligible set",
+            lambda: gxe.ExpectColumnValuesToBeInSet(column="is_eligible", value_set=[True]),
+        ),
+    )
+
+
+def _of_outcomes(kinds: Sequence[str]) -> tuple[Contract, ...]:
+    gxe = _expectations()
+
+    def after_impression() -> "Expectation":
+        return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A="outcome_at", column_B="shown_at", or_equal=True, ignore_row_if="either_value_is_missing"
+        )
+
+    return (
+        Contract(
+            "outcome of an unknown impression",
+            lambda: gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True]),
+        ),
+        Contract(
+            "unknown outcome kind",
+            lambda: gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=list(kinds)),
+        ),
+        Contract("outcome without a kind", lambda: gxe.ExpectColumnValuesToNotBeNull(column="kind")),
+        Contract("outcome before its impression", after_impression),
+        Contract(
+            "duplicate outcome", lambda: gxe.ExpectCompoundColumnsToBeUnique(column_list=["impression_id", "kind"])
+        ),
+        Contract("reward missing", lambda: gxe.ExpectColumnValuesToNotBeNull(column="value")),
+        Contract(
+            "reward outside [0, 1]",
+            lambda: gxe.ExpectColumnValuesToBeBetween(column="value", min_value=0, max_value=1),
+        ),
+    )
