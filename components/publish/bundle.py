@@ -1,0 +1,186 @@
+"""Bundles: one immutable folder per generation, enough to serve it and to tell where it came from.
+
+::
+
+    bundles/g000007/
+        model/                  weights and vocabulary, without the optimizer
+        memory/                 error memory; settings.json beside it
+        policy.json  feature_spec.json  outcome.json
+        users.parquet  items.parquet  servable_items.parquet
+        reports/                validation, drift, evaluation: .html and .json
+        manifest.json           last: SHA-256 of every file above
+
+A bundle is written under a temporary name and renamed whole; what is there is complete,
+and is never written again.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from components.domain import ContractBroken, FeatureSpec, Field, Transient
+from components.policy.plackett_luce import PlackettLuce, PolicySettings
+from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
+from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, digest_of, list_parts, verify
+from components.publish.outcome_rule import OutcomeRule
+from components.publish.pointer import sync_folder
+from components.publish.served import Served
+from components.ranker.features import Encoder
+
+if TYPE_CHECKING:
+    from components.memory.memory import ErrorMemory, MemorySettings
+    from components.ranker.model import Model
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleContent:
+    """What goes into a bundle.
+
+    `reports` maps a file name such as ``drift.html`` to its content; `servable` holds the ids
+    that a request without an eligible set is answered from.
+    """
+
+    provenance: Provenance
+    encoder: Encoder
+    model: "Model"
+    memory: "ErrorMemory"
+    memory_settings: "MemorySettings"
+    policy: PolicySettings
+    outcome: OutcomeRule
+    servable: np.ndarray
+    reports: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def write_bundle(bundles: Path, content: BundleContent) -> Path:
+    """Write a generation's bundle below `bundles` and return its folder.
+
+    Writing the same turn's generation again (same parent, source and window) returns the
+    bundle that is there, verified: a resumed turn repeats nothing.
+
+    Raises
+    ------
+    ContractBroken
+        If the number belongs to another turn's generation, or the bundle there is damaged.
+    Transient
+        If the disk refuses; nothing is left behind.
+    """
+    folder = bundles / bundle_name(content.provenance.generation)
+    if folder.exists():
+        return _same_turn(folder, content.provenance)
+    part = bundles / f".{folder.name}.{os.getpid()}.part"
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _write_parts(part, content)
+        manifest = Manifest(**content.provenance.model_dump(), parts=list_parts(part))
+        _write_json(part / MANIFEST, manifest)
+        _sync_tree(part)
+        part.rename(folder)
+        sync_folder(bundles)
+    except OSError as error:
+        raise Transient(
+            f"cannot write bundle {folder}: {error.strerror or error}; free space and rights there are needed"
+        ) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def load_bundle(folder: Path) -> Served:
+    """A bundle ready to serve, after every digest was checked.
+
+    Raises
+    ------
+    ContractBroken
+        If it is half-written, damaged, or of another layout.
+    """
+    from components.memory.memory import ErrorMemory, MemorySettings
+    from components.update.checkpoint import load_model
+
+    manifest = verify(folder)
+    spec = _read_spec(folder / "feature_spec.json")
+    memory_settings = _read_json(folder / "memory" / "settings.json", MemorySettings)
+    return Served(
+        generation=manifest.generation,
+        cutoff=manifest.cutoff,
+        encoder=Encoder(spec, read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")),
+        model=load_model(folder / "model"),
+        memory=ErrorMemory.load(folder / "memory", spec, memory_settings),
+        policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
+        outcome=_read_json(folder / "outcome.json", OutcomeRule),
+        servable=read_ids(folder / "servable_items.parquet"),
+    )
+
+
+def manifest_digest(folder: Path) -> str:
+    """SHA-256 of the manifest: one number that stands for the whole bundle."""
+    return digest_of(folder / MANIFEST)
+
+
+def _write_parts(folder: Path, content: BundleContent) -> None:
+    from components.update.checkpoint import save_model
+
+    save_model(content.model, folder / "model")
+    content.memory.save(folder / "memory")
+    _write_json(folder / "memory" / "settings.json", content.memory_settings)
+    _write_json(folder / "policy.json", content.policy)
+    _write_json(folder / "outcome.json", content.outcome)
+    spec = json.dumps([asdict(f) for f in content.encoder.spec.fields], indent=1)
+    (folder / "feature_spec.json").write_text(spec + "\n")
+    write_attributes(folder / "users.parquet", content.encoder.users)
+    write_attributes(folder / "items.parquet", content.encoder.items)
+    write_ids(folder / "servable_items.parquet", content.servable)
+    (folder / "reports").mkdir()
+    for name, report in content.reports.items():
+        if Path(name).name != name:
+            raise ValueError(f"report is named {name!r}; allowed is a file name without folders")
+        (folder / "reports" / name).write_bytes(report)
+
+
+def _same_turn(folder: Path, provenance: Provenance) -> Path:
+    there = verify(folder)
+    for name in ("parent", "source", "start", "cutoff"):
+        have, want = getattr(there, name), getattr(provenance, name)
+        if have != want:
+            raise ContractBroken(
+                f"generation {provenance.generation} exists with {name} {have}, received {name} {want}; "
+                "a generation's number is never reused: take the next"
+            )
+    return folder
+
+
+def _write_json(path: Path, record: BaseModel) -> None:
+    path.write_text(record.model_dump_json(indent=1) + "\n")
+
+
+def _read_json(path: Path, kind: type[Record]) -> Record:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ContractBroken(f"{path}: {error.errors()[0]['msg']}; the bundle was written by other code") from None
+
+
+def _read_spec(path: Path) -> FeatureSpec:
+    try:
+        return FeatureSpec(TypeAdapter(tuple[Field, ...]).validate_json(path.read_bytes()))
+    except ValidationError as error:
+        raise ContractBroken(f"{path}: {error.errors()[0]['msg']}; the bundle was written by other code") from None
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        else:
+            sync_folder(path)
+    sync_folder(folder)

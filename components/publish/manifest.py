@@ -1,0 +1,158 @@
+"""What a generation is and where it came from: the manifest of a bundle.
+
+The manifest is written last and names the SHA-256 of every other part, so a bundle without
+a manifest is half-written, and one whose parts changed since is recognised.
+"""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from components.domain import ContractBroken, Verdict, Window
+
+MANIFEST = "manifest.json"
+
+
+class Frozen(BaseModel):
+    """A frozen record in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(Frozen):
+    """One file of a bundle: `path` relative to the bundle with forward slashes, its size and SHA-256."""
+
+    path: str
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class IdChange(Frozen):
+    """What a generation did to one field's vocabulary: numbers of ids that got a row, and that lost theirs."""
+
+    field: str
+    admitted: int = Field(default=0, ge=0)
+    expired: int = Field(default=0, ge=0)
+
+
+class Provenance(Frozen):
+    """Where a generation came from: all that is known before its parts are written.
+
+    Attributes
+    ----------
+    generation, parent : numbers, never reused; parent is None for the first.
+    source, source_digest : name of the source and SHA-256 of the log it was made from.
+    start, cutoff : training window ``[start, cutoff)``, microseconds UTC of data time;
+        `cutoff` is also the instant the generation was made at.
+    code_commit, lock_digest : the code, and SHA-256 of the lock of its dependencies.
+    rows : matured impressions learned from, replayed ones apart in `replayed`.
+    verdict, reasons : what the gate said; None before it spoke.
+    carried : what the warm start carried over from the parent.
+    grown : rows the embedding table is longer by; ids : per field, who got a row and who lost it.
+    """
+
+    generation: int = Field(ge=1)
+    parent: int | None = Field(default=None, ge=1)
+    source: str
+    source_digest: str | None = None
+    start: int
+    cutoff: int
+    code_commit: str = "unknown"
+    lock_digest: str = "unknown"
+    rows: int = Field(default=0, ge=0)
+    replayed: int = Field(default=0, ge=0)
+    verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    grown: int = Field(default=0, ge=0)
+    ids: tuple[IdChange, ...] = ()
+
+    @model_validator(mode="after")
+    def _parent_is_older(self) -> "Provenance":
+        if self.parent is not None and self.parent >= self.generation:
+            raise ValueError(f"parent {self.parent} of generation {self.generation} is not older")
+        return self
+
+    @property
+    def window(self) -> Window:
+        """The training window."""
+        return Window(self.start, self.cutoff)
+
+
+class Manifest(Provenance):
+    """Provenance and the digest of every part, in order of path; `format` numbers the layout of the bundle."""
+
+    format: int = Field(default=1, ge=1, le=1)
+    parts: tuple[Part, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the bundle's folder."""
+        return bundle_name(self.generation)
+
+
+def bundle_name(generation: int) -> str:
+    """Folder of a generation's bundle.
+
+    >>> bundle_name(7)
+    'g000007'
+    """
+    return f"g{generation:06d}"
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def list_parts(folder: Path) -> tuple[Part, ...]:
+    """Every file below `folder` but the manifest, in order of path."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
+    return tuple(
+        Part(path=f.relative_to(folder).as_posix(), bytes=f.stat().st_size, sha256=digest_of(f)) for f in files
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle.
+
+    Raises
+    ------
+    ContractBroken
+        If there is none (half-written), or it is not one; one line.
+    """
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        what = "is half-written: it has no" if folder.is_dir() else "does not exist: there is no"
+        raise ContractBroken(f"bundle {folder} {what} {MANIFEST}; run the loop again to write it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise ContractBroken(f"{folder / MANIFEST}, {where}: {first['msg']}; restore the bundle or roll back") from None
+
+
+def verify(folder: Path) -> Manifest:
+    """The manifest of a bundle, after every part was compared with its digest.
+
+    Raises
+    ------
+    ContractBroken
+        If a part is missing, extra, or differs: names it, what was expected and found.
+    """
+    manifest = read_manifest(folder)
+    expected = {p.path: p for p in manifest.parts}
+    found = {p.path: p for p in list_parts(folder)}
+    for path in sorted(expected.keys() | found.keys()):
+        want, have = expected.get(path), found.get(path)
+        if want == have:
+            continue
+        wanted = f"{want.sha256[:12]}, {want.bytes} bytes" if want else "no such part"
+        had = f"{have.sha256[:12]}, {have.bytes} bytes" if have else "nothing"
+        raise ContractBroken(
+            f"bundle {folder}, part {path}: the manifest says {wanted}, found {had}; "
+            "restore the bundle from a copy, or roll back to another generation"
+        )
+    return manifest
