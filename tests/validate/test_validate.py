@@ -236,7 +236,7 @@ def typed(table: str, column: str, values: object) -> Frames:
 
 def emptied(table: str) -> Frames:
     """The sound window with one table emptied."""
-    kept = {name: window().of(name) for name in "requests impressions: outcomes"}
+    kept = {name: window().of(name) for name in ("requests", "impressions", "outcomes")}
     kept[table] = kept[table].head(0)
     return Frames(**kept)
 
@@ -273,7 +273,7 @@ def test_a_broken_structure_stops_the_turn_with_one_line(frames, message):
 def test_validating_changes_no_frame():
     frames, before = window(), window()
     check(frames)
-    for table in "requests impressions: outcomes":
+    for table in ("requests", "impressions", "outcomes"):
         pd.testing.assert_frame_equal(frames.of(table), before.of(table))
 
 
