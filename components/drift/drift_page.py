@@ -1,0 +1,182 @@
+"""The page of a drift report and what was decided on it."""
+
+import math
+from typing import TYPE_CHECKING
+
+from components.domain import DriftAction
+from components.drift.drift_action import DriftDecision
+from components.drift.drift_report import DriftReport, FieldDrift, ReferenceDrift
+from components.pages.figures import BAD, REFERENCE, SERIES, figure_style
+from components.pages.page import (
+    Badge,
+    Block,
+    Column,
+    Figure,
+    KeyFigure,
+    KeyFigures,
+    Link,
+    Links,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+    render,
+)
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+TONES = {
+    DriftAction.NONE: Tone.PLAIN,
+    DriftAction.REFRESH_MEMORY: Tone.OK,
+    DriftAction.UPDATE: Tone.OK,
+    DriftAction.WIDEN_EXPLORATION: Tone.WARN,
+    DriftAction.REBUILD: Tone.WARN,
+    DriftAction.HALT: Tone.BAD,
+}
+NAMES = {"training": "champion's training window", "last": "last window"}
+
+
+def drift_page(report: DriftReport, decision: DriftDecision, subtitle: str = "", evidently: str = "") -> str:
+    """HTML of both, one file.
+
+    Parameters
+    ----------
+    subtitle : which window and which champion.
+    evidently : relative address of `report.html`, if it is kept beside the page.
+    """
+    sections = [
+        Section("", [_tiles(report)]),
+        Section("Decision", [Text(decision.reasons)]),
+        Section("The champion against its own promise", _promise(report)),
+        Section("Fields", _fields(report)),
+        Section("Ids", [_ids(report)]),
+    ]
+    if evidently:
+        sections.append(Section("More", [Links([Link("Evidently's report on the sample", evidently)])]))
+    return render("Drift", subtitle, sections, [Badge(str(decision.action), TONES[decision.action])])
+
+
+def _tiles(report: DriftReport) -> KeyFigures:
+    promise, against = report.promise, [f"{_share(r.reward)} in {NAMES[r.name]}" for r in report.references]
+    drifted = [f"{sum(f.drifted for f in r.fields)} of {len(r.fields)}" for r in report.references]
+    late = Tone.WARN if promise.z >= 3 else Tone.PLAIN
+    return KeyFigures(
+        [
+            KeyFigure("Impressions", report.rows, f"{report.matured:,} with a known reward"),
+            KeyFigure("Mean reward", _share(report.reward), "; ".join(against)),
+            KeyFigure("Log loss", promise.log_loss, f"promised {promise.expected:.4f}, z {promise.z:.1f}", late),
+            KeyFigure("AUC", promise.auc, "champion, before outcomes"),
+            KeyFigure("Fields drifted", drifted[0], "against the champion's training window"),
+        ]
+    )
+
+
+def _promise(report: DriftReport) -> list[Block]:
+    p = report.promise
+    rows: list[Row] = [
+        Row(["Log loss", p.log_loss, p.expected, "what a calibrated model with these predictions expects"]),
+        Row(["Log loss", p.log_loss, report.holdout_log_loss, "held-out rows of the champion's training"]),
+        Row(["Log loss", p.log_loss, p.constant, "one number for everybody: this window's mean reward"]),
+        Row(
+            ["Calibration error", p.calibration_error, p.expected_calibration_error, "a calibrated model at this size"]
+        ),
+        Row(["Mean reward - mean score", p.bias, 0.0, "no bias"]),
+    ]
+    table = Table(["Figure", Column("Measured", ".4f"), Column("Beside", ".4f"), "which is"], rows)
+    if not report.bins:
+        return [table]
+    return [table, Figure(_reliability(report), "Ten groups of equally many impressions, by score. On the line: kept.")]
+
+
+def _fields(report: DriftReport) -> list[Block]:
+    text = (
+        "Jensen-Shannon distance between samples of the new window and of each reference: 0 where they agree, 0.83 "
+        "where they share nothing. A field drifted when it is above its limit, which is wider for small windows. "
+        "Ids are read as popularity: how often the id occurs in the reference."
+    )
+    if not report.training.fields:
+        return [Text([text])]
+    caption = "Bars: distance; line marks: the limit of the field."
+    height = 110 + 34 * (len(report.training.fields) + 1)
+    return [Text([text]), Figure(_distances(report), caption, height), _field_table(report)]
+
+
+def _field_table(report: DriftReport) -> Table:
+    columns: list[Column | str] = ["Field"]
+    for reference in report.references:
+        columns += [Column(NAMES[reference.name].capitalize(), ".3f"), Column("Limit", ".3f"), "Against it"]
+    found = [{f.column: f for f in (r.score, *r.fields)} for r in report.references]
+    rows = []
+    for column in found[0]:
+        cells: list[str | float | Badge | None] = [column]
+        for fields in found:
+            drift = fields.get(column)
+            cells += [None, None, None] if drift is None else [drift.distance, drift.limit, _badge(drift)]
+        drifted = all(column in fields and fields[column].drifted for fields in found)
+        rows.append(Row(cells, Tone.WARN if drifted else Tone.PLAIN))
+    return Table(columns, rows)
+
+
+def _badge(drift: FieldDrift) -> Badge:
+    if math.isnan(drift.distance):
+        return Badge("not measured")
+    return Badge("drifted", Tone.WARN) if drift.drifted else Badge("steady", Tone.OK)
+
+
+def _ids(report: DriftReport) -> Table:
+    rows = [Row([i.column, NAMES[r.name], i.unseen, i.expected, i.excess]) for r in report.references for i in r.ids]
+    return Table(
+        ["Id", "Reference", Column("Unseen", ".1%"), Column("Expected", ".1%"), Column("Excess", "+.1%")],
+        rows,
+        caption="Share of impressions whose id is not in the reference, beside the Good-Turing share of the reference.",
+        empty="The frames carry no ids.",
+    )
+
+
+def _share(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.1%}"
+
+
+def _reliability(report: DriftReport) -> "PlotlyFigure":
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+    figure = PlotlyFigure(layout={"template": figure_style(), "title": {"text": "Mean reward by score"}})
+    scores, rewards = [b.score for b in report.bins], [b.reward for b in report.bins]
+    error = [2 * math.sqrt(max(b.reward * (1 - b.reward), 0) / b.rows) for b in report.bins]
+    ends = [min(*scores, *rewards), max(*scores, *rewards)]
+    figure.add_scatter(x=ends, y=ends, mode="lines", name="promise", line={"color": REFERENCE, "dash": "dot"})
+    figure.add_scatter(
+        x=scores, y=rewards, mode="markers", name="new window, two standard errors",
+        error_y={"array": error, "thickness": 1.2, "width": 0}, marker={"color": SERIES[0], "size": 8},
+    )  # fmt: skip
+    figure.update_xaxes(title_text="mean score")
+    figure.update_yaxes(title_text="mean reward")
+    return figure
+
+
+def _distances(report: DriftReport) -> "PlotlyFigure":
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+    figure = PlotlyFigure(
+        layout={"template": figure_style(), "title": {"text": "Distance by field"}, "barmode": "group"}
+    )
+    for reference, colour in reversed(list(zip(report.references, SERIES, strict=False))):
+        fields = _ordered(reference)
+        figure.add_bar(
+            y=[f.column for f in fields], x=[f.distance for f in fields], orientation="h",
+            name=NAMES[reference.name], marker={"color": colour},
+        )  # fmt: skip
+    limits = _ordered(report.training)
+    figure.add_scatter(
+        y=[f.column for f in limits], x=[f.limit for f in limits], mode="markers", name="limit",
+        marker={"symbol": "line-ns", "size": 16, "line": {"color": BAD, "width": 2}},
+    )  # fmt: skip
+    figure.update_yaxes(showgrid=False)
+    figure.update_xaxes(showgrid=True, rangemode="tozero")
+    return figure
+
+
+def _ordered(reference: ReferenceDrift) -> list[FieldDrift]:
+    return [*reversed(reference.fields), reference.score]

@@ -1,0 +1,59 @@
+"""What counts as drift, and what is done about it: the settings of both questions."""
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.domain import DriftAction
+
+
+class Rule(BaseModel):
+    """One line of the decision table: the action taken when a figure of the report is too large.
+
+    `enter` starts it and `leave`, not above it, ends it (hysteresis: a figure that wavers around
+    one limit must not switch the action on and off). It has to hold for `patience` windows in a
+    row, and once taken rests for `cool_down` windows, so that its effect can be seen first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: DriftAction
+    figure: str
+    enter: float
+    leave: float
+    patience: int = Field(default=1, ge=1)
+    cool_down: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _leaves_below_enter(self) -> "Rule":
+        if self.leave > self.enter:
+            raise ValueError(f"rule {self.figure} leaves at {self.leave}; allowed is at most its enter, {self.enter}")
+        return self
+
+
+class DriftSettings(BaseModel):
+    """Settings of measuring and of deciding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample: int = Field(default=2000, ge=10)
+    """Rows of each frame that fields are compared on. Fixed, because test statistics and run time grow with it."""
+    top: int = Field(default=12, ge=1)
+    """Categories named per field; the rest is one."""
+    threshold: float = Field(default=0.1, gt=0)
+    """Jensen-Shannon distance (natural log, 0 to 0.83) from which a field counts as drifted; Evidently's default."""
+    noise: float = Field(default=0.001, gt=0, lt=1)
+    """Probability that mere sampling passes the limit of a field: small windows get a wider limit than `threshold`."""
+    min_rows: int = Field(default=50, ge=1)
+    """Matured rows below which rates, losses and spreads of a window are not judged. Own choice."""
+    rules: tuple[Rule, ...] = (
+        Rule(action=DriftAction.HALT, figure="outcome_collapse", enter=0.95, leave=0.9),
+        Rule(action=DriftAction.HALT, figure="score_missing", enter=0.05, leave=0.01),
+        Rule(action=DriftAction.HALT, figure="score_collapse", enter=0.99, leave=0.95),
+        Rule(action=DriftAction.REBUILD, figure="skill_lost", enter=0.05, leave=0.0, patience=2, cool_down=4),
+        Rule(action=DriftAction.REBUILD, figure="promise_excess", enter=0.3, leave=0.2, patience=2, cool_down=4),
+        Rule(
+            action=DriftAction.WIDEN_EXPLORATION, figure="unseen_excess", enter=0.4, leave=0.3, patience=2, cool_down=2
+        ),
+        Rule(action=DriftAction.UPDATE, figure="matured", enter=100, leave=100),
+        Rule(action=DriftAction.REFRESH_MEMORY, figure="matured", enter=1, leave=1),
+    )
+    """The decision table; of the rules that hold, the one of the gravest action is followed."""
