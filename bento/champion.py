@@ -1,0 +1,66 @@
+"""Who answers: follows the champion pointer and swaps generations between two requests.
+
+A new champion is loaded and caught up with the decision log beside the old one, which goes
+on answering until one assignment replaces it. A pointer or bundle that is broken changes
+nothing but `fault`: better yesterday's champion than none.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from bento.live_memory import LiveMemory
+from bento.settings import ServiceSettings
+from components.domain import EvercurrentError
+from components.publish.bundle import load_bundle
+from components.publish.pointer import Role, pointer_path, read_pointer
+
+logger = logging.getLogger("evercurrent.service")
+
+ABSENT = "no champion yet in {home}; run `make run` or `evercurrent loop` first, or set EVERCURRENT_HOME"
+
+
+class Champion:
+    """The live generation of a home, or of a Bento's own bundle where the home has no pointer."""
+
+    def __init__(self, settings: ServiceSettings, clock: Callable[[], int], packed: Path | None = None) -> None:
+        self._settings, self._clock, self._packed = settings, clock, packed
+        self._seen: tuple[int, int] | None = None
+        self.live: LiveMemory | None = None
+        self.fault: str | None = ABSENT.format(home=settings.home)
+
+    def prepare(self) -> LiveMemory | None:
+        """The next champion, ready to take over, or None if the pointer has not moved. Blocks; any thread."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return None
+        self._seen = stamp
+        try:
+            folder = self._folder()
+            if folder is None:
+                return None
+            if self.live is not None and folder.name == f"g{self.live.served.generation:06d}":
+                return None
+            live = LiveMemory(load_bundle(folder), self._settings.home, self._settings)
+            live.advance(self._clock())
+        except EvercurrentError as error:
+            self.fault = str(error)
+            logger.error("stage=serve event=refused_champion reason=%s", error)
+            return None
+        return live
+
+    def swap(self, live: LiveMemory) -> None:
+        """Let `live` answer from now on."""
+        self.live, self.fault = live, None
+        logger.info("stage=serve event=swap generation=%d learned=%d", live.served.generation, live.learned)
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            stat = pointer_path(self._settings.home, Role.CHAMPION).stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (stat.st_ino, stat.st_mtime_ns)
+
+    def _folder(self) -> Path | None:
+        pointer = read_pointer(self._settings.home)
+        return self._packed if pointer is None else self._settings.home / pointer.bundle

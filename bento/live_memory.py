@@ -1,0 +1,169 @@
+"""The champion's memory, kept live: bundle + decision log since the bundle's cutoff = memory.
+
+Every process reads the lines of all processes and learns from them in the same steps: an
+outcome belongs to the tick ``floor(at / tick)`` of the instant it became known, and a tick
+is one write, in order of (instant, impression). So the memory follows from the bundle and
+the log alone; a restart, a second worker or a swap back arrive at the same one. A line that
+appears after its tick was closed is learned in a write of its own.
+
+An impression's reward becomes known when its outcome arrives; where the source has an
+attribution window, when that closes, as the largest outcome in time, or 0 without one.
+"""
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from bento.decision_log import Line, LogTail
+from bento.settings import ServiceSettings
+from components.domain import DAY, SECOND
+from components.publish.served import KnownOutcomes, Served
+
+logger = logging.getLogger("evercurrent.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """What is needed to learn from an impression."""
+
+    user_id: str
+    item_id: str
+    at: int
+    context: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Outcome:
+    """The first outcome of an impression, by time."""
+
+    at: int
+    reward: float
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Due:
+    """An impression whose reward is known from `instant` on."""
+
+    instant: int
+    impression_id: str
+
+
+class LiveMemory:
+    """Feeds a served generation's memory from the decision log."""
+
+    def __init__(self, served: Served, home: Path, settings: ServiceSettings) -> None:
+        self.served = served
+        self.learned = 0
+        self._retention = round(settings.retention_days * DAY)
+        self._tick = round(settings.tick_seconds * SECOND)
+        self._grace = round(settings.grace_seconds * SECOND)
+        self._window = None if served.outcome.attribution is None else round(served.outcome.attribution * SECOND)
+        self._tail = LogTail(home, served.cutoff - self._retention)
+        self._shown: OrderedDict[str, Impression] = OrderedDict()
+        self._outcomes: dict[str, Outcome] = {}
+        self._done: set[str] = set()
+        self._due: list[Due] = []
+
+    def find(self, impression_id: str) -> Impression | None:
+        """The impression, if it was shown within the retention, by any process."""
+        if impression_id not in self._shown:
+            self.read()
+        return self._shown.get(impression_id)
+
+    def outcome_of(self, impression_id: str) -> Outcome | None:
+        """The outcome of this impression that counts, told to any process."""
+        self.read()
+        return self._outcomes.get(impression_id)
+
+    def advance(self, now: int) -> int:
+        """Read the log, learn from every tick that is over at `now`; the number of outcomes learned."""
+        self.read()
+        ready: list[Due] = []
+        while self._due and self._end(self._due[0]) + self._grace <= now:
+            ready.append(heappop(self._due))
+        before = self.learned
+        for _, tick in groupby(ready, self._end):
+            self._learn(list(tick))
+        self._forget(now - self._retention)
+        return self.learned - before
+
+    def read(self) -> None:
+        """Take in the lines that were written since the last reading, by any process."""
+        for line in self._tail.lines():
+            try:
+                if line["type"] == "request":
+                    self._take_request(line)
+                elif line["type"] == "outcome":
+                    self._take_outcome(line)
+            except (KeyError, TypeError, ValueError) as error:
+                logger.warning("stage=serve event=line_passed_over error=%r", error)
+
+    def _take_request(self, line: Line) -> None:
+        at = int(line["at"])
+        for shown in line["slate"]:
+            impression_id = shown["impression_id"]
+            if impression_id in self._shown:
+                continue
+            self._shown[impression_id] = Impression(line["user_id"], shown["item_id"], at, line["context"])
+            if self._window is not None:
+                self._schedule(at + self._window, impression_id)
+
+    def _take_outcome(self, line: Line) -> None:
+        if line["kind"] != self.served.outcome.kind:
+            return
+        impression_id, outcome = line["impression_id"], Outcome(int(line["at"]), float(line["value"]))
+        known = self._outcomes.get(impression_id)
+        if known is None or outcome < known:
+            self._outcomes[impression_id] = outcome
+            if self._window is None:
+                self._schedule(outcome.at, impression_id)
+
+    def _schedule(self, instant: int, impression_id: str) -> None:
+        if instant >= self.served.cutoff:
+            heappush(self._due, Due(instant, impression_id))
+
+    def _end(self, due: Due) -> int:
+        return (due.instant // self._tick + 1) * self._tick
+
+    def _learn(self, tick: list[Due]) -> None:
+        first = {d.impression_id: d for d in reversed(tick)}
+        rows = [
+            d for d in sorted(first.values()) if d.impression_id in self._shown and d.impression_id not in self._done
+        ]
+        if not rows:
+            return
+        shown = [self._shown[d.impression_id] for d in rows]
+        names = sorted({name for s in shown for name in s.context})
+        self.served.learn(
+            KnownOutcomes(
+                user_id=np.array([s.user_id for s in shown], object),
+                item_id=np.array([s.item_id for s in shown], object),
+                at=np.array([d.instant for d in rows], np.int64),
+                reward=np.array([self._reward(d) for d in rows], np.float32),
+                context={name: column([s.context.get(name) for s in shown]) for name in names},
+            )
+        )
+        self._done.update(d.impression_id for d in rows)
+        self.learned += len(rows)
+
+    def _reward(self, due: Due) -> float:
+        outcome = self._outcomes.get(due.impression_id)
+        return outcome.reward if outcome is not None and outcome.at <= due.instant else 0.0
+
+    def _forget(self, before: int) -> None:
+        while self._shown and next(iter(self._shown.values())).at < before:
+            impression_id, _ = self._shown.popitem(last=False)
+            self._outcomes.pop(impression_id, None)
+            self._done.discard(impression_id)
+
+
+def column(values: list[object]) -> np.ndarray:
+    """(n,) object array, also of lists."""
+    out = np.empty(len(values), object)
+    out[:] = values
+    return out

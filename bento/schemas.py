@@ -1,0 +1,110 @@
+"""What goes over the wire. Bodies are bare JSON objects, and a body that does not fit is one line of text."""
+
+from typing import Self, TypeAlias
+
+import bentoml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+Value: TypeAlias = str | int | float | bool
+ContextValue: TypeAlias = str | int | float | bool | list[str] | None
+
+
+class Body(bentoml.IODescriptor):
+    """A JSON body.
+
+    BentoML answers a body that does not fit with a page of detail, and logs a traceback per
+    request; here `fault` carries the one line instead, and the endpoint answers it.
+    """
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    _fault: str | None = PrivateAttr(default=None)
+
+    @property
+    def fault(self) -> str | None:
+        """Why the body is not usable, or None."""
+        return self._fault
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: object) -> Self:
+        """The body, whatever content type it is sent as: it is read as JSON and never as anything else."""
+        try:
+            return cls.model_validate_json(await request.body())
+        except ValidationError as error:
+            unusable = cls.model_construct()
+            unusable._fault = _one_line(error, cls)
+            return unusable
+
+
+class RankRequest(Body):
+    """A call for a slate. Without `eligible` all servable items are eligible."""
+
+    user_id: str
+    slate_size: int = Field(description="items wanted, 1 to the size of the eligible set")
+    eligible: list[str] | None = None
+    context: dict[str, ContextValue] = Field(default_factory=dict)
+
+
+class ShownItem(BaseModel):
+    """One impression: the item, and the probability with which it was put here given the items before it."""
+
+    impression_id: str
+    item_id: str
+    position: int
+    propensity: float
+    score: float = Field(description="compensated logit")
+
+
+class RankResponse(bentoml.IODescriptor):
+    """A slate, in order."""
+
+    request_id: str
+    generation: int
+    slate: list[ShownItem]
+
+
+class OutcomeRequest(Body):
+    """What the user did about one impression."""
+
+    impression_id: str
+    kind: str
+    value: Value
+
+
+class OutcomeResponse(bentoml.IODescriptor):
+    """`accepted` is false for a repetition, which changes nothing; `reward` is the one that counts."""
+
+    accepted: bool
+    reward: float
+
+
+class GenerationResponse(BaseModel):
+    """Who answers now."""
+
+    generation: int
+    cutoff: str
+    outcomes_learned: int = Field(description="outcomes this process has written into the memory since the cutoff")
+    servable_items: int
+
+
+def answer(content: BaseModel) -> Response:
+    """200 with a JSON body."""
+    return Response(content.model_dump_json(), media_type="application/json")
+
+
+def refuse(status: int, line: str) -> Response:
+    """An error of one line."""
+    return Response(Fault(error=" ".join(line.split())).model_dump_json(), status, media_type="application/json")
+
+
+class Fault(BaseModel):
+    """One line: what was received, what is allowed, where to look."""
+
+    error: str
+
+
+def _one_line(error: ValidationError, expected: type[BaseModel]) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "body"
+    return f"{where}: {first['msg']}; allowed fields are {', '.join(expected.model_fields)}"

@@ -1,0 +1,108 @@
+"""A request for a slate, answered by a served generation and written down before it leaves."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+import numpy as np
+
+from bento.decision_log import DecisionLog
+from bento.live_memory import column
+from bento.schemas import RankRequest, RankResponse, ShownItem
+from components.domain import ContractBroken, FieldOf
+from components.publish.served import Decisions, RankRequests, Served
+
+Clock = Callable[[], int]
+"""Now, in microseconds UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Draws slates and logs them. `rng` is the process's own: no two workers draw alike."""
+
+    log: DecisionLog
+    clock: Clock
+    rng: np.random.Generator
+
+    def rank(self, served: Served, asked: RankRequest) -> RankResponse:
+        """A slate for one request.
+
+        Raises
+        ------
+        ContractBroken
+            If the request cannot be answered as it is; one line.
+        Transient
+            If the decision cannot be logged: an unlogged decision could never be evaluated.
+        """
+        eligible = _eligible(served, asked)
+        _check_context(served, asked.context)
+        at = self.clock()
+        context = {name: column([value]) for name, value in asked.context.items()}
+        requests = RankRequests(
+            column([asked.user_id]), np.array([at]), eligible, np.array([0, len(eligible)]), context
+        )
+        made = served.decide(requests, asked.slate_size, self.rng)
+        answer = _response(served, made)
+        self._write(served, asked, answer, made, at)
+        return answer
+
+    def _write(self, served: Served, asked: RankRequest, answer: RankResponse, made: Decisions, at: int) -> None:
+        if asked.eligible is None:
+            self.log.name_servable(served.generation, served.servable.tolist(), at)
+        self.log.append(
+            {
+                "type": "request",
+                "request_id": answer.request_id,
+                "user_id": asked.user_id,
+                "at": at,
+                "generation": served.generation,
+                "context": asked.context,
+                "eligible": asked.eligible,
+                "slate": [
+                    {**shown.model_dump(), "logit": logit}
+                    for shown, logit in zip(answer.slate, made.logit.tolist(), strict=True)
+                ],
+            },
+            at,
+        )
+
+
+def _eligible(served: Served, asked: RankRequest) -> np.ndarray:
+    if asked.eligible is None:
+        eligible = served.servable
+    else:
+        eligible = column(list(asked.eligible))
+        if len(set(asked.eligible)) < len(asked.eligible):
+            twice = next(i for i in asked.eligible if asked.eligible.count(i) > 1)
+            raise ContractBroken(f"eligible names item {twice!r} twice; each item once is allowed")
+    if not len(eligible):
+        raise ContractBroken("eligible is empty; give at least one item, or leave it out for all servable items")
+    if not 1 <= asked.slate_size <= len(eligible):
+        raise ContractBroken(
+            f"slate_size is {asked.slate_size}; allowed is 1 to {len(eligible)}, the number of eligible items"
+        )
+    return eligible
+
+
+def _check_context(served: Served, context: Mapping[str, object]) -> None:
+    allowed = [f.name for f in served.encoder.spec.fields if f.of is FieldOf.CONTEXT]
+    unknown = sorted(set(context) - set(allowed))
+    if unknown:
+        what = f"allowed is {', '.join(allowed)}" if allowed else "this generation uses no context"
+        raise ContractBroken(f"context has {unknown[0]!r}; {what}")
+
+
+def _response(served: Served, made: Decisions) -> RankResponse:
+    request_id = uuid4().hex
+    rows = zip(made.item_id.tolist(), made.propensity.tolist(), made.score.tolist(), strict=True)
+    slate = [
+        ShownItem(
+            impression_id=f"{request_id}-{position}",
+            item_id=item_id,
+            position=position,
+            propensity=propensity,
+            score=score,
+        )
+        for position, (item_id, propensity, score) in enumerate(rows)
+    ]
+    return RankResponse(request_id=request_id, generation=served.generation, slate=slate)
