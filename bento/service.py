@@ -187,7 +187,7 @@ async def _repeat(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
 def _packed_bundle() -> Path | None:
     if not PACKED.exists():
         return None
-    return Path(bentoml.models.get(PACKED.read_text().strip()).path)
+    return Path(bentoml.models.get(PACKED.read_text().strip()).path) / "bundle"
 
 
 def _single_thread() -> None:

@@ -44,6 +44,7 @@ class ReleaseKind(StrEnum):
     PROMOTE = "PROMOTE"
     HOLD = "HOLD"
     ROLL_BACK = "ROLL_BACK"
+    RE_PROMOTE = "RE_PROMOTE"
 
 
 class Release(Frozen):
@@ -145,10 +146,23 @@ def read_releases(home: Path) -> tuple[Release, ...]:
 
 
 def append_release(home: Path, release: Release) -> None:
-    """Append one line, durably; a line with the same content as the last is not repeated."""
-    known = read_releases(home)
-    if known and known[-1].model_dump(exclude={"at"}) == release.model_dump(exclude={"at"}):
-        return
+    """Append one line, durably. A release that the ledger has is not repeated: a resumed turn may append again.
+
+    Raises
+    ------
+    ContractBroken
+        If the ledger has another release under this number.
+    Transient
+        If the disk refuses.
+    """
+    for known in read_releases(home):
+        if known.release == release.release:
+            if known.model_dump(exclude={"at"}) != release.model_dump(exclude={"at"}):
+                raise ContractBroken(
+                    f"release {release.release} is {known.kind} of generation {known.generation} in {home / LEDGER}, "
+                    f"received {release.kind} of generation {release.generation}; the ledger is append-only"
+                )
+            return
     path = home / LEDGER
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(release.model_dump(mode="json")).encode() + b"\n"

@@ -72,8 +72,15 @@ def test_the_ledger_keeps_every_move_in_order(tmp_path):
 
 def test_a_resumed_turn_does_not_repeat_its_line(tmp_path):
     append_release(tmp_path, release(1))
+    append_release(tmp_path, release(2))
     append_release(tmp_path, release(1, at=99))
-    assert len(read_releases(tmp_path)) == 1
+    assert [r.release for r in read_releases(tmp_path)] == [1, 2]
+
+
+def test_history_is_not_rewritten(tmp_path):
+    append_release(tmp_path, release(1))
+    with pytest.raises(ContractBroken, match=r"release 1 is PROMOTE of generation 1 .* received HOLD of generation 1"):
+        append_release(tmp_path, release(1, kind=ReleaseKind.HOLD))
 
 
 def test_a_torn_last_line_is_left_out_and_cut_off_by_the_next_write(tmp_path):
