@@ -6,11 +6,29 @@ Rendle: Factorization Machines, ICDM 2010, equations 1 and 5.
     sum_{i<j} <v_i, v_j> = 1/2 (|sum_i v_i|^2 - sum_i |v_i|^2)
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
+
+
+class _Pairwise(torch.autograd.Function):
+    """Its own gradient, ``d/dv_i = sum_j v_j - v_i``: one pass instead of autograd's four."""
+
+    @staticmethod
+    def forward(context: Any, vectors: torch.Tensor) -> torch.Tensor:
+        total = vectors.sum(1)  # (n, F, D) -> (n, D)
+        context.save_for_backward(vectors, total)
+        flat = vectors.flatten(1)
+        return 0.5 * (torch.linalg.vecdot(total, total) - torch.linalg.vecdot(flat, flat))  # (n,)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
+        vectors, total = context.saved_tensors
+        return (total[:, None] - vectors).mul_(gradient[:, None, None])
 
 
 def pairwise(vectors: torch.Tensor) -> torch.Tensor:
@@ -19,7 +37,7 @@ def pairwise(vectors: torch.Tensor) -> torch.Tensor:
     >>> pairwise(torch.tensor([[[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]]]))
     tensor([17.])
     """
-    return 0.5 * (vectors.sum(1).square().sum(1) - vectors.square().sum((1, 2)))
+    return _Pairwise.apply(vectors)
 
 
 class FM(Network):

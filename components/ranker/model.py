@@ -84,9 +84,7 @@ class Model:
     def fresh(cls, spec: FeatureSpec, settings: RankerSettings, seed: int) -> "Model":
         """A model that has seen nothing: it predicts the same for everybody."""
         vocabulary = Vocabulary(len(spec.keyed))
-        return cls(
-            spec, settings, seed, vocabulary, EmbeddingTable(torch.zeros(vocabulary.rows, settings.embedding_size + 1))
-        )
+        return cls(spec, settings, seed, vocabulary, EmbeddingTable.empty(vocabulary.rows, settings.embedding_size))
 
     def copy(self) -> "Model":
         """An independent copy."""
@@ -112,16 +110,26 @@ class Model:
         """Expire and admit ids; every row that changed hands is fresh afterwards."""
         turnover = self.vocabulary.turn_over(admission_count, oldest, floor)
         self.table.resize(self.vocabulary.rows)
-        self.table.put(turnover.expired_rows, np.zeros((len(turnover.expired), self.table.weight.shape[1]), np.float32))
+        self.table.put(turnover.expired_rows, 0.0)
         self.table.put(turnover.admitted_rows, self._initial(turnover.admitted.keys))
         return turnover
 
-    def score(self, embedded: torch.Tensor, present: torch.Tensor, numeric: torch.Tensor) -> Scores:
-        """From gathered rows (n, C, D + 1), where a value is known (n, C), and standardised numbers (n, M)."""
-        pooled = self._pool(embedded, present)  # (n, keyed fields, D + 1)
+    def score(
+        self, vectors: torch.Tensor, first: torch.Tensor, present: torch.Tensor, numeric: torch.Tensor
+    ) -> Scores:
+        """Scores of n examples from what the table holds for their keys.
+
+        Parameters
+        ----------
+        vectors : (n, C, D); first : (n, C); present : (n, C), where a value is known.
+        numeric : (n, M), standardised.
+        """
+        fields, weights = self._pool(vectors, present), self._pool(first[..., None], present)[..., 0]
         if numeric.shape[1]:
-            pooled = torch.cat([pooled, self.numeric_fields(numeric)], 1)  # (n, F, D + 1)
-        return self.network(Inputs(pooled[..., :-1], pooled[..., -1], embedded[..., :-1], present))
+            scaled = self.numeric_fields(numeric)  # (n, M, D + 1)
+            fields = torch.cat([fields, scaled[..., :-1]], 1)  # (n, F, D)
+            weights = torch.cat([weights, scaled[..., -1]], 1)  # (n, F)
+        return self.network(Inputs(fields, weights, vectors, present))
 
     def predict(self, examples: Examples) -> Prediction:
         """Logits and hidden layers of n examples; no gradient, nothing changes."""
@@ -136,15 +144,16 @@ class Model:
 
     def _read(self, examples: Examples) -> Scores:
         rows = torch.from_numpy(self.rows(examples.keys))
-        embedded = self.table.weight.index_select(0, rows.view(-1)).view(*rows.shape, -1)
+        block = self.table.gather(rows.view(-1)).view(*rows.shape, -1)  # (n, C, D + 2)
         present = torch.from_numpy(examples.keys != MISSING_KEY)
-        return self.score(embedded, present, torch.from_numpy(self.scaling.apply(examples.numeric)))
+        numeric = torch.from_numpy(self.scaling.apply(examples.numeric))
+        return self.score(block[..., :-2].contiguous(), block[..., -2], present, numeric)
 
     def _initial(self, keys: Keys) -> Floats:
         return initial_rows(keys, self.settings.embedding_size, self.settings.init_scale, self.seed)
 
     def _pool(self, embedded: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """Mean over the present values of each multi-valued field: (n, C, D + 1) -> (n, keyed fields, D + 1)."""
+        """Mean over the present values of each multi-valued field: (n, C, E) -> (n, keyed fields, E)."""
         if embedded.shape[1] == len(self._widths):
             return embedded
         known = torch.split(present, self._widths, 1)

@@ -28,22 +28,25 @@ from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable
 from components.ranker.vocabulary import Seen, Vocabulary
 from components.update.atomic import write_whole
-from components.update.optimizer import Optimizer
+from components.update.optimizer import DenseAdam
 
 TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model and the state of its optimizer: what a warm start continues from."""
+    """A model and the state of its optimizer: what a warm start continues from.
+
+    The table's part of that state lives in the table's rows.
+    """
 
     model: Model
-    optimizer: Optimizer
+    optimizer: DenseAdam
 
     @classmethod
     def fresh(cls, model: Model) -> "Checkpoint":
         """A model nobody has trained yet."""
-        return cls(model, Optimizer(model.dense, model.vocabulary.rows))
+        return cls(model, DenseAdam(model.dense))
 
     def copy(self) -> "Checkpoint":
         """An independent copy."""
@@ -68,7 +71,7 @@ def save_model(model: Model, folder: Path) -> None:
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Write what continuing needs into `folder`."""
     save_model(checkpoint.model, folder)
-    tensors = {TABLE: checkpoint.optimizer.accumulator.clone(), "steps": torch.tensor(checkpoint.optimizer.steps)}
+    tensors = {TABLE: checkpoint.model.table.history.contiguous(), "steps": torch.tensor(checkpoint.optimizer.steps)}
     for name, (first, second) in checkpoint.optimizer.moments.items():
         tensors[f"first.{name}"], tensors[f"second.{name}"] = first, second
     write_whole(folder / "optimizer.safetensors", lambda path: save_file(tensors, path))
@@ -108,12 +111,13 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         saved = load_file(folder / "optimizer.safetensors")
     except (OSError, SafetensorError) as error:
         raise ContractBroken(f"no readable optimizer in {folder}: {_one_line(error)}") from None
-    optimizer = Optimizer(model.dense, model.vocabulary.rows)
-    wanted = {TABLE: optimizer.accumulator.shape, "steps": torch.Size([])}
+    optimizer = DenseAdam(model.dense)
+    wanted = {TABLE: model.table.history.shape, "steps": torch.Size([])}
     for name, (first, second) in optimizer.moments.items():
         wanted[f"first.{name}"], wanted[f"second.{name}"] = first.shape, second.shape
     _same_keys(wanted, {name: tensor.shape for name, tensor in saved.items()}, folder)
-    optimizer.accumulator, optimizer.steps = saved[TABLE], int(saved["steps"])
+    model.table.history.copy_(saved[TABLE])
+    optimizer.steps = int(saved["steps"])
     optimizer.moments = {name: (saved[f"first.{name}"], saved[f"second.{name}"]) for name in optimizer.moments}
     return Checkpoint(model, optimizer)
 
@@ -121,7 +125,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 def _weights(model: Model) -> dict[str, torch.Tensor]:
     named = {f"dense.{name}": tensor.detach().clone() for name, tensor in model.dense.state_dict().items()}
     return named | {
-        TABLE: model.table.weight.clone(),
+        TABLE: model.table.weight.contiguous(),
         "scaling.mean": torch.from_numpy(model.scaling.mean.copy()),
         "scaling.scale": torch.from_numpy(model.scaling.scale.copy()),
     }
@@ -131,12 +135,12 @@ def _assemble(
     spec: FeatureSpec, settings: RankerSettings, seed: int, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
 ) -> Model:
     model = Model(
-        spec, settings, seed, vocabulary, EmbeddingTable(torch.zeros(vocabulary.rows, settings.embedding_size + 1))
+        spec, settings, seed, vocabulary, EmbeddingTable.empty(vocabulary.rows, settings.embedding_size)
     )
     _same_keys(
         {k: v.shape for k, v in _weights(model).items()}, {k: v.shape for k, v in weights.items()}, Path("model")
     )
-    model.table = EmbeddingTable(weights[TABLE])
+    model.table.weight.copy_(weights[TABLE])
     model.scaling = Scaling(weights["scaling.mean"].numpy(), weights["scaling.scale"].numpy())
     model.dense.load_state_dict({name: weights[f"dense.{name}"] for name in model.dense.state_dict()})
     return model

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
 
 from components.domain import MISSING_KEY, Floats, Ints, Matured
 from components.ranker.model import Model
 from components.update.checkpoint import Checkpoint
-from components.update.optimizer import Rates
+from components.update.optimizer import Rates, step_rows
 from components.update.settings import UpdateSettings
 
 
@@ -54,19 +54,62 @@ def learn(checkpoint: Checkpoint, block: Batch, order: Ints, settings: UpdateSet
 
 
 def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> None:
-    model, optimizer = checkpoint.model, checkpoint.optimizer
-    weight = model.table.weight
-    embedded = weight.index_select(0, batch.rows.view(-1)).requires_grad_()  # (b C, D + 1)
-    scores = model.score(embedded.view(*batch.rows.shape, -1), batch.present, batch.numeric)
-    parameters = list(model.dense.parameters())
+    model, table = checkpoint.model, checkpoint.model.table
+    block = table.gather(batch.rows.view(-1))  # (b C, D + 2)
+    vectors = block[:, :-2].contiguous().view(*batch.rows.shape, -1).requires_grad_()  # (b, C, D)
+    first = block[:, -2].contiguous().view(batch.rows.shape).requires_grad_()  # (b, C)
+    scores = model.score(vectors, first, batch.present, batch.numeric)
     loss = loss_of(scores.logit, batch.reward, batch.before, alpha)
-    gradients = torch.autograd.grad(loss, [embedded, *parameters], allow_unused=True, materialize_grads=True)
-    rows, inverse = torch.unique(batch.rows, return_inverse=True)
-    summed = torch.zeros(len(rows), weight.shape[1]).index_add_(0, inverse.view(-1), gradients[0])
-    if rows[0] == 0:
-        rows, summed = rows[1:], summed[1:]
-    optimizer.step_table(weight, rows, summed, rates)
-    optimizer.step_dense(model.dense, list(gradients[1:]), rates)
+    leaves = [vectors, first, *model.dense.parameters()]
+    gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    touched = Touched.of(batch.rows.view(-1))
+    old = block.index_select(0, touched.example)
+    new = step_rows(old, touched.sum(gradients[0].flatten(0, 1)), touched.sum(gradients[1].view(-1, 1))[:, 0], rates)
+    table.block.index_copy_(0, touched.rows, new)
+    checkpoint.optimizer.step(model.dense, list(gradients[2:]), rates.dense)
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The distinct rows of a batch and where they occur.
+
+    One sort of ``row * 2^k + position`` finds the distinct rows and orders every sum, so
+    that a sum is the same on every run.
+
+    Attributes
+    ----------
+    rows : (u,) distinct rows, ascending, without the missing row.
+    position : (p,) where each occurs, row after row; starts : (u,) first entry of each row in it.
+    """
+
+    rows: torch.Tensor
+    position: torch.Tensor
+    starts: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: torch.Tensor) -> "Touched":
+        """Of (p,) rows."""
+        bits = len(rows).bit_length()
+        tagged = np.sort((rows.numpy() << bits) | np.arange(len(rows)))
+        tagged = tagged[np.searchsorted(tagged, 1 << bits) :]
+        ordered = tagged >> bits
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        position = tagged & ((1 << bits) - 1)
+        return cls(torch.from_numpy(ordered[starts]), torch.from_numpy(position), torch.from_numpy(starts))
+
+    @property
+    def example(self) -> torch.Tensor:
+        """(u,) one position of each row."""
+        return self.position[self.starts]
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """(u, E) sums of (p, E) values over the positions of each row.
+
+        >>> Touched.of(torch.tensor([3, 0, 3, 1])).sum(torch.tensor([[1.0], [2.0], [4.0], [8.0]]))
+        tensor([[8.],
+                [5.]])
+        """
+        return embedding_bag(self.position, values, self.starts, mode="sum")
 
 
 def loss_of(logit: torch.Tensor, reward: torch.Tensor, before: torch.Tensor | None, alpha: float) -> torch.Tensor:

@@ -1,20 +1,19 @@
 """Two optimizers in one step: row-wise AdaGrad for the table, Adam for the dense part.
 
-The table's cost follows the rows a batch touches. Each row has one accumulator, so a
-fresh row learns at the full rate however old the table is, and an old row slowly.
+The table's cost follows the rows a batch touches. Each row has one accumulator s_r, kept
+in the row itself, so a fresh row learns at the full rate however old the table is, and an
+old row slowly (g_r includes the L2 term ``decay * w_r``):
 
     s_r <- s_r + mean_d g_rd^2        w_r <- w_r - eta g_r / (sqrt(s_r) + eps)
 
-Duchi, Hazan, Singer 2011 (AdaGrad); row-wise: Gupta et al. 2014, Mudigere et al. 2022
-(section 4.1.4). Adam: Kingma, Ba 2015, algorithm 1.
+Duchi, Hazan, Singer 2011 (AdaGrad); row-wise: Mudigere et al., ISCA 2022, section 4.1.4.
+Adam: Kingma, Ba 2015, algorithm 1.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-
-from components.domain import Ints
 
 _EPSILON = 1e-8
 _BETA1, _BETA2 = 0.9, 0.999
@@ -29,45 +28,47 @@ class Rates:
     decay: float
 
 
-class Optimizer:
-    """State of both; `accumulator` (rows,), `moments` name -> (first, second), `steps` taken."""
+def step_rows(old: torch.Tensor, vectors: torch.Tensor, first: torch.Tensor, rates: Rates) -> torch.Tensor:
+    """One AdaGrad step on distinct rows; writes into and returns `old`.
 
-    def __init__(self, dense: nn.Module, rows: int) -> None:
-        self.accumulator = torch.zeros(rows)
+    Parameters
+    ----------
+    old : (u, D + 2) the rows: embedding, first-order weight, history.
+    vectors, first : (u, D) and (u,) their summed gradients; overwritten.
+    """
+    size = old.shape[1] - 2
+    if rates.decay:
+        vectors.add_(old[:, :size], alpha=rates.decay)
+        first.add_(old[:, size], alpha=rates.decay)
+    squared = torch.linalg.vecdot(vectors, vectors).addcmul_(first, first)
+    history = old[:, -1].add_(squared, alpha=1 / (size + 1))
+    rate = history.sqrt().add_(_EPSILON).reciprocal_().mul_(-rates.table)
+    old[:, :size].addcmul_(vectors, rate[:, None])
+    old[:, size].addcmul_(first, rate)
+    return old
+
+
+class DenseAdam:
+    """Adam over the dense part; `moments` name -> (first, second), `steps` taken."""
+
+    def __init__(self, dense: nn.Module) -> None:
         self.moments = {n: (torch.zeros_like(p), torch.zeros_like(p)) for n, p in dense.named_parameters()}
         self.steps = 0
 
-    def copy(self) -> "Optimizer":
+    def copy(self) -> "DenseAdam":
         """An independent copy."""
-        twin = Optimizer(nn.Module(), 0)
-        twin.accumulator, twin.steps = self.accumulator.clone(), self.steps
+        twin = DenseAdam(nn.Module())
         twin.moments = {n: (a.clone(), b.clone()) for n, (a, b) in self.moments.items()}
+        twin.steps = self.steps
         return twin
 
-    def resize(self, rows: int) -> None:
-        """At least `rows` accumulators; new ones are 0."""
-        if rows > len(self.accumulator):
-            self.accumulator = torch.cat([self.accumulator, torch.zeros(rows - len(self.accumulator))])
-
-    def reset(self, rows: Ints) -> None:
-        """Forget the history of rows that changed hands."""
-        self.accumulator[torch.from_numpy(rows)] = 0.0
-
-    def step_table(self, weight: torch.Tensor, rows: torch.Tensor, gradient: torch.Tensor, rates: Rates) -> None:
-        """One step on distinct `rows` (u,) with summed `gradient` (u, D + 1)."""
-        old = weight.index_select(0, rows)
-        gradient = gradient.add(old, alpha=rates.decay)
-        history = self.accumulator.index_select(0, rows) + gradient.square().mean(1)
-        self.accumulator.index_copy_(0, rows, history)
-        weight.index_copy_(0, rows, old.addcdiv_(gradient, (history.sqrt() + _EPSILON)[:, None], value=-rates.table))
-
-    def step_dense(self, dense: nn.Module, gradients: list[torch.Tensor], rates: Rates) -> None:
-        """One Adam step on the dense parameters, in their order."""
+    @torch.no_grad()
+    def step(self, dense: nn.Module, gradients: list[torch.Tensor], rate: float) -> None:
+        """One step; `gradients` in the order of the parameters."""
         self.steps += 1
-        size = rates.dense * (1 - _BETA2**self.steps) ** 0.5 / (1 - _BETA1**self.steps)
-        with torch.no_grad():
-            for (name, parameter), gradient in zip(dense.named_parameters(), gradients, strict=True):
-                first, second = self.moments[name]
-                first.lerp_(gradient, 1 - _BETA1)
-                second.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
-                parameter.addcdiv_(first, second.sqrt().add_(_EPSILON), value=-size)
+        size = rate * (1 - _BETA2**self.steps) ** 0.5 / (1 - _BETA1**self.steps)
+        for (name, parameter), gradient in zip(dense.named_parameters(), gradients, strict=True):
+            first, second = self.moments[name]
+            first.lerp_(gradient, 1 - _BETA1)
+            second.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
+            parameter.addcdiv_(first, second.sqrt().add_(_EPSILON), value=-size)

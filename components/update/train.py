@@ -69,7 +69,6 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     model.observe(data.examples)
     rows_before = model.vocabulary.rows
     turnover = model.turn_over(update.admission_count, -(2**62), 0)
-    checkpoint.optimizer.resize(model.vocabulary.rows)
     cut = len(data) - int(len(data) * update.holdout_share)
     train, last = data.take(np.s_[:cut]), data.take(np.s_[cut:])
     before = mean_or_nan(log_loss(model, train)), mean_or_nan(log_loss(model, last))

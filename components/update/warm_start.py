@@ -28,9 +28,6 @@ def warm_start(
     model = child.model
     model.observe(fresh.examples)
     turnover = model.turn_over(settings.admission_count, ttl_start(cutoff, settings), settings.floor_rows)
-    child.optimizer.resize(model.vocabulary.rows)
-    child.optimizer.reset(turnover.expired_rows)
-    child.optimizer.reset(turnover.admitted_rows)
     rng = np.random.default_rng([seed, len(fresh)])
     shuffled = rng.permutation(len(fresh))
     held = int(len(fresh) * settings.holdout_share)
