@@ -12,17 +12,13 @@ model's logit towards the key's own, shrunk by a Gaussian prior of precision s o
 Bias: towards zero by s / (s + information). Variance: at most 1 / (4 s).
 """
 
-from typing import TypeAlias
-
 import numpy as np
 
 from components.domain import DAY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
 from components.memory.key_table import KeyTable
+from components.memory.settings import Crossing
 from components.memory.view import State, sigmoid
 from components.ranker.features import cross_keys
-
-Crossing: TypeAlias = tuple[str, ...]
-"""Names of the fields whose combination is one entity; a single name is the field itself."""
 
 
 class EntityView:

@@ -13,32 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from safetensors.numpy import load_file, save_file
 
 from components.domain import ContractBroken, Examples, FeatureSpec, Floats, Prediction
-from components.memory.entity_view import Crossing, EntityView
+from components.memory.entity_view import EntityView
+from components.memory.settings import MemorySettings
 from components.memory.trust import Trust
 from components.memory.view import View
-
-
-class MemorySettings(BaseModel):
-    """How the memory learns and forgets."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crossings: tuple[Crossing, ...] | None = None
-    """Entities to count by, as combinations of field names; none: every single keyed field."""
-    half_life: float = 30.0
-    """Days of event time after which evidence counts half."""
-    shrinkage: float = 1.0
-    """Precision of the prior of an entity's error in logits, in units of outcome variance."""
-    trust_precision: float = 10.0
-    """Precision of the prior of the trust weights around the identity."""
-    trust_discount: float = 0.99
-    """Share of the evidence about trust kept per 1,000 outcomes."""
-    batch: int = 256
-    """Outcomes per step of a write: trust is learned from the views as read before the step."""
 
 
 @dataclass(frozen=True, slots=True)
