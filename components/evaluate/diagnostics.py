@@ -61,13 +61,19 @@ class Diagnostics:
     unsupported_exact: bool
 
 
-def diagnose(log: LoggedDecisions, policy: Doubles, weight: Weights) -> Diagnostics:
-    """All figures; the weights' only if the propensities allow any."""
+def diagnose(
+    log: LoggedDecisions, policy: Doubles | None, weight: Weights, share: Doubles | None = None
+) -> Diagnostics:
+    """All figures; the weights' only if the propensities allow any.
+
+    `policy` (nnz,) is needed for an exact unsupported mass; `share` (m,) with mean 1 weighs requests.
+    """
     mu = log.propensity
     choice = log.eligible > 1
     sound = bool(np.isfinite(mu).all() and (mu > 0).all())
     nan = float("nan")
     w = weight.request if sound else np.full(log.requests, nan)
+    w = w if share is None else w * share
     reward = log.per_request(log.reward)
     error = w.std(ddof=1) / np.sqrt(len(w)) if len(w) > 1 else nan
     tail = pareto_tail(w) if sound else Tail(nan, nan)
@@ -91,12 +97,12 @@ def diagnose(log: LoggedDecisions, policy: Doubles, weight: Weights) -> Diagnost
         pareto_k=tail.k,
         pareto_k_error=tail.error,
         unsupported_mass=_unsupported(log, policy, mean),
-        unsupported_exact=log.logging is not None,
+        unsupported_exact=log.logging is not None and policy is not None,
     )
 
 
-def _unsupported(log: LoggedDecisions, policy: Doubles, mean_weight: float) -> float:
-    if log.logging is not None:
+def _unsupported(log: LoggedDecisions, policy: Doubles | None, mean_weight: float) -> float:
+    if log.logging is not None and policy is not None:
         return float(np.where(log.logging > 0, 0.0, policy).sum() / len(log))
     return max(0.0, 1 - mean_weight)
 

@@ -6,11 +6,14 @@ model q, ``qbar_l = sum_a pi_l(a) q(a)``, E_m the mean over requests. With slate
 item W = w and the sums over positions vanish. On longer slates the same formulas are
 the sequential estimators: IPS is RIPS (McInerney et al. 2020, "Counterfactual evaluation
 of slate recommendations with sequential reward interactions", section 4), DR is
-Cascade-DR (Kiyohara et al. 2022, section 3.3).
+Cascade-DR (Kiyohara et al. 2022, "Doubly robust off-policy evaluation for ranking
+policies under the cascade behavior model", section 3.2), with q the expected reward from
+this position on, or of this position alone: both are unbiased.
 
 Every estimator returns `Terms`: one number per request whose mean is the estimate and
 whose spread is its uncertainty (influence function plus the value), so that intervals,
-decay and segments need to know no estimator.
+decay and segments need to know no estimator. With shares h (subsampled logs, decay) E_m
+is the weighted mean ``sum h t / sum h``.
 """
 
 from dataclasses import dataclass
@@ -42,9 +45,9 @@ class Parts:
 
     Attributes
     ----------
-    reward, through : (n,) r_l and W_l.
-    shown, expected : (n,) q of the shown entry and ``W_{l-1} qbar_l``; zeros without a model.
-    qbar : (n,) model's expectation under the policy, the logged prefix taken as given.
+    shown, qbar : (n,) q of the shown entry, and its expectation under the policy on the same
+        eligible set; zeros without a model.
+    share : (m,) weight of each request in E_m, with mean 1; None counts all alike.
     """
 
     log: LoggedDecisions
@@ -52,20 +55,37 @@ class Parts:
     shown: Doubles
     qbar: Doubles
     modelled: bool
+    share: Doubles | None = None
 
     @property
     def ess(self) -> float:
-        """Effective sample size of the whole-slate weights, (sum W)^2 / sum W^2."""
-        return effective(self.weight.request)
+        """Effective sample size of the whole-slate weights, (sum h W)^2 / sum (h W)^2."""
+        w = self.weight.request
+        return effective(w if self.share is None else w * self.share)
+
+    def terms(self, name: str, each: Doubles) -> Terms:
+        """Terms of a mean over requests."""
+        if self.share is None:
+            return Terms(name, each, self.ess)
+        value = float(each @ self.share) / len(each)
+        return Terms(name, value + self.share * (each - value), self.ess)
 
 
-def parts(log: LoggedDecisions, policy: Doubles, q: Doubles | None = None, *, weight: Weights | None = None) -> Parts:
-    """Weights and model expectations of `policy`, both arrays (nnz,)."""
+def parts(
+    log: LoggedDecisions,
+    policy: Doubles,
+    q: Doubles | None = None,
+    *,
+    weight: Weights | None = None,
+    share: Doubles | None = None,
+) -> Parts:
+    """Weights and model expectations of `policy`; `policy` and `q` are arrays (nnz,)."""
     weight = weights(log, policy) if weight is None else weight
+    share = None if share is None else share / share.mean()
     if q is None:
         nothing = np.zeros(len(log))
-        return Parts(log, weight, nothing, nothing, False)
-    return Parts(log, weight, q[log.action], log.per_row(policy * q), True)
+        return Parts(log, weight, nothing, nothing, False, share)
+    return Parts(log, weight, q[log.action], log.per_row(policy * q), True, share)
 
 
 def effective(w: Doubles) -> float:
@@ -80,7 +100,13 @@ def effective(w: Doubles) -> float:
 
 def ips(p: Parts) -> Terms:
     """``E_m[sum_l W_l r_l]``. Unbiased under full support; variance grows with E[W^2 r^2]."""
-    return Terms("IPS", p.log.per_request(p.weight.through * p.log.reward), p.ess)
+    return p.terms("IPS", p.log.per_request(p.weight.through * p.log.reward))
+
+
+def clipped_ips(p: Parts, limit: float) -> Terms:
+    """``E_m[sum_l min(W_l, limit) r_l]`` (Bottou et al. 2013). Biased downwards by E[(W - limit)^+ r]."""
+    w = np.minimum(p.weight.through, limit)
+    return p.terms("clipped IPS", p.log.per_request(w * p.log.reward))
 
 
 def snips(p: Parts) -> Terms:
@@ -89,22 +115,7 @@ def snips(p: Parts) -> Terms:
     Bias O(1/m); variance of ``W_l (r_l - V_l)``, small where rewards are alike. The terms
     carry the ratio's influence function, denominator included.
     """
-    log, w = p.log, p.weight.through
-    if log.single:
-        return Terms("SNIPS", _ratio_terms(w, log.reward), p.ess)
-    each = np.zeros(len(log))
-    for position in range(int(log.position.max()) + 1):
-        rows = np.flatnonzero(log.position == position)
-        each[rows] = _ratio_terms(w[rows], log.reward[rows])
-    return Terms("SNIPS", log.per_request(each), p.ess)
-
-
-def _ratio_terms(w: Doubles, reward: Doubles) -> Doubles:
-    mean = w.mean()
-    if not mean > 0:
-        return np.zeros(len(w))
-    value = (w @ reward) / w.sum()
-    return value + w * (reward - value) / mean
+    return _self_normalised("SNIPS", p, np.zeros(len(p.log)), p.log.reward)
 
 
 def dm(p: Parts) -> Terms:
@@ -112,7 +123,8 @@ def dm(p: Parts) -> Terms:
 
     On slates the prefix is taken as logged, which adds the bias of another prefix.
     """
-    return Terms("DM", p.log.per_request(p.qbar), float(p.log.requests))
+    terms = p.terms("DM", p.log.per_request(p.qbar))
+    return Terms("DM", terms.each, float(p.log.requests))
 
 
 def dr(p: Parts) -> Terms:
@@ -121,7 +133,33 @@ def dr(p: Parts) -> Terms:
     Unbiased if either weights or q are right; variance of the residual instead of the reward.
     """
     w = p.weight
-    return Terms("DR", p.log.per_request(w.prefix * p.qbar + w.through * (p.log.reward - p.shown)), p.ess)
+    return p.terms("DR", p.log.per_request(w.prefix * p.qbar + w.through * (p.log.reward - p.shown)))
+
+
+def sndr(p: Parts) -> Terms:
+    """``sum_l E[W_{l-1} qbar_l] + E[W_l (r_l - q_l)] / E[W_l]``: DR with the correction self-normalised.
+
+    Bias O(1/m); variance of ``W (r - q - D)`` with D the mean correction (Kallus and Uehara 2019).
+    """
+    return _self_normalised("SNDR", p, p.weight.prefix * p.qbar, p.log.reward - p.shown)
+
+
+def switch_dr(p: Parts, limit: float) -> Terms:
+    """DR whose correction is dropped where ``W_l > limit`` (Wang, Agarwal, Dudik 2017).
+
+    Bias: the model's error on the dropped part; variance bounded by the limit. limit = 0 is DM.
+    """
+    w = np.where(p.weight.through <= limit, p.weight.through, 0.0)
+    return _shrunk("Switch-DR", p, w)
+
+
+def dros(p: Parts, limit: float) -> Terms:
+    """DR with optimistically shrunk weights ``limit W / (W^2 + limit)`` (Su et al. 2020, section 3.2).
+
+    limit = 0 is DM, limit = inf is DR; between, bias and variance are traded smoothly.
+    """
+    w = p.weight.through
+    return _shrunk("DRos", p, w if np.isinf(limit) else limit * w / (w * w + limit) if limit > 0 else np.zeros(len(w)))
 
 
 def difference(target: Parts, champion: Parts) -> Terms:
@@ -130,18 +168,69 @@ def difference(target: Parts, champion: Parts) -> Terms:
     ``A - beta B`` with ``A = DR_t - DR_c`` (IPS without a model), ``B = sum_l (W_t,l - W_c,l)``,
     ``beta = Cov(A, B) / Var(B)``: B has mean 0, so any beta leaves the mean alone, and this
     one has the least variance. For one item it is Delta-OPE's baseline (Jeunen and
-    Ustimenko 2024, equation 9). Bias O(1/m) from estimating beta. Requests on which the
+    Ustimenko 2024, section 3.2). Bias O(1/m) from estimating beta. Requests on which the
     policies agree contribute nothing to the variance.
     """
-    a, b = difference_parts(target, champion)
-    spread = float(b.var())
-    beta = float(((a - a.mean()) * (b - b.mean())).mean()) / spread if spread > 0 else 0.0
-    return Terms("paired DR" if target.modelled else "paired IPS", a - beta * b, min(target.ess, champion.ess))
+    pair = paired(target, champion)
+    return Terms("paired DR" if target.modelled else "paired IPS", pair.corrected, min(target.ess, champion.ess))
 
 
-def difference_parts(target: Parts, champion: Parts) -> tuple[Doubles, Doubles]:
+@dataclass(frozen=True)
+class Paired:
     """A and B of `difference`, both (m,): what the sequential gate keeps sums of."""
-    estimator = dr if target.modelled else ips
-    each = estimator(target).each - estimator(champion).each
-    gap = target.log.per_request(target.weight.through - champion.weight.through)
-    return each, gap
+
+    a: Doubles
+    b: Doubles
+
+    @property
+    def corrected(self) -> Doubles:
+        """(m,) ``A - beta B``."""
+        spread = float(self.b.var())
+        if spread == 0:
+            return self.a
+        beta = float(((self.a - self.a.mean()) * (self.b - self.b.mean())).mean()) / spread
+        return self.a - beta * self.b
+
+
+def paired(target: Parts, champion: Parts) -> Paired:
+    """Per-request difference of the estimates and of the weights."""
+    log, residual = target.log, target.log.reward - target.shown
+    gap = target.weight.through - champion.weight.through
+    model = target.weight.prefix * target.qbar - champion.weight.prefix * champion.qbar
+    a, b = log.per_request(model + gap * residual), log.per_request(gap)
+    if target.share is None:
+        return Paired(a, b)
+    mean = float(a @ target.share) / len(a)
+    return Paired(mean + target.share * (a - mean), target.share * b)
+
+
+def _shrunk(name: str, p: Parts, w: Doubles) -> Terms:
+    return p.terms(name, p.log.per_request(p.weight.prefix * p.qbar + w * (p.log.reward - p.shown)))
+
+
+def _self_normalised(name: str, p: Parts, base: Doubles, residual: Doubles) -> Terms:
+    """Terms of ``E[base] + sum_l E[h W_l x_l] / E[h W_l]`` for a residual x."""
+    log = p.log
+    counts = np.diff(np.append(log.starts, len(log)))
+    h = None if p.share is None else p.share if log.single else np.repeat(p.share, counts)
+    w = p.weight.through if h is None else p.weight.through * h
+    if log.single:
+        ratio = _ratio_terms(w, residual, h)
+    else:
+        ratio = np.zeros(len(log))
+        for position in range(int(log.position.max()) + 1):
+            rows = np.flatnonzero(log.position == position)
+            ratio[rows] = _ratio_terms(w[rows], residual[rows], None if h is None else h[rows])
+    each = log.per_request(ratio)
+    if not base.any():
+        return Terms(name, each, p.ess)
+    return Terms(name, each + p.terms(name, log.per_request(base)).each, p.ess)
+
+
+def _ratio_terms(w: Doubles, residual: Doubles, h: Doubles | None) -> Doubles:
+    """Influence terms of ``sum w x / sum w``, with mean equal to the ratio (times the share h here)."""
+    mean = w.mean()
+    if not mean > 0:
+        return np.zeros(len(w))
+    value = (w @ residual) / w.sum()
+    return (value if h is None else value * h.mean()) + w * (residual - value) / mean

@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from components.domain import Bools, Keys
-from components.ranker.features import cross_keys
+from components.domain import Bools
+from components.ranker.features import cross_keys, hash_ids
 
 
-def held_out(users: Keys, share: float, salt: int) -> Bools:
-    """(n,) whether each key's owner is held out of learning before the verdict.
+def held_out(users: np.ndarray, salt: int, share: float) -> Bools:
+    """(n,) whether each raw user id is held out of learning before the verdict.
 
     By user, not by request: a memory of a user's other requests is a leak too. `salt`,
-    such as the cutoff of the turn, draws other users each turn, so that nobody is
-    forgotten for long.
+    such as the cutoff of the turn, draws other users each turn, so that nobody stays
+    unlearned for long; what was held out is learned after the verdict.
 
-    >>> held_out(np.array([1, 2, 3, 1], np.uint64), 0.5, salt=7)
-    array([ True,  True, False,  True])
+    >>> held_out(np.array(["1", "2", "3", "1"]), salt=9, share=0.5)
+    array([ True, False,  True,  True])
     """
-    mixed = cross_keys(users, np.full(len(users), np.uint64(salt % 2**64)))
+    mixed = cross_keys(hash_ids("held_out", users), np.full(len(users), np.uint64(salt % 2**64)))
     return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 < share

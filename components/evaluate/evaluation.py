@@ -1,0 +1,111 @@
+"""What an evaluation is: typed, frozen, and one JSON document."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+
+from components.domain import Refused, Verdict
+from components.evaluate.diagnostics import Diagnostics
+from components.evaluate.gate import Kind
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval: expected reward per request; nan bounds where there is no honest one.
+
+    `ess` in requests; `interval` names the kind of interval, ``none`` for a value that is
+    only the model's word.
+    """
+
+    name: str
+    value: float
+    lower: float
+    upper: float
+    ess: float
+    interval: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of the requests: the relied-on estimate, and the paired difference, on it alone."""
+
+    column: str
+    label: str
+    requests: int
+    value: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class EssAt:
+    """Effective sample size of all requests up to the instant `at` (microseconds)."""
+
+    at: int
+    requests: int
+    ess: float
+
+
+@dataclass(frozen=True)
+class TailAt:
+    """Share of requests whose weight is at least `weight`."""
+
+    weight: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known of a challenger, in the order in which it was found out.
+
+    Attributes
+    ----------
+    kind : ``update`` was judged for non-inferiority, ``change`` for superiority.
+    diagnostics, champion_diagnostics : of the challenger's and the champion's weights.
+    refused : why no value is given; empty if values are.
+    estimates : of the challenger, one per estimator; the model's word alone if refused.
+    champion_value : the champion on the same requests; None if its own weights are unsound.
+    parent_value : the champion's parent, where it was asked for.
+    difference : paired, challenger - champion.
+    margin : non-inferiority margin in rewards per request.
+    detectable : smallest true difference this sample would have shown, at the set power.
+    segments, history, tail : per-segment values, ESS over time, the weights' tail.
+    """
+
+    kind: Kind
+    diagnostics: Diagnostics
+    champion_diagnostics: Diagnostics
+    refused: tuple[Refused, ...]
+    estimates: tuple[Estimate, ...] = ()
+    champion_value: Estimate | None = None
+    parent_value: Estimate | None = None
+    difference: Estimate | None = None
+    margin: float | None = None
+    detectable: float | None = None
+    verdict: Verdict = Verdict.HOLD
+    reasons: tuple[str, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    history: tuple[EssAt, ...] = ()
+    tail: tuple[TailAt, ...] = ()
+
+    @property
+    def value(self) -> Estimate | None:
+        """The challenger's value by the estimator whose interval is relied on; None if refused."""
+        if self.refused:
+            return None
+        named = {e.name: e for e in self.estimates}
+        return named.get("DR", named["SNIPS"])
+
+    def to_json(self) -> str:
+        """One JSON document; figures that do not exist are null."""
+        return json.dumps(_without_nan(dataclasses.asdict(self)), allow_nan=False)
+
+
+def _without_nan(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    return value

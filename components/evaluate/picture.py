@@ -1,0 +1,61 @@
+"""What the page draws beside the values: the weights' tail, ESS over time, values per segment."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from components.domain import Doubles
+from components.evaluate.estimators import Paired, Parts, Terms
+from components.evaluate.evaluation import EssAt, Estimate, Segment, TailAt
+from components.evaluate.intervals import skew_interval
+
+POINTS = 40
+"""Points of a drawn curve."""
+
+SMALLEST_SEGMENT = 30
+"""Requests below which a segment is left out: its interval would say nothing."""
+
+
+def ess_over_time(p: Parts) -> tuple[EssAt, ...]:
+    """Running effective sample size at up to `POINTS` instants."""
+    at = p.log.at[p.log.starts]
+    order = slice(None) if (np.diff(at) >= 0).all() else np.argsort(at, kind="stable")
+    w = (p.weight.request if p.share is None else p.weight.request * p.share)[order]
+    total, squares = np.cumsum(w), np.cumsum(w * w)
+    points = np.unique(np.linspace(0, len(w) - 1, POINTS).astype(int))
+    ess = total[points] ** 2 / np.maximum(squares[points], 1e-300)
+    instants = at[order][points]
+    return tuple(EssAt(int(t), int(i) + 1, float(e)) for t, i, e in zip(instants, points, ess, strict=True))
+
+
+def weight_tail(p: Parts) -> tuple[TailAt, ...]:
+    """Survival curve of the whole-slate weights at up to `POINTS` ranks, from all requests to the largest."""
+    w = p.weight.request
+    ranks = np.unique(np.geomspace(1, len(w), POINTS).astype(int))
+    largest = np.partition(w, len(w) - ranks)[len(w) - ranks]
+    return tuple(TailAt(float(v), float(r / len(w))) for v, r in zip(largest[::-1], ranks[::-1], strict=True))
+
+
+def by_segment(segments: Mapping[str, np.ndarray], value: Terms, pair: Paired, alpha: float) -> tuple[Segment, ...]:
+    """The relied-on value and the paired difference of each label of each column of `segments`, (m,) labels."""
+    found = []
+    corrected = pair.corrected
+    for column, labels in segments.items():
+        for label in np.unique(labels):
+            rows = labels == label
+            if rows.sum() >= SMALLEST_SEGMENT:
+                found.append(
+                    Segment(
+                        column,
+                        str(label),
+                        int(rows.sum()),
+                        _mean(value.name, value.each[rows], alpha),
+                        _mean("paired", corrected[rows], alpha),
+                    )
+                )
+    return tuple(found)
+
+
+def _mean(name: str, each: Doubles, alpha: float) -> Estimate:
+    bounds = skew_interval(each, alpha)
+    return Estimate(name, float(each.mean()), bounds.lower, bounds.upper, float(len(each)), bounds.kind)
