@@ -111,16 +111,23 @@ class Field:
 
     Attributes
     ----------
-    name : unique among the fields; also the salt of its keys.
+    name : unique among the fields.
     kind, of : see `FieldKind`, `FieldOf`.
     width : columns it takes in `Examples.keys`; above 1 only for `MULTI` (values
         beyond `width` are dropped, fewer are padded with `MISSING_KEY`); 0 for `NUMERIC`.
+    shares : the field whose ids it holds, such as `item` for a user's recent items; none: its own.
     """
 
     name: str
     kind: FieldKind
     of: FieldOf
     width: int = 1
+    shares: str | None = None
+
+    @property
+    def alphabet(self) -> str:
+        """The salt of its keys: fields of one alphabet give an id one key, hence one row."""
+        return self.shares or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,17 @@ class FeatureSpec:
     def key_columns(self) -> int:
         """C, the number of columns of `Examples.keys`."""
         return sum(field.width for field in self.keyed)
+
+    @property
+    def alphabets(self) -> tuple[str, ...]:
+        """The distinct alphabets of the keyed fields, in order."""
+        return tuple(dict.fromkeys(f.alphabet for f in self.keyed))
+
+    @property
+    def alphabet_of_column(self) -> Ints:
+        """(C,) index into `alphabets` of each key column."""
+        whose = [self.alphabets.index(f.alphabet) for f in self.keyed]
+        return np.repeat(np.array(whose, np.int64), [f.width for f in self.keyed])
 
     @property
     def field_of_column(self) -> Ints:

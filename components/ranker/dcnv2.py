@@ -9,6 +9,7 @@ Wang, Shivanna, Cheng, Jain, Lin, Hong, Chi: DCN V2, WWW 2021, figure 1b, equati
 import torch
 from torch import nn
 
+from components.domain import FeatureSpec
 from components.ranker.network import Deep, Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
 
@@ -16,10 +17,10 @@ from components.ranker.settings import RankerSettings
 class DCNv2(Network):
     """Cross part | deep part."""
 
-    def __init__(self, fields: int, settings: RankerSettings) -> None:
+    def __init__(self, spec: FeatureSpec, settings: RankerSettings) -> None:
         super().__init__()
         self.hidden_size = settings.hidden_sizes[-1]
-        width = fields * settings.embedding_size
+        width = len(spec.fields) * settings.embedding_size
         self.cross = nn.ModuleList([nn.Linear(width, width) for _ in range(settings.cross_layers)])
         self.deep = Deep(width, settings.hidden_sizes, settings.dropout)
         self.out = nn.Linear(width + self.hidden_size, 1)

@@ -8,6 +8,7 @@ Guo, Tang, Ye, Li, He: DeepFM, IJCAI 2017, figure 1.
 import torch
 from torch import nn
 
+from components.domain import FeatureSpec
 from components.ranker.fm import pairwise
 from components.ranker.network import Deep, Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
@@ -16,11 +17,11 @@ from components.ranker.settings import RankerSettings
 class DeepFM(Network):
     """FM part + deep part."""
 
-    def __init__(self, fields: int, settings: RankerSettings) -> None:
+    def __init__(self, spec: FeatureSpec, settings: RankerSettings) -> None:
         super().__init__()
         self.hidden_size = settings.hidden_sizes[-1]
         self.bias = nn.Parameter(torch.zeros(()))
-        self.deep = Deep(fields * settings.embedding_size, settings.hidden_sizes, settings.dropout)
+        self.deep = Deep(len(spec.fields) * settings.embedding_size, settings.hidden_sizes, settings.dropout)
         self.out = nn.Linear(self.hidden_size, 1, bias=False)
 
     def forward(self, inputs: Inputs) -> Scores:

@@ -74,7 +74,7 @@ def hash_lists(field: Field, values: Sequence[Sequence[str] | None] | np.ndarray
     keys = np.full((len(values), field.width), MISSING_KEY, np.uint64)
     lists = [[] if v is None else list(v)[: field.width] for v in values]
     lengths = np.array([len(v) for v in lists], np.int64)
-    flat = hash_ids(field.name, [value for v in lists for value in v])
+    flat = hash_ids(field.alphabet, [value for v in lists for value in v])
     row = np.repeat(np.arange(len(lists)), lengths)
     within = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     keys[row, within] = flat
@@ -109,7 +109,7 @@ class Attributes:
             elif field.kind is FieldKind.MULTI:
                 keys[field.name] = np.vstack([hash_lists(field, values), np.zeros((1, field.width), np.uint64)])
             else:
-                keys[field.name] = np.append(hash_ids(field.name, values), MISSING_KEY)[:, None]
+                keys[field.name] = np.append(hash_ids(field.alphabet, values), MISSING_KEY)[:, None]
         return cls(pd.Index(frame[id_column].astype(str)), keys, numeric)
 
     def rows(self, ids: np.ndarray) -> Ints:
@@ -171,7 +171,7 @@ class Encoder:
 def _context_keys(field: Field, at: Ints, context: Mapping[str, np.ndarray]) -> Keys:
     if field.name in context:
         values = context[field.name]
-        return hash_lists(field, values) if field.kind is FieldKind.MULTI else hash_ids(field.name, values)[:, None]
+        return hash_lists(field, values) if field.kind is FieldKind.MULTI else hash_ids(field.alphabet, values)[:, None]
     if field.name == "hour":
         return hash_ids("hour", (at % DAY) // HOUR)[:, None]
     if field.name == "weekday":

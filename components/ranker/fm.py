@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from components.domain import FeatureSpec
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
 
@@ -43,7 +44,7 @@ def pairwise(vectors: torch.Tensor) -> torch.Tensor:
 class FM(Network):
     """No deep part; its hidden layer is the sum of the field vectors."""
 
-    def __init__(self, fields: int, settings: RankerSettings) -> None:
+    def __init__(self, spec: FeatureSpec, settings: RankerSettings) -> None:
         super().__init__()
         self.hidden_size = settings.embedding_size
         self.bias = nn.Parameter(torch.zeros(()))

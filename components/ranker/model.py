@@ -5,6 +5,7 @@ out-of-vocabulary row, `MISSING_KEY` reads zeros.
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -13,14 +14,18 @@ from torch import nn
 from components.domain import MISSING_KEY, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
 from components.ranker.dcnv2 import DCNv2
 from components.ranker.deepfm import DeepFM
+from components.ranker.din import DIN
 from components.ranker.fm import FM
+from components.ranker.hashing import HashedVocabulary
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable, initial_rows
 from components.ranker.vocabulary import Turnover, Vocabulary
 
 PREDICT_BATCH = 8192
-_ARCHITECTURES = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2}
+_ARCHITECTURES = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}
+_FUNCTIONS = {"hashed": 1, "double_hashed": 2}
+AnyVocabulary: TypeAlias = Vocabulary | HashedVocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,13 @@ class NumericFields(nn.Module):
         return values[:, :, None] * self.weight
 
 
+def empty_vocabulary(spec: FeatureSpec, settings: RankerSettings) -> AnyVocabulary:
+    """The vocabulary a fresh model starts with."""
+    if settings.table == "exact":
+        return Vocabulary(len(spec.alphabets))
+    return HashedVocabulary(len(spec.alphabets), settings.buckets, _FUNCTIONS[settings.table])
+
+
 class Model:
     """What predicts; see the module.
 
@@ -67,24 +79,29 @@ class Model:
     """
 
     def __init__(
-        self, spec: FeatureSpec, settings: RankerSettings, seed: int, vocabulary: Vocabulary, table: EmbeddingTable
+        self, spec: FeatureSpec, settings: RankerSettings, seed: int, vocabulary: AnyVocabulary, table: EmbeddingTable
     ) -> None:
         self.spec, self.settings, self.seed = spec, settings, seed
         self.vocabulary, self.table = vocabulary, table
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network: Network = _ARCHITECTURES[settings.architecture](len(spec.fields), settings)
+            self.network: Network = _ARCHITECTURES[settings.architecture](spec, settings)
             self.numeric_fields = NumericFields(len(spec.numeric), settings.embedding_size, settings.init_scale)
         self.dense = nn.ModuleDict({"network": self.network, "numeric": self.numeric_fields}).eval()
         self.scaling = Scaling(np.zeros(len(spec.numeric), np.float32), np.ones(len(spec.numeric), np.float32))
-        self._column_alphabet = spec.field_of_column
+        self._column_alphabet = spec.alphabet_of_column
+        self._probes = _FUNCTIONS.get(settings.table, 1)
         self._widths = [field.width for field in spec.keyed]
 
     @classmethod
     def fresh(cls, spec: FeatureSpec, settings: RankerSettings, seed: int) -> "Model":
         """A model that has seen nothing: it predicts the same for everybody."""
-        vocabulary = Vocabulary(len(spec.keyed))
-        return cls(spec, settings, seed, vocabulary, EmbeddingTable.empty(vocabulary.rows, settings.embedding_size))
+        vocabulary = empty_vocabulary(spec, settings)
+        model = cls(spec, settings, seed, vocabulary, EmbeddingTable.empty(vocabulary.rows, settings.embedding_size))
+        if isinstance(vocabulary, HashedVocabulary):
+            rows = np.arange(vocabulary.rows - vocabulary.buckets, vocabulary.rows)
+            model.table.put(rows, model._initial(rows.astype(np.uint64)))
+        return model
 
     def copy(self) -> "Model":
         """An independent copy."""
@@ -99,7 +116,7 @@ class Model:
         return self.network.hidden_size
 
     def rows(self, keys: Keys) -> Ints:
-        """(n, C) table rows of (n, C) keys."""
+        """(n, C P) table rows of (n, C) keys; P rows side by side per key, 1 but for a doubly hashed table."""
         return self.vocabulary.find(keys, self._column_alphabet)
 
     def observe(self, examples: Examples) -> None:
@@ -114,16 +131,17 @@ class Model:
         self.table.put(turnover.admitted_rows, self._initial(turnover.admitted.keys))
         return turnover
 
-    def score(
-        self, vectors: torch.Tensor, first: torch.Tensor, present: torch.Tensor, numeric: torch.Tensor
-    ) -> Scores:
+    def score(self, vectors: torch.Tensor, first: torch.Tensor, present: torch.Tensor, numeric: torch.Tensor) -> Scores:
         """Scores of n examples from what the table holds for their keys.
 
         Parameters
         ----------
-        vectors : (n, C, D); first : (n, C); present : (n, C), where a value is known.
+        vectors : (n, C P, D); first : (n, C P), see `rows`; present : (n, C), where a value is known.
         numeric : (n, M), standardised.
         """
+        if self._probes > 1:
+            vectors = vectors.unflatten(1, (-1, self._probes)).sum(2)  # (n, C P, D) -> (n, C, D)
+            first = first.unflatten(1, (-1, self._probes)).sum(2)  # (n, C)
         fields, weights = self._pool(vectors, present), self._pool(first[..., None], present)[..., 0]
         if numeric.shape[1]:
             scaled = self.numeric_fields(numeric)  # (n, M, D + 1)

@@ -37,7 +37,7 @@ class Scores:
 
 
 class Network(nn.Module):
-    """A ranker's dense part; subclasses define `forward(inputs) -> Scores` and `hidden_size`."""
+    """A ranker's dense part: made of ``(spec, settings)``, defines `forward` and `hidden_size`."""
 
     hidden_size: int
 

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
-from components.ranker.model import Model, Scaling
+from components.ranker.model import AnyVocabulary, Model, Scaling, empty_vocabulary
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable
 from components.ranker.vocabulary import Seen, Vocabulary
@@ -91,9 +91,10 @@ def load_model(folder: Path) -> Model:
         by_row, candidates = _read_seen(folder / "vocabulary.parquet"), _read_seen(folder / "candidates.parquet")
         spec = FeatureSpec(tuple(_field(item) for item in about["spec"]))
         settings = RankerSettings.model_validate(about["settings"])
-        return _assemble(
-            spec, settings, about["seed"], Vocabulary.restore(len(spec.keyed), by_row, candidates), weights
-        )
+        vocabulary = empty_vocabulary(spec, settings)
+        if isinstance(vocabulary, Vocabulary):
+            vocabulary = Vocabulary.restore(len(spec.alphabets), by_row, candidates)
+        return _assemble(spec, settings, about["seed"], vocabulary, weights)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
         raise ContractBroken(f"no readable model in {folder}: {_one_line(error)}") from None
 
@@ -132,11 +133,9 @@ def _weights(model: Model) -> dict[str, torch.Tensor]:
 
 
 def _assemble(
-    spec: FeatureSpec, settings: RankerSettings, seed: int, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
+    spec: FeatureSpec, settings: RankerSettings, seed: int, vocabulary: AnyVocabulary, weights: dict[str, torch.Tensor]
 ) -> Model:
-    model = Model(
-        spec, settings, seed, vocabulary, EmbeddingTable.empty(vocabulary.rows, settings.embedding_size)
-    )
+    model = Model(spec, settings, seed, vocabulary, EmbeddingTable.empty(vocabulary.rows, settings.embedding_size))
     _same_keys(
         {k: v.shape for k, v in _weights(model).items()}, {k: v.shape for k, v in weights.items()}, Path("model")
     )
@@ -160,7 +159,8 @@ def _shape(shape: torch.Size | None) -> str:
 
 
 def _field(item: dict[str, str]) -> Field:
-    return Field(item["name"], FieldKind(item["kind"]), FieldOf(item["of"]), int(item["width"]))
+    kind, of = FieldKind(item["kind"]), FieldOf(item["of"])
+    return Field(item["name"], kind, of, int(item["width"]), item["shares"])
 
 
 def _read_seen(path: Path) -> Seen:

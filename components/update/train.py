@@ -15,7 +15,7 @@ from components.update.settings import UpdateSettings
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Ids that came or went: `field` (m,) the owning field's name, `keys` (m,)."""
+    """Ids that came or went: `field` (m,) the name of the field whose ids they are, `keys` (m,)."""
 
     field: np.ndarray
     keys: Keys
@@ -26,7 +26,7 @@ class Ids:
     @classmethod
     def of(cls, spec: FeatureSpec, seen: Seen) -> "Ids":
         """Named by the fields of `spec`."""
-        return cls(np.array([f.name for f in spec.keyed], dtype=object)[seen.alphabet], seen.keys)
+        return cls(np.array(spec.alphabets, dtype=object)[seen.alphabet], seen.keys)
 
 
 @dataclass(frozen=True, slots=True)
