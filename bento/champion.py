@@ -15,7 +15,7 @@ from components.domain import EvercurrentError
 from components.publish.bundle import load_bundle
 from components.publish.pointer import Role, pointer_path, read_pointer
 
-logger = logging.getLogger("evercurrent.service")
+logger = logging.getLogger("bentoml.evercurrent")
 
 ABSENT = "no champion yet in {home}; run `make run` or `evercurrent loop` first, or set EVERCURRENT_HOME"
 

@@ -64,7 +64,7 @@ class DecisionLog:
 
     def name_servable(self, generation: int, items: list[str], at: int) -> None:
         """Say once per file which items a generation may serve."""
-        if day_of(at) != self._day or generation not in self._named:
+        if day_of(at) > self._day or generation not in self._named:
             self.append({"type": "servable", "generation": generation, "items": items}, at)
             self._named.add(generation)
 
@@ -83,7 +83,7 @@ class DecisionLog:
 
     def _open(self, at: int) -> int:
         day = day_of(at)
-        if self._handle is None or day != self._day:
+        if self._handle is None or day > self._day:  # a clock set back writes on in its file
             self.close()
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{day}-{self._process}-{at}{ENDING}"

@@ -24,7 +24,7 @@ from bento.settings import ServiceSettings
 from components.domain import DAY, SECOND
 from components.publish.served import KnownOutcomes, Served
 
-logger = logging.getLogger("evercurrent.service")
+logger = logging.getLogger("bentoml.evercurrent")
 
 
 @dataclass(frozen=True, slots=True)

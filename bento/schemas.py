@@ -86,6 +86,7 @@ class GenerationResponse(BaseModel):
     cutoff: str
     outcomes_learned: int = Field(description="outcomes this process has written into the memory since the cutoff")
     servable_items: int
+    fault: str | None = Field(description="why the pointer's generation could not take over, if so")
 
 
 def answer(content: BaseModel) -> Response:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bentoml
 import numpy as np
+from prometheus_client import Counter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,7 +39,10 @@ from bento.settings import ServiceSettings
 from components.domain import ContractBroken, Transient, iso
 
 bentoml_fixes.install()
-logger = logging.getLogger("evercurrent.service")
+logger = logging.getLogger("bentoml.evercurrent")  # below BentoML's own, which is set up to print
+
+DECISIONS = Counter("evercurrent_decisions", "slates answered", ["generation"])
+LEARNED = Counter("evercurrent_outcomes_learned", "outcomes written into the memory by this process", ["generation"])
 
 PACKED = Path(__file__).parent.parent / "bundle_tag.txt"
 """In a built Bento: tag of the model that holds the generation it was built from."""
@@ -110,7 +114,7 @@ class Evercurrent:
             return refuse(400, asked.fault)
         if live is None:
             return refuse(503, str(self.champion.fault))
-        return _told(lambda: self.scoring.rank(live.served, asked))
+        return _told(lambda: self._rank(live, asked))
 
     @bentoml.api(output_spec=OutcomeResponse)
     async def outcome(self, told: OutcomeRequest, /) -> Response:
@@ -140,8 +144,14 @@ class Evercurrent:
                 cutoff=iso(served.cutoff),
                 outcomes_learned=live.learned,
                 servable_items=len(served.servable),
+                fault=self.champion.fault,
             )
         )
+
+    def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
+        made = self.scoring.rank(live.served, asked)
+        DECISIONS.labels(made.generation).inc()
+        return made
 
     def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
         reward = live.served.outcome.reward(told.kind, told.value)
@@ -159,8 +169,9 @@ class Evercurrent:
             self.champion.swap(live)
 
     async def _learn(self) -> None:
-        if self.champion.live is not None:
-            self.champion.live.advance(now())
+        live = self.champion.live
+        if live is not None:
+            LEARNED.labels(live.served.generation).inc(live.advance(now()))
 
     async def _sync(self) -> None:
         await asyncio.to_thread(self.log.sync)

@@ -1,0 +1,83 @@
+"""A home with a champion, and a decision log whose lines are written by hand."""
+
+import os
+import tempfile
+
+import pytest
+
+# BentoML makes its home when it is imported, and keeps it: not in the home of whoever runs the tests.
+os.environ.setdefault("BENTOML_HOME", f"{tempfile.gettempdir()}/evercurrent-tests-bentoml")
+
+from bento.decision_log import DecisionLog
+from bento.settings import ServiceSettings
+from components.publish.bundle import load_bundle, write_bundle
+from components.publish.pointer import Pointer, Role, move_pointer
+from tests.publish.conftest import NOW, make_content
+
+ITEMS = ("heat", "alien", "brazil", "solaris", "stalker")
+
+
+def release(home, generation, **changes):
+    """Write a bundle and make it champion."""
+    folder = write_bundle(home / "bundles", make_content(generation=generation, seed=generation, **changes))
+    move_pointer(home, Role.CHAMPION, Pointer.to(generation))
+    return folder
+
+
+def write_request(log, request_id, at, user="ann", items=("heat",), eligible=ITEMS, generation=1, context=None):
+    slate = [
+        {
+            "impression_id": f"{request_id}-{position}",
+            "item_id": item,
+            "position": position,
+            "propensity": 0.25,
+            "score": 0.5,
+            "logit": 0.4,
+        }
+        for position, item in enumerate(items)
+    ]
+    line = {
+        "type": "request",
+        "request_id": request_id,
+        "user_id": user,
+        "at": at,
+        "generation": generation,
+        "context": context or {},
+        "eligible": None if eligible is None else list(eligible),
+        "slate": slate,
+    }
+    log.append(line, at)
+
+
+def write_outcome(log, impression_id, at, value=1.0, kind="rating"):
+    line = {"type": "outcome", "impression_id": impression_id, "kind": kind, "value": value, "raw": value, "at": at}
+    log.append(line, at)
+
+
+@pytest.fixture
+def home(tmp_path):
+    release(tmp_path, 1)
+    return tmp_path
+
+
+@pytest.fixture
+def settings(home):
+    return ServiceSettings(home=home, tick_seconds=1.0, grace_seconds=0.0)
+
+
+@pytest.fixture
+def served(home):
+    return load_bundle(home / "bundles" / "g000001")
+
+
+@pytest.fixture
+def start(served):
+    """An instant on a tick, after the bundle's cutoff."""
+    return NOW + 3_600_000_000
+
+
+@pytest.fixture
+def log(home):
+    log = DecisionLog(home, 1)
+    yield log
+    log.close()

@@ -1,0 +1,95 @@
+"""The decision log: whole lines, one file per process and day, nothing half-written."""
+
+import json
+import resource
+
+import pytest
+
+from bento.decision_log import DecisionLog, LogTail
+from components.domain import DAY, Transient
+
+AT = 20_000 * DAY
+
+
+def files(home):
+    return sorted((home / "decisions").iterdir())
+
+
+def test_nothing_is_made_before_the_first_line(tmp_path):
+    log = DecisionLog(tmp_path, 1)
+    log.sync()
+    log.close()
+    assert list(tmp_path.iterdir()) == []
+    assert list(LogTail(tmp_path, AT).lines()) == []
+
+
+def test_each_process_and_each_day_has_a_file_of_its_own(tmp_path):
+    first, second = DecisionLog(tmp_path, 1), DecisionLog(tmp_path, 2)
+    for log in (first, second):
+        log.append({"n": 1}, AT)
+        log.append({"n": 2}, AT + 1)
+        log.append({"n": 3}, AT + DAY)
+        log.close()
+    assert [f.name for f in files(tmp_path)] == [
+        f"2024-10-04-1-{AT}.jsonl",
+        f"2024-10-04-2-{AT}.jsonl",
+        f"2024-10-05-1-{AT + DAY}.jsonl",
+        f"2024-10-05-2-{AT + DAY}.jsonl",
+    ]
+    assert files(tmp_path)[0].read_bytes() == b'{"n":1}\n{"n":2}\n'
+
+
+def test_a_tail_hands_out_each_line_once_and_only_when_it_is_whole(tmp_path):
+    log, tail = DecisionLog(tmp_path, 1), LogTail(tmp_path, AT)
+    log.append({"n": 1}, AT)
+    assert [line["n"] for line in tail.lines()] == [1]
+    assert list(tail.lines()) == []
+    (path,) = files(tmp_path)
+    with path.open("ab") as file:
+        file.write(b'{"n": ')
+        file.flush()
+        assert list(tail.lines()) == []
+        file.write(b"2}\n[]\nnonsense\n")
+    assert [line["n"] for line in tail.lines()] == [2]
+
+
+def test_a_tail_starts_at_its_day(tmp_path):
+    log = DecisionLog(tmp_path, 1)
+    for day in range(3):
+        log.append({"day": day}, AT + day * DAY)
+    assert [line["day"] for line in LogTail(tmp_path, AT + DAY + 5).lines()] == [1, 2]
+
+
+def test_a_clock_that_is_set_back_over_midnight_loses_nothing(tmp_path):
+    log = DecisionLog(tmp_path, 1)
+    for n, at in enumerate((AT - 1, AT, AT - 1, AT)):
+        log.append({"n": n}, at)
+    assert [f.read_text().count("\n") for f in files(tmp_path)] == [1, 3]
+
+
+def test_a_full_disk_leaves_no_part_of_a_line_and_the_log_goes_on_afterwards(tmp_path):
+    log = DecisionLog(tmp_path, 1)
+    log.append({"n": 1}, AT)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(Transient, match=r"cannot write the decision log in .*decisions: File too large"):
+            log.append({"text": "x" * 100}, AT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.append({"n": 2}, AT)
+    (path,) = files(tmp_path)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [{"n": 1}, {"n": 2}]
+
+
+def test_servable_items_are_named_once_per_generation_and_file(tmp_path):
+    log = DecisionLog(tmp_path, 1)
+    for at in (AT, AT + 1, AT + DAY):
+        log.name_servable(7, ["a", "b"], at)
+    log.name_servable(8, ["a"], AT + DAY)
+    assert [f.read_text().count("servable") for f in files(tmp_path)] == [1, 2]
+
+
+def test_what_is_no_number_is_not_logged(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        DecisionLog(tmp_path, 1).append({"propensity": float("nan")}, AT)

@@ -1,0 +1,247 @@
+"""The service over HTTP, in this process."""
+
+import json
+import resource
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bentoml")
+from starlette.testclient import TestClient
+
+from components.ingest.decision_log import read_decision_log
+from components.policy.plackett_luce import Shown
+from components.publish.bundle import load_bundle
+from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
+from components.publish.served import RankRequests
+from tests.bento.conftest import ITEMS, release
+
+RANK = {"user_id": "ann", "slate_size": 2}
+
+
+def client(home, monkeypatch):
+    monkeypatch.setenv("EVERCURRENT_HOME", str(home))
+    monkeypatch.setenv("EVERCURRENT_POINTER_SECONDS", "0.02")
+    monkeypatch.setenv("EVERCURRENT_TICK_SECONDS", "0.02")
+    monkeypatch.setenv("BENTOML_HOME", str(home / "bentoml"))
+    from bento.service import Evercurrent
+
+    _forget_metrics()
+    return TestClient(Evercurrent.to_asgi())
+
+
+def _forget_metrics():
+    """BentoML registers its metrics once per application and process; here every test has an application."""
+    from prometheus_client import REGISTRY
+
+    for collector, names in list(REGISTRY._collector_to_names.items()):
+        if any(name.startswith("bentoml_service") for name in names):
+            REGISTRY.unregister(collector)
+
+
+@pytest.fixture
+def http(home, monkeypatch):
+    with client(home, monkeypatch) as http:
+        yield http
+
+
+def until(condition, seconds=20):
+    """Wait for something the service does in its own time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def generation(http):
+    return http.get("/generation").json()["generation"]
+
+
+def logged(home):
+    return read_decision_log(sorted((home / "decisions").iterdir()))
+
+
+def test_a_slate_has_all_that_its_evaluation_needs(http, home):
+    body = http.post("/rank", json=RANK).json()
+    assert body["generation"] == 1
+    assert [s["position"] for s in body["slate"]] == [0, 1]
+    assert {s["item_id"] for s in body["slate"]} < set(ITEMS)
+    tables = logged(home)
+    assert tables.requests["eligible"][0] == list(ITEMS)
+    assert tables.impressions["impression_id"].tolist() == [s["impression_id"] for s in body["slate"]]
+    assert tables.impressions["propensity"].tolist() == [s["propensity"] for s in body["slate"]]
+
+
+def test_the_logged_propensity_is_the_one_recomputed_from_the_bundle(http, home):
+    for _ in range(5):
+        http.post("/rank", json=RANK | {"eligible": ["heat", "brazil", "unheard of"], "slate_size": 3})
+    tables, served = logged(home), load_bundle(home / "bundles" / "g000001")
+    for _, request in tables.requests.iterrows():
+        asked = RankRequests.of([request["user_id"]], np.array([request["at"]]), [request["eligible"]])
+        scored = served.score_eligible(asked)
+        shown = tables.impressions[tables.impressions["request_id"] == request["request_id"]].sort_values("position")
+        entries = Shown(np.array([request["eligible"].index(i) for i in shown["item_id"]]), np.array([0, 3]))
+        again = served.policy.score(scored.score, scored.offsets, entries)
+        assert np.array_equal(again, shown["propensity"].to_numpy())
+
+
+def test_a_body_is_read_as_json_whatever_it_is_called(http):
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "application/vnd.bentoml+pickle"):
+        assert http.post("/rank", content=json.dumps(RANK), headers={"content-type": kind}).status_code in (200, 415)
+    assert http.post("/rank", content=json.dumps(RANK)).status_code == 200
+
+
+def test_unknown_users_and_items_are_served(http):
+    body = http.post("/rank", json={"user_id": "stranger", "slate_size": 1, "eligible": ["unheard of"]}).json()
+    assert body["slate"][0]["item_id"] == "unheard of"
+    assert body["slate"][0]["propensity"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ({"user_id": "ann"}, "slate_size: Field required"),
+        ({"slate_size": 1}, "user_id: Field required"),
+        (RANK | {"slate_size": 0}, "slate_size is 0; allowed is 1 to 5"),
+        (RANK | {"slate_size": 6}, "slate_size is 6; allowed is 1 to 5"),
+        (RANK | {"slate_size": "many"}, "slate_size: Input should be a valid integer"),
+        (RANK | {"eligible": []}, "eligible is empty; give at least one item"),
+        (RANK | {"eligible": ["a", "b", "a"]}, "eligible names item 'a' twice"),
+        (RANK | {"eligible": "heat"}, "eligible: Input should be a valid array"),
+        (RANK | {"context": {"devise": "tv"}}, "context has 'devise'; allowed is device"),
+        (RANK | {"size": 3}, "size: Extra inputs are not permitted; allowed fields are user_id"),
+        ([], "body: Input should be"),
+    ],
+)
+def test_a_bad_request_is_told_in_one_line_what_is_allowed(http, home, body, line):
+    got = http.post("/rank", json=body)
+    assert got.status_code == 400
+    assert line in got.json()["error"]
+    assert "\n" not in got.json()["error"]
+    assert not (home / "decisions").exists()
+
+
+def test_a_body_that_is_no_json_is_told_so(http):
+    got = http.post("/rank", content=b"user_id=ann")
+    assert got.status_code == 400
+    assert "Invalid JSON" in got.json()["error"]
+
+
+def test_an_outcome_is_accepted_once_and_reaches_the_memory(http, home):
+    impression = http.post("/rank", json=RANK).json()["slate"][0]["impression_id"]
+    told = {"impression_id": impression, "kind": "rating", "value": 9}
+    assert http.post("/outcome", json=told).json() == {"accepted": True, "reward": 1.0}
+    assert http.post("/outcome", json=told).json() == {"accepted": False, "reward": 1.0}
+    assert http.post("/outcome", json=told | {"value": 2}).json() == {"accepted": False, "reward": 1.0}
+    until(lambda: http.get("/generation").json()["outcomes_learned"] == 1)
+    assert logged(home).outcomes["value"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "line"),
+    [
+        ({"impression_id": "r-0"}, 404, "impression_id 'r-0' is unknown; allowed are those answered by /rank"),
+        ({"kind": "click"}, 400, "outcome kind is 'click'; this generation learns from 'rating' alone"),
+        ({"value": "lovely"}, 400, "outcome value is 'lovely'; allowed is a finite number"),
+        ({"value": None}, 400, "value"),
+        ({"stars": 5}, 400, "stars: Extra inputs are not permitted"),
+    ],
+)
+def test_a_bad_outcome_is_told_in_one_line_what_is_allowed(http, home, change, status, line):
+    impression = http.post("/rank", json=RANK).json()["slate"][0]["impression_id"]
+    got = http.post("/outcome", json={"impression_id": impression, "kind": "rating", "value": 9} | change)
+    assert got.status_code == status
+    assert line in got.json()["error"]
+    assert len(logged(home).outcomes) == 0
+
+
+def test_without_a_champion_the_service_says_what_to_do_and_wakes_when_there_is_one(tmp_path, monkeypatch):
+    with client(tmp_path, monkeypatch) as http:
+        for got in (http.post("/rank", json=RANK), http.get("/generation")):
+            assert got.status_code == 503
+            assert "no champion yet" in got.json()["error"]
+            assert "make run" in got.json()["error"]
+        assert http.get("/readyz").status_code == 503
+        assert http.get("/livez").status_code == 200
+        release(tmp_path, 1)
+        until(lambda: http.get("/readyz").status_code == 200)
+        assert http.post("/rank", json=RANK).status_code == 200
+
+
+def test_a_moved_pointer_swaps_the_champion_and_drops_no_request(http, home):
+    assert generation(http) == 1
+    release(home, 2)
+    answers = []
+
+    def swapped():
+        answers.append(http.post("/rank", json=RANK))
+        return answers[-1].json()["generation"] == 2
+
+    until(swapped)
+    assert {a.status_code for a in answers} == {200}
+    move_pointer(home, Role.CHAMPION, Pointer.to(1))
+    until(lambda: generation(http) == 1)
+
+
+def test_outcomes_told_to_one_champion_are_known_to_the_next(http, home):
+    impression = http.post("/rank", json=RANK).json()["slate"][0]["impression_id"]
+    told = {"impression_id": impression, "kind": "rating", "value": 9}
+    http.post("/outcome", json=told)
+    release(home, 2)
+    until(lambda: generation(http) == 2)
+    assert http.post("/outcome", json=told).json()["accepted"] is False
+    until(lambda: http.get("/generation").json()["outcomes_learned"] == 1)
+
+
+@pytest.mark.parametrize("damage", ["digest", "half-written", "pointer"])
+def test_a_broken_release_leaves_the_old_champion_in_service(http, home, damage):
+    folder = release(home, 2)
+    until(lambda: generation(http) == 2)
+    pointer = pointer_path(home, Role.CHAMPION)
+    move_pointer(home, Role.CHAMPION, Pointer.to(1))
+    until(lambda: generation(http) == 1)
+    if damage == "digest":
+        (folder / "policy.json").write_text("{}")
+    elif damage == "half-written":
+        (folder / "manifest.json").unlink()
+    if damage == "pointer":
+        pointer.write_text("{")
+    else:
+        move_pointer(home, Role.CHAMPION, Pointer.to(2))
+    until(lambda: fault(http) is not None)
+    assert generation(http) == 1
+    assert http.post("/rank", json=RANK).status_code == 200
+    release(home, 3)
+    until(lambda: generation(http) == 3)
+    assert fault(http) is None
+
+
+def fault(http):
+    return http.get("/generation").json()["fault"]
+
+
+def test_an_answer_that_cannot_be_logged_is_not_given(http, home):
+    http.post("/rank", json=RANK)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = next((home / "decisions").iterdir()).stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, hard))
+    try:
+        got = http.post("/rank", json=RANK)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert got.status_code == 503
+    assert "cannot write the decision log" in got.json()["error"]
+    assert len(logged(home).requests) == 1
+    assert http.post("/rank", json=RANK).status_code == 200
+
+
+def test_the_service_imports_neither_warehouse_nor_flows(http):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, bento.service; print([m for m in ('duckdb', 'prefect', 'warehouse', 'flows') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
