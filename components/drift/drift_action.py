@@ -8,8 +8,8 @@ stays out of bounds. Measuring is another question, in another file.
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from components.domain import DriftAction
 from components.drift.drift_report import DriftReport, ReferenceDrift
@@ -17,6 +17,10 @@ from components.drift.settings import DriftSettings, Rule
 
 ORDER = tuple(DriftAction)
 """From nothing to stop; of the rules that hold, the one of the gravest action is followed."""
+COLLAPSE_Z = 6.0
+"""Standard errors that a rate of reward must have moved to be read as collapsed; by chance once in 5e8 windows."""
+PROMISE_Z = 3.0
+"""Standard errors above its promise from which the champion's log loss counts as a broken promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +55,81 @@ class DriftState:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One line of the table on one window: the figure found, and how the rule stands."""
+
+    rule: Rule
+    figure: float
+    limit: float
+    streak: int
+    resting: int
+    followed: bool
+
+    @property
+    def holds(self) -> bool:
+        """The figure is out of bounds."""
+        return self.streak > 0
+
+    def __str__(self) -> str:
+        rule = self.rule
+        said = f"{rule.action}: {rule.figure} is {self.figure:.4g}, limit {self.limit:.4g}"
+        if self.followed or not self.holds:
+            return said if self.streak <= 1 else f"{said}, for {self.streak} windows"
+        if self.streak < rule.patience:
+            return f"{said}; window {self.streak} of the {rule.patience} it takes"
+        return f"{said}; rests for {self.resting} more" if self.resting else f"{said}; a graver action is taken"
+
+
+@dataclass(frozen=True, slots=True)
 class DriftDecision:
-    """The action, one reason per rule that holds (also of those not followed, and why not), and the next state."""
+    """The action, why, and what to remember.
+
+    Attributes
+    ----------
+    reasons : the rule followed first, then rules of graver actions that hold and why they wait.
+    state : for the next decision.
+    judged : the whole table, in its order.
+    """
 
     action: DriftAction
     reasons: tuple[str, ...]
     state: DriftState
+    judged: tuple[Judged, ...]
 
 
 def decide(report: DriftReport, state: DriftState, settings: DriftSettings) -> DriftDecision:
     """The decision on one window; `state` is the last decision's, `DriftState()` at first."""
     known = figures(report, settings)
-    streaks = {
-        name(rule): state.streaks.get(name(rule), 0) + 1
-        for rule in settings.rules
-        if known[rule.figure] >= (rule.leave if name(rule) in state.streaks else rule.enter)
+    judged = tuple(_judge(rule, known[rule.figure], state) for rule in settings.rules)
+    ready = [j for j in judged if j.streak >= j.rule.patience and not j.resting]
+    followed = max(ready, key=lambda j: ORDER.index(j.rule.action), default=None)
+    judged = tuple(replace(j, followed=j is followed) for j in judged)
+    action = DriftAction.NONE if followed is None else followed.rule.action
+    waiting = [j for j in judged if j.holds and ORDER.index(j.rule.action) > ORDER.index(action)]
+    reasons = [str(j) for j in judged if j.followed] + [str(j) for j in waiting]
+    return DriftDecision(
+        action=action,
+        reasons=tuple(reasons) or ("no figure is out of bounds and no outcome is new",),
+        state=_next(judged, action),
+        judged=judged,
+    )
+
+
+def _judge(rule: Rule, figure: float, state: DriftState) -> Judged:
+    """A rule on one window: `leave` counts once it has lasted, until then every window must reach `enter`."""
+    streak = state.streaks.get(name(rule), 0)
+    limit = rule.leave if streak >= rule.patience else rule.enter
+    return Judged(rule, figure, limit, streak + 1 if figure >= limit else 0, state.resting.get(name(rule), 0), False)
+
+
+def _next(judged: Sequence[Judged], action: DriftAction) -> DriftState:
+    """Streaks as they stand; every rule of the action taken rests for its cool-down, others one window less."""
+    rests = {
+        name(j.rule): j.rule.cool_down if j.rule.action is action and not j.resting else j.resting - 1 for j in judged
     }
-    holding = [rule for rule in settings.rules if name(rule) in streaks]
-    ready = [r for r in holding if streaks[name(r)] >= r.patience and not state.resting.get(name(r), 0)]
-    followed = max(ready, key=lambda rule: ORDER.index(rule.action), default=None)
-    resting = {rule: left - 1 for rule, left in state.resting.items() if left > 1}
-    if followed is not None and followed.cool_down:
-        resting |= {name(rule): rule.cool_down for rule in settings.rules if rule.action is followed.action}
-    reasons = tuple(_reason(rule, known[rule.figure], streaks[name(rule)], state, followed) for rule in holding)
-    action = DriftAction.NONE if followed is None else followed.action
-    return DriftDecision(action, reasons or ("no figure is out of bounds",), DriftState(streaks, resting))
+    return DriftState(
+        {name(j.rule): j.streak for j in judged if j.streak}, {rule: left for rule, left in rests.items() if left > 0}
+    )
 
 
 def name(rule: Rule) -> str:
@@ -91,7 +145,8 @@ def figures(report: DriftReport, settings: DriftSettings) -> dict[str, float]:
     - `score_missing`: share of rows without a score.
     - `score_collapse`: 1 - spread of the scores / their spread in training.
     - `skill_lost`, `promise_excess`: see `Promise`; the latter 0 unless z is 3 or more.
-    - `unseen_excess`: largest excess of unseen ids over the expected share, against training.
+    - `unseen_items`: share of rows with an item unseen in training, above the share expected. Users
+      are left out: exploration can't make a user known sooner.
     - `fields_drifted`: share of fields that drifted against both references.
     - `matured`: rows whose reward is known.
     """
@@ -102,8 +157,8 @@ def figures(report: DriftReport, settings: DriftSettings) -> dict[str, float]:
         "score_missing": report.score_missing,
         "score_collapse": _score_collapse(report) if report.rows >= settings.min_rows else math.nan,
         "skill_lost": promise.skill_lost if enough else math.nan,
-        "promise_excess": (promise.excess if promise.z >= 3 else 0.0) if enough else math.nan,
-        "unseen_excess": max((i.excess for i in report.training.ids), default=0.0),
+        "promise_excess": (promise.excess if promise.z >= PROMISE_Z else 0.0) if enough else math.nan,
+        "unseen_items": max((i.excess for i in report.training.ids if i.column == "item"), default=0.0),
         "fields_drifted": min(r.share_drifted for r in report.references),
         "matured": float(report.matured),
     }
@@ -111,7 +166,7 @@ def figures(report: DriftReport, settings: DriftSettings) -> dict[str, float]:
 
 def _collapse(report: DriftReport, reference: ReferenceDrift) -> float:
     rate, then = report.reward, reference.reward
-    if not abs(reference.z) >= 6:
+    if not abs(reference.z) >= COLLAPSE_Z:
         return 0.0
     kept = [part / whole for part, whole in ((rate, then), (1 - rate, 1 - then)) if whole > 0]
     return 1 - min(kept)
@@ -120,12 +175,3 @@ def _collapse(report: DriftReport, reference: ReferenceDrift) -> float:
 def _score_collapse(report: DriftReport) -> float:
     then = report.training.score_spread
     return 1 - report.score_spread / then if then > 0 else math.nan
-
-
-def _reason(rule: Rule, figure: float, streak: int, state: DriftState, followed: Rule | None) -> str:
-    said = f"{rule.action}: {rule.figure} is {figure:.4g}, limit {rule.enter:.4g}, for {streak} windows"
-    if rule is followed:
-        return said
-    if resting := state.resting.get(name(rule), 0):
-        return f"{said}; rests for {resting} more"
-    return f"{said}; needs {rule.patience}" if streak < rule.patience else f"{said}; a graver one is followed"

@@ -1,10 +1,10 @@
 """What drift is measured on: impressions with fields, the champion's score, and the reward.
 
 Ids have thousands of values, most of them rare, so their raw distribution drifts every week
-and says nothing. They are read as *popularity*: how often the id occurs in the reference. A row
-of the reference is counted without itself, which makes it exchangeable with a new row of the
-same traffic; the share of reference rows then unseen is the Good-Turing estimate of the
-probability that a next row brings an unseen id (Good 1953, Biometrika 40, eq. 12: singletons / n).
+and says nothing. They are read as *popularity*: how often the id occurs in the reference. The
+reference is split for that: its sampled rows and the new rows are both counted in the other
+rows, which makes the two exchangeable for traffic that did not change. (Counting a row in all
+rows but itself looks alike and is not: on 150 steady pairs it called drift 64 times instead of once.)
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from components.domain import Doubles, Examples, FeatureSpec, FieldKind, Ints
 
 OTHER, MISSING, UNSEEN = "other", "missing", "unseen"
 POPULARITY = (UNSEEN, "1 to 2", "3 to 9", "10 to 29", "30 to 99", "100 or more")
-"""Names of the popularity buckets: occurrences of an id in the reference."""
+"""Names of the popularity buckets: occurrences of an id in the part of the reference it is counted in."""
 _EDGES = np.array([1, 3, 10, 30, 100])
 
 
@@ -96,8 +96,13 @@ def sample_rows(rows: int, size: int, seed: int) -> Ints:
 
 
 def pair(current: DriftFrame, reference: DriftFrame, size: int, top: int, seed: int) -> Pair:
-    """Samples of at most `size` rows of each; categories beyond the `top` of the reference become one."""
-    at_current, at_reference = sample_rows(len(current), size, seed), sample_rows(len(reference), size, seed + 1)
+    """Samples of at most `size` rows of each; categories beyond the `top` most frequent become one.
+
+    With ids, at least half of the reference stays out of its sample: ids are counted there.
+    """
+    at_current = sample_rows(len(current), size, seed)
+    half = max(1, len(reference) // 2) if reference.ids else len(reference)
+    at_reference = sample_rows(len(reference), min(size, half), seed + 1)
     new, old = {}, {}
     for name in [name for name in current.ids if name in reference.ids]:
         label = f"{name} popularity"
@@ -146,9 +151,9 @@ def occurrences(ids: np.ndarray, reference: np.ndarray) -> Ints:
 
 
 def _popularity(now: np.ndarray, then: np.ndarray, at_now: Ints, at_then: Ints) -> tuple[np.ndarray, np.ndarray]:
-    names = np.array(POPULARITY, dtype=object)
-    seen, own = occurrences(now[at_now], then), occurrences(then[at_then], then) - 1
-    return names[np.searchsorted(_EDGES, seen, "right")], names[np.searchsorted(_EDGES, own, "right")]
+    names, rest = np.array(POPULARITY, dtype=object), np.delete(then, at_then)
+    counts = [occurrences(values, rest) for values in (now[at_now], then[at_then])]
+    return names[np.searchsorted(_EDGES, counts[0], "right")], names[np.searchsorted(_EDGES, counts[1], "right")]
 
 
 def top_categories(now: np.ndarray, then: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:

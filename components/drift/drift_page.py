@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from components.domain import DriftAction
-from components.drift.drift_action import DriftDecision
+from components.drift.drift_action import ORDER, DriftDecision, Judged
 from components.drift.drift_report import DriftReport, FieldDrift, ReferenceDrift
 from components.pages.figures import BAD, REFERENCE, SERIES, figure_style
 from components.pages.page import (
@@ -48,7 +48,7 @@ def drift_page(report: DriftReport, decision: DriftDecision, subtitle: str = "",
     """
     sections = [
         Section("", [_tiles(report)]),
-        Section("Decision", [Text(decision.reasons)]),
+        Section("Decision", [Text(decision.reasons), _table(decision)]),
         Section("The champion against its own promise", _promise(report)),
         Section("Fields", _fields(report)),
         Section("Ids", [_ids(report)]),
@@ -71,6 +71,30 @@ def _tiles(report: DriftReport) -> KeyFigures:
             KeyFigure("Fields drifted", drifted[0], "against the champion's training window"),
         ]
     )
+
+
+def _table(decision: DriftDecision) -> Table:
+    rows = [_line(judged) for judged in sorted(decision.judged, key=lambda j: -ORDER.index(j.rule.action))]
+    caption = "The decision table, gravest first; the gravest rule that lasts is followed."
+    return Table(
+        ["Action", "Figure", Column("Measured"), Column("Limit"), Column("Windows", numeric=True), "Rule"],
+        rows,
+        caption,
+    )
+
+
+def _line(judged: Judged) -> Row:
+    rule = judged.rule
+    windows = f"{judged.streak} of {rule.patience}"
+    if judged.followed:
+        badge = Badge("followed", TONES[rule.action])
+    elif judged.resting:
+        badge = Badge(f"rests for {judged.resting}")
+    else:
+        badge = Badge("holds") if judged.holds else Badge("in bounds")
+    tone = TONES[rule.action] if judged.followed else Tone.PLAIN
+    name = rule.figure.replace("_", " ")
+    return Row([str(rule.action), name, judged.figure, judged.limit, windows, badge], tone)
 
 
 def _promise(report: DriftReport) -> list[Block]:

@@ -40,7 +40,12 @@ class FieldDrift:
 
 @dataclass(frozen=True, slots=True)
 class IdDrift:
-    """Share of rows whose id is not in the reference, and the Good-Turing share expected of the same traffic."""
+    """Share of rows whose id is not in the reference, and the share expected of traffic that did not change.
+
+    The expectation is the share of the reference's rows whose id occurs once in it (Good 1953, Biometrika 40,
+    eq. 12, after Turing): nearly unbiased for independent rows, too low where an id's rows come in bunches,
+    such as a new user's ratings of one evening.
+    """
 
     column: str
     unseen: float
@@ -108,7 +113,11 @@ class DriftReport:
 
     def to_json(self) -> str:
         """All figures without the page; nan is null; the same measurement gives the same text."""
-        return json.dumps(_plain({k: v for k, v in asdict(self).items() if k != "html"}), indent=1)
+        said = {k: v for k, v in asdict(self).items() if k != "html"}
+        for reference in self.references:
+            said[reference.name]["drifted"] = [f.column for f in (reference.score, *reference.fields) if f.drifted]
+        said["promise"] |= {"excess": self.promise.excess, "skill_lost": self.promise.skill_lost}
+        return json.dumps(_plain(said), indent=1)
 
 
 def measure(

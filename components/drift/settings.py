@@ -1,8 +1,22 @@
 """What counts as drift, and what is done about it: the settings of both questions."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.domain import DriftAction
+
+Figure = Literal[
+    "outcome_collapse",
+    "score_missing",
+    "score_collapse",
+    "skill_lost",
+    "promise_excess",
+    "unseen_items",
+    "fields_drifted",
+    "matured",
+]
+"""Figures of a report that a rule can name; `components.drift.drift_action.figures` says what they are."""
 
 
 class Rule(BaseModel):
@@ -16,7 +30,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     action: DriftAction
-    figure: str
+    figure: Figure
     enter: float
     leave: float
     patience: int = Field(default=1, ge=1)
@@ -51,9 +65,16 @@ class DriftSettings(BaseModel):
         Rule(action=DriftAction.REBUILD, figure="skill_lost", enter=0.05, leave=0.0, patience=2, cool_down=4),
         Rule(action=DriftAction.REBUILD, figure="promise_excess", enter=0.3, leave=0.2, patience=2, cool_down=4),
         Rule(
-            action=DriftAction.WIDEN_EXPLORATION, figure="unseen_excess", enter=0.4, leave=0.3, patience=2, cool_down=2
+            action=DriftAction.WIDEN_EXPLORATION, figure="unseen_items", enter=0.4, leave=0.3, patience=2, cool_down=2
         ),
         Rule(action=DriftAction.UPDATE, figure="matured", enter=100, leave=100),
         Rule(action=DriftAction.REFRESH_MEMORY, figure="matured", enter=1, leave=1),
     )
     """The decision table; of the rules that hold, the one of the gravest action is followed."""
+
+    @model_validator(mode="after")
+    def _names_a_rule_once(self) -> "DriftSettings":
+        names = [(rule.action, rule.figure) for rule in self.rules]
+        if len(set(names)) < len(names):
+            raise ValueError("a rule occurs twice; allowed is one per action and figure")
+        return self

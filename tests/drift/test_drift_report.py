@@ -1,0 +1,163 @@
+"""Measuring: known drift is seen, sampling noise is not, and odd windows give figures instead of failures."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.drift.drift_frame import DriftFrame, pair
+from components.drift.drift_report import DriftReport, _distances, _draw, _limit, measure
+from components.drift.settings import DriftSettings
+from tests.drift.worlds import traffic
+
+SETTINGS = DriftSettings(sample=600)
+
+
+@pytest.fixture(scope="module")
+def steady() -> DriftReport:
+    """The same traffic three times."""
+    return measure(traffic(seed=1), traffic(seed=2), traffic(3000, seed=3), SETTINGS, seed=0)
+
+
+def drifted(report: DriftReport) -> set[str]:
+    """Fields that drifted against training, the score included."""
+    return {f.column for f in (report.training.score, *report.training.fields) if f.drifted}
+
+
+def test_the_same_traffic_does_not_drift(steady):
+    assert drifted(steady) == set()
+    assert [r.name for r in steady.references] == ["training", "last"]
+    assert abs(steady.training.z) < 4
+    assert steady.matured == steady.rows == 600
+
+
+def test_without_a_last_window_there_is_one_reference():
+    found = measure(traffic(), None, traffic(seed=1), SETTINGS, seed=0)
+    assert found.last is None
+    assert json.loads(found.to_json())["last"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"genres": "ddddca"}, "genre"),
+        ({"year": 2010.0}, "year"),
+        ({"new_ids": 15}, "item popularity"),
+    ],
+)
+def test_a_shifted_field_is_named(change, column):
+    found = measure(traffic(seed=1, **change), None, traffic(3000, seed=3), SETTINGS, seed=0)
+    assert column in drifted(found)
+
+
+def test_a_shifted_score_is_named():
+    current = traffic(seed=1)
+    found = measure(replace(current, score=current.score**3), None, traffic(3000, seed=3), SETTINGS, seed=0)
+    assert found.training.score.drifted
+
+
+def test_all_ids_new_is_an_unseen_share_of_one():
+    found = measure(traffic(seed=1, new_ids=1000), None, traffic(3000, seed=3), SETTINGS, seed=0)
+    assert [i.unseen for i in found.training.ids] == [1.0, 1.0]
+    assert all(i.expected < 0.01 for i in found.training.ids)
+    assert {"user popularity", "item popularity"} <= drifted(found)
+
+
+def test_a_tiny_window_is_measured_and_noise_is_not_called_drift():
+    found = measure(traffic(3, seed=1), traffic(2, seed=2), traffic(600, seed=3), SETTINGS, seed=0)
+    assert found.rows == 3
+    assert drifted(found) == set()
+    assert found.last is not None
+    assert not any(f.drifted for f in found.last.fields)
+
+
+def test_one_row_is_enough_to_be_measured():
+    assert measure(traffic(1), traffic(1), traffic(1), SETTINGS, seed=0).promise.rows == 1
+
+
+@pytest.mark.parametrize(("current", "training", "name"), [(0, 5, "new"), (5, 0, "training")])
+def test_a_window_without_rows_is_refused(current, training, name):
+    with pytest.raises(ValueError, match=f"the {name} window has 0 rows"):
+        measure(traffic(current), None, traffic(training), SETTINGS, seed=0)
+
+
+def test_an_empty_last_window_is_no_last_window():
+    assert measure(traffic(20), traffic(0), traffic(20), SETTINGS, seed=0).last is None
+
+
+@pytest.mark.parametrize("score", [np.full(600, np.nan), np.full(600, 0.5), np.r_[np.nan, np.full(599, 0.25)]])
+def test_scores_that_are_missing_or_constant_are_measured(score):
+    found = measure(replace(traffic(), score=score), None, traffic(seed=1), SETTINGS, seed=0)
+    assert found.score_missing == pytest.approx(np.isnan(score).mean())
+    json.loads(found.to_json(), parse_constant=lambda text: pytest.fail(f"{text} in JSON"))
+
+
+def test_rewards_of_one_class_and_of_none_are_measured():
+    ones = measure(replace(traffic(), reward=np.ones(600)), None, traffic(seed=1), SETTINGS, seed=0)
+    none = measure(replace(traffic(), reward=np.full(600, np.nan)), None, traffic(seed=1), SETTINGS, seed=0)
+    assert ones.reward == 1.0
+    assert ones.training.z > 6
+    assert none.matured == 0
+    assert json.loads(none.to_json())["reward"] is None
+
+
+def test_frames_without_any_field_are_measured_on_scores_alone():
+    bare = DriftFrame(score=np.linspace(0.1, 0.9, 80), reward=np.tile([0.0, 1.0], 40))
+    found = measure(bare, bare, bare, SETTINGS, seed=0)
+    assert found.training.fields == found.training.ids == ()
+    assert found.training.share_drifted == 0.0
+    assert found.training.score.distance == 0.0
+
+
+def test_constant_columns_agree_with_themselves_and_not_with_others():
+    def constant(value: str, number: float) -> DriftFrame:
+        return replace(traffic(), categorical={"genre": np.full(600, value)}, numeric={"year": np.full(600, number)})
+
+    same = measure(constant("a", 1.0), None, constant("a", 1.0), SETTINGS, seed=0)
+    other = measure(constant("a", 1.0), None, constant("b", 2.0), SETTINGS, seed=0)
+    assert "genre" not in drifted(same)
+    assert {"genre", "year"} <= drifted(other)
+
+
+def test_the_report_and_the_function_measure_the_same_distance():
+    drawn = pair(traffic(seed=1, genres="abbd"), traffic(seed=2, year=2003), 300, 5, 0)
+    assert _draw(drawn, SETTINGS).distances == pytest.approx(_distances(drawn))
+
+
+def test_sampling_noise_rarely_passes_the_limit():
+    """60 pairs of the same traffic, 100 rows each, 5 fields: at 0.001 a field, 0.3 false alarms are expected."""
+    settings = DriftSettings(threshold=1e-9)
+    alarms = 0
+    for seed in range(60):
+        drawn = pair(traffic(100, 2 * seed), traffic(100, 2 * seed + 1), 100, 12, seed)
+        alarms += sum(d > _limit(drawn, column, settings) for column, d in _distances(drawn).items())
+    assert alarms <= 4
+
+
+def test_the_same_measurement_twice_is_the_same_text(steady):
+    again = measure(traffic(seed=1), traffic(seed=2), traffic(3000, seed=3), SETTINGS, seed=0)
+    assert again.to_json() == steady.to_json()
+
+
+def test_the_json_names_what_drifted_and_leaves_the_page_out(steady):
+    said = json.loads(steady.to_json())
+    assert "html" not in said
+    assert said["training"]["drifted"] == []
+    assert said["promise"]["excess"] == pytest.approx(steady.promise.excess)
+
+
+def test_evidentlys_page_is_kept_and_loads_nothing(steady):
+    assert "<html" in steady.html[:2000].lower()
+    assert 'src="http' not in steady.html
+
+
+def test_markup_in_the_log_does_not_reach_evidentlys_page():
+    evil = np.full(60, "</script><script>alert(1)</script>")
+    current = replace(traffic(60), categorical={"genre": evil}, ids={"item": evil})
+    assert "<script>alert(1)" not in measure(current, None, traffic(60), SETTINGS, seed=0).html
+
+
+def test_what_training_held_out_is_passed_on():
+    found = measure(traffic(60), None, replace(traffic(60), holdout_log_loss=0.61), SETTINGS, seed=0)
+    assert found.holdout_log_loss == 0.61
