@@ -35,7 +35,8 @@ from components.publish.served import Served
 from components.ranker.features import Encoder
 
 if TYPE_CHECKING:
-    from components.memory.memory import ErrorMemory, MemorySettings
+    from components.memory.memory import ErrorMemory
+    from components.memory.settings import MemorySettings
     from components.ranker.model import Model
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -103,7 +104,8 @@ def load_bundle(folder: Path) -> Served:
     ContractBroken
         If it is half-written, damaged, or of another layout.
     """
-    from components.memory.memory import ErrorMemory, MemorySettings
+    from components.memory.memory import ErrorMemory
+    from components.memory.settings import MemorySettings
     from components.update.checkpoint import load_model
 
     manifest = verify(folder)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from components.domain import DAY, FeatureSpec, Field, FieldKind, FieldOf, Verdict
-from components.memory.memory import ErrorMemory, MemorySettings
+from components.memory.memory import ErrorMemory
+from components.memory.settings import MemorySettings
 from components.policy.plackett_luce import PolicySettings
 from components.publish.bundle import BundleContent, write_bundle
 from components.publish.manifest import IdChange, Provenance
