@@ -10,13 +10,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.domain import ContractBroken
-from components.drift.drift_report import DriftSettings
+from components.drift.settings import DriftSettings
 from components.evaluate.settings import EvaluateSettings
 from components.memory.settings import MemorySettings
 from components.policy.plackett_luce import PolicySettings
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
-from components.validate.contracts import ValidateSettings
+from components.validate.validate import ValidateSettings
 from components.world.recorded_log import WorldSettings
 
 
@@ -53,4 +53,6 @@ def read_settings(path: Path) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ContractBroken(f"{path}, {where}: {first['msg']}; received {first['input']!r}; see docs/settings.md") from None
+        raise ContractBroken(
+            f"{path}, {where}: {first['msg']}; received {first['input']!r}; see docs/settings.md"
+        ) from None

@@ -84,7 +84,7 @@ class Home:
             If another run holds this home for longer than `patience` seconds.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock")
+        lock = FileLock(self.root / ".lock", is_singleton=True, thread_local=False)  # a flow may hold it around another
         try:
             lock.acquire(timeout=patience)
         except Timeout:
@@ -103,6 +103,7 @@ def enter(root: Path) -> Home:
     os.environ["EVERCURRENT_HOME"] = str(root)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    (root / "prefect").mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PREFECT_HOME", str(root / "prefect"))
     os.environ.setdefault("BENTOML_HOME", str(root / "bentoml"))
     return Home(root)

@@ -40,8 +40,8 @@ def rows(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Paramet
 def execute(
     connection: duckdb.DuckDBPyConnection,
     name: str,
-    /,
     tables: dict[str, pa.Table] | None = None,
+    /,
     **parameters: Parameter,
 ) -> None:
     """Run a query that writes; `tables` are Arrow tables it reads under their names."""

@@ -145,7 +145,7 @@ def instants(values: pd.Series, unit: str, origin: str) -> Ints:
         if numbers.isna().any():
             raise ValueError("missing values")
         if pd.api.types.is_integer_dtype(numbers):
-            return np.asarray(numbers, np.int64) * UNITS[unit]
+            return numbers.to_numpy(np.int64) * np.int64(UNITS[unit])
         return np.asarray(np.round(numbers.to_numpy(float) * UNITS[unit]), np.int64)
     except (ValueError, TypeError) as error:
         reason = str(error).splitlines()[0][:120]

@@ -84,11 +84,13 @@ class FieldColumn(Frozen):
     width: int = 1
     edges: tuple[float, ...] | None = None
     """Cuts a numeric column into ``len(edges) + 1`` categories."""
+    shares: str | None = None
+    """The field whose ids this one holds, such as ``item`` for a user's recent items."""
 
     def field(self) -> Field:
         """The field of the feature spec."""
         width = 0 if self.kind is FieldKind.NUMERIC else self.width
-        return Field(self.name, self.kind, self.of, width)
+        return Field(self.name, self.kind, self.of, width, self.shares)
 
 
 class WorldColumns(Frozen):
@@ -105,7 +107,8 @@ class Source(Frozen):
     ----------
     path : the log that ships with the description, if any, relative to it.
     pretrain : length of the stretch generation 1 is trained on, such as ``8w`` or ``4d``.
-    attribution : seconds after which an impression without outcome counts as reward 0.
+    attribution : seconds after which an impression without outcome counts as reward 0; without it
+        outcomes are explicit and a missing one stays unknown.
     """
 
     name: str
@@ -113,7 +116,7 @@ class Source(Frozen):
     path: str | None = None
     licence: str | None = None
     pretrain: str = "8w"
-    attribution: float = 0.0
+    attribution: float | None = None
     columns: Columns
     time: TimeColumn
     outcome: OutcomeColumn

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.domain import DAY, WEEK, Bools, Doubles, Examples, Floats, Ints, Prediction, Window
+from components.domain import DAY, WEEK, Bools, Doubles, Examples, Floats, Ints, Prediction, Window, iso
 from components.ingest.interactions import LogTables
 
 PERIODS = {"day": DAY, "week": WEEK}
@@ -104,7 +104,7 @@ class WorldSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How requests arise: one per user and `period`, of `slate_size` items; time moves in steps of `lag` (microseconds)."""
+    """How requests arise: one per user and `period`, of `slate_size` items; time moves by `lag` (microseconds)."""
 
     period: int
     slate_size: int
@@ -186,7 +186,7 @@ def make_requests(log: Log, window: Window, period: int) -> Requests:
         {
             "user": rows.user_id,
             "item": rows.item_id,
-            "period": rows.at // period,
+            "period": (rows.at - window.start) // period,
             "at": rows.at,
             "row": range(len(rows)),
         }
@@ -197,7 +197,7 @@ def make_requests(log: Log, window: Window, period: int) -> Requests:
         np.r_[True, (frame[["user", "period"]].to_numpy()[1:] != frame[["user", "period"]].to_numpy()[:-1]).any(1)]
     )
     first = frame.iloc[starts]
-    request_id = (first["period"].astype(str) + "|" + first["user"]).to_numpy(object)
+    request_id = (f"{iso(window.start)}+" + first["period"].astype(str) + "|" + first["user"]).to_numpy(object)
     offsets = np.append(starts, len(frame)).astype(np.int64)
     return Requests(request_id, first["first"].to_numpy(np.int64), rows.take(frame["row"].to_numpy()), offsets)
 
@@ -223,7 +223,7 @@ def play(log: Log, window: Window, player: Player, rng: np.random.Generator, rul
     return Played(session.tables(), scorer.scored(rows))
 
 
-def true_value(probability: Doubles, reward: Floats, offsets: Ints) -> float:
+def true_value(probability: Doubles, reward: Doubles | Floats, offsets: Ints) -> float:
     """Expected reward per request of a policy: mean over requests of ``sum_a pi(a) r(a)``.
 
     Parameters
@@ -233,12 +233,12 @@ def true_value(probability: Doubles, reward: Floats, offsets: Ints) -> float:
     return float(np.add.reduceat(probability * reward, offsets[:-1]).mean())
 
 
-def random_value(reward: Floats, offsets: Ints) -> float:
+def random_value(reward: Doubles | Floats, offsets: Ints) -> float:
     """Value of the uniform choice."""
     return float((np.add.reduceat(reward, offsets[:-1]) / np.diff(offsets)).mean())
 
 
-def oracle_value(reward: Floats, offsets: Ints) -> float:
+def oracle_value(reward: Doubles | Floats, offsets: Ints) -> float:
     """Value of a choice that knows every outcome."""
     return float(np.maximum.reduceat(reward, offsets[:-1]).mean())
 

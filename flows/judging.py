@@ -1,0 +1,83 @@
+"""Judge: what the gate says of the challenger, on requests that nobody learned from."""
+
+import pandas as pd
+
+from components.domain import Doubles, Prediction, Refused, Verdict
+from components.evaluate.evaluate import Evaluation
+from components.evaluate.evaluate import evaluate as weigh
+from components.evaluate.page import evaluation_page
+from components.pages.page import write_page
+from components.publish.served import Served
+from flows.handed import Challenger, Checked, Incumbent, Judgement, Learnable
+from flows.held_out import HeldOut, held_out_log
+from flows.turn import Turn
+
+
+def evaluate(
+    turn: Turn,
+    checked: Checked,
+    learnable: Learnable,
+    incumbent: Incumbent | None,
+    challenger: Challenger | Refused | None,
+) -> Judgement:
+    """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
+    if challenger is None:
+        return Judgement(Verdict.HOLD, ("drift asks for no new generation",))
+    if isinstance(challenger, Refused):
+        return Judgement(Verdict.HOLD, (f"challenger discarded: {challenger}",))
+    if incumbent is None or challenger.kind is None:
+        return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
+    held = _held_out(checked, learnable)
+    if held is None:
+        return Judgement(
+            Verdict.HOLD, ("refused: no held-out request of the window left a choice and recorded its eligible set",)
+        )
+    evaluation, target = _weigh(turn, held, incumbent, challenger)
+    _write(turn, evaluation, held, target)
+    return Judgement(evaluation.verdict, evaluation.reasons, evaluation)
+
+
+def _held_out(checked: Checked, learnable: Learnable) -> HeldOut | None:
+    frame = learnable.held_out.frame
+    users = set(frame["user_id"])
+    requests = checked.requests[checked.requests["user_id"].isin(users)]
+    return held_out_log(requests, frame, learnable.encoder)
+
+
+def _weigh(turn: Turn, held: HeldOut, incumbent: Incumbent, challenger: Challenger) -> tuple[Evaluation, Doubles]:
+    prediction = challenger.checkpoint.model.predict(held.eligible.examples)
+    scores = challenger.memory.compensate(held.eligible.examples, prediction)
+    target = held.target(challenger.policy, scores)
+    q = Prediction(scores, prediction.hidden).probability.astype(float)[held.entry]
+    evaluation = weigh(
+        held.log,
+        target,
+        _as_served(incumbent.blind, held),
+        q,
+        turn.settings.evaluate,
+        kind=challenger.kind or "update",
+    )
+    return evaluation, target
+
+
+def _as_served(served: Served, held: HeldOut) -> Doubles:
+    examples = held.eligible.examples
+    return held.target(served.policy, served.memory.compensate(examples, served.model.predict(examples)))
+
+
+def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -> None:
+    """The page, the figures, and what the challenger would have shown: the world compares it with the truth."""
+    folder = turn.home.turn(turn.window.cutoff)
+    title = f"Evaluation at {turn.window}"
+    write_page(folder / "evaluation.html", evaluation_page(evaluation, title))
+    write_page(folder / "evaluation.json", evaluation.to_json())
+    first = held.log.position[held.log.row_of_entry] == 0
+    entry = held.entry[first]
+    request = held.log.request[held.log.row_of_entry][first]
+    pd.DataFrame(
+        {
+            "request_id": held.eligible.frame["request_id"].to_numpy(object)[request],
+            "item_id": held.eligible.item_id[entry],
+            "probability": target[first],
+        }
+    ).to_parquet(folder / "target.parquet", index=False)

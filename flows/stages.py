@@ -1,0 +1,63 @@
+"""The stages as Prefect tasks: made by call, so that the logic carries no decorator and is callable in a test.
+
+Every stage is timed, logged as one event, announced as an artifact where people will look
+for it, and retried only when the world was busy (`Transient`).
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from components.domain import Transient
+from flows import checking, drifting, intake, judging, learning, recording, release
+from flows.turn import Turn
+
+log = logging.getLogger("evercurrent")
+
+Result = TypeVar("Result")
+
+
+def stage(name: str, fn: Callable[..., Result]) -> Task[..., Result]:
+    """A stage as a task. Its first argument is the turn; its results stay in memory."""
+
+    def run(turn: Turn, *inputs: Any) -> Result:
+        with turn.stopwatch.time(name):
+            result = fn(turn, *inputs)
+        log.info("stage=%s cutoff=%d seconds=%.3f", name, turn.window.cutoff, turn.stopwatch.seconds[name])
+        return result
+
+    return patient(name, run)
+
+
+def patient(name: str, fn: Callable[..., Result]) -> Task[..., Result]:
+    """A task that waits and tries again when the world is busy, and only then."""
+    make = task(
+        name=name,
+        retries=3,
+        retry_delay_seconds=[1.0, 5.0, 15.0],
+        retry_condition_fn=_is_transient,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    return make(fn)
+
+
+def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), Transient)
+
+
+ingest = patient("ingest", intake.take_decisions)
+validate = stage("validate", checking.validate)
+read_known = stage("read", learning.read_learnable)
+measure_drift = stage("drift", drifting.measure_drift)
+refresh_memory = stage("memory", learning.refresh_memory)
+update = stage("update", learning.update)
+evaluate = stage("evaluate", judging.evaluate)
+learn_held_out = stage("held-out", learning.learn_held_out)
+publish = stage("publish", release.publish)
+close_turn = patient("close", recording.close_turn)

@@ -1,0 +1,3 @@
+-- grain: the memory of one generation as of one cutoff.
+insert or replace into memories (generation, cutoff, folder, digest)
+values ($generation, make_timestamp($cutoff), $folder, $digest)
