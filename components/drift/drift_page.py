@@ -22,6 +22,7 @@ from components.pages.page import (
     Text,
     Tone,
     render,
+    show,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def _tiles(report: DriftReport) -> KeyFigures:
         [
             KeyFigure("Impressions", report.rows, f"{report.matured:,} with a known reward"),
             KeyFigure("Mean reward", _share(report.reward), "; ".join(against)),
-            KeyFigure("Log loss", promise.log_loss, f"promised {promise.expected:.4f}, z {promise.z:.1f}", late),
+            KeyFigure(
+                "Log loss", promise.log_loss, f"promised {show(promise.expected)}, z {show(promise.z, '.1f')}", late
+            ),
             KeyFigure("AUC", promise.auc, "champion, before outcomes"),
             KeyFigure("Fields drifted", drifted[0], "against the champion's training window"),
         ]

@@ -58,6 +58,8 @@ class DriftSettings(BaseModel):
     """Probability that mere sampling passes the limit of a field: small windows get a wider limit than `threshold`."""
     min_rows: int = Field(default=50, ge=1)
     """Matured rows below which rates, losses and spreads of a window are not judged. Own choice."""
+    page: bool = True
+    """Let Evidently draw its page, nine tenths of the time of a measurement; the distances are the same without."""
     rules: tuple[Rule, ...] = (
         Rule(action=DriftAction.HALT, figure="outcome_collapse", enter=0.95, leave=0.9),
         Rule(action=DriftAction.HALT, figure="score_missing", enter=0.05, leave=0.01),
