@@ -43,10 +43,10 @@ class KeyIndex:
         flat = keys.ravel()
         slot = (flat & self._mask).astype(np.int64)
         held = self._keys.take(slot)
-        hit = held == flat
+        some = flat != MISSING_KEY
+        hit = (held == flat) & some
         rows = np.where(hit, self._rows.take(slot), -1)
-        rows[flat == MISSING_KEY] = -1
-        pending = np.flatnonzero(~hit & (held != MISSING_KEY))
+        pending = np.flatnonzero(~hit & some & (held != MISSING_KEY))
         slot = slot[pending]
         while len(pending):
             slot = slot + 1 & int(self._mask)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
 
-from components.domain import MISSING_KEY, Floats, Ints, Matured
+from components.domain import MISSING_KEY, Floats, Matured
 from components.ranker.model import Model
 from components.update.checkpoint import Checkpoint
 from components.update.optimizer import Rates, step_rows
@@ -44,13 +44,18 @@ class Batch:
         return Batch(self.rows[index], self.present[index], self.numeric[index], self.reward[index], before)
 
 
-def learn(checkpoint: Checkpoint, block: Batch, order: Ints, settings: UpdateSettings) -> None:
-    """Learn the examples of `block` in `order`, batch after batch; changes `checkpoint` in place."""
-    rates = Rates(settings.table_rate, settings.dense_rate, settings.table_decay)
-    checkpoint.model.dense.train()
-    for index in torch.from_numpy(order).split(settings.batch_size):
-        _step(checkpoint, block.take(index), settings.reloop_alpha, rates)
-    checkpoint.model.dense.eval()
+def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settings: UpdateSettings) -> None:
+    """One pass over `block` in random order, batch after batch; changes `checkpoint` in place."""
+    rates = Rates(
+        settings.table_rate, settings.table_start, settings.table_keep, settings.table_decay, settings.dense_rate
+    )
+    order = torch.from_numpy(rng.permutation(len(block.reward)))
+    with torch.random.fork_rng(devices=[]):  # dropout draws from torch's own dice
+        torch.manual_seed(int(rng.integers(2**62)))
+        checkpoint.model.dense.train()
+        for index in order.split(settings.batch_size) if len(order) else ():
+            _step(checkpoint, block.take(index), settings.reloop_alpha, rates)
+        checkpoint.model.dense.eval()
 
 
 def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> None:
@@ -113,17 +118,17 @@ class Touched:
 
 
 def loss_of(logit: torch.Tensor, reward: torch.Tensor, before: torch.Tensor | None, alpha: float) -> torch.Tensor:
-    """Mean log loss, or with the parent's predictions the self-correction loss of ReLoop.
+    """Summed log loss, or with the parent's predictions the self-correction loss of ReLoop.
 
     ``(1 - alpha) BCE + alpha (y max(0, p_last - p) + (1 - y) max(0, p - p_last))``
     (Cai et al., ReLoop, SIGIR 2022, equation 5): the model pays where it errs more than its parent did.
     """
-    entropy = binary_cross_entropy_with_logits(logit, reward)
+    entropy = binary_cross_entropy_with_logits(logit, reward, reduction="sum")
     if before is None or alpha == 0:
         return entropy
     now = torch.sigmoid(logit)
     worse = reward * torch.relu(before - now) + (1 - reward) * torch.relu(now - before)
-    return (1 - alpha) * entropy + alpha * worse.mean()
+    return (1 - alpha) * entropy + alpha * worse.sum()
 
 
 def log_loss(model: Model, data: Matured) -> Floats:

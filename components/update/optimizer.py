@@ -4,7 +4,10 @@ The table's cost follows the rows a batch touches. Each row has one accumulator 
 in the row itself, so a fresh row learns at the full rate however old the table is, and an
 old row slowly (g_r includes the L2 term ``decay * w_r``):
 
-    s_r <- s_r + mean_d g_rd^2        w_r <- w_r - eta g_r / (sqrt(s_r) + eps)
+    s_r <- keep s_r + mean_d g_rd^2        w_r <- w_r - eta g_r / sqrt(start + s_r)
+
+Gradients are those of the summed loss, so `start` counts in examples whatever the batch:
+it is the prior that stops the first example of an id from moving its row all the way.
 
 Duchi, Hazan, Singer 2011 (AdaGrad); row-wise: Mudigere et al., ISCA 2022, section 4.1.4.
 Adam: Kingma, Ba 2015, algorithm 1.
@@ -15,17 +18,19 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-_EPSILON = 1e-8
+_EPSILON = 1e-12
 _BETA1, _BETA2 = 0.9, 0.999
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Learning rates of the table and of the dense part, and the L2 penalty on touched rows."""
+    """How fast both parts learn; see `UpdateSettings` for each."""
 
     table: float
-    dense: float
+    start: float
+    keep: float
     decay: float
+    dense: float
 
 
 def step_rows(old: torch.Tensor, vectors: torch.Tensor, first: torch.Tensor, rates: Rates) -> torch.Tensor:
@@ -41,8 +46,8 @@ def step_rows(old: torch.Tensor, vectors: torch.Tensor, first: torch.Tensor, rat
         vectors.add_(old[:, :size], alpha=rates.decay)
         first.add_(old[:, size], alpha=rates.decay)
     squared = torch.linalg.vecdot(vectors, vectors).addcmul_(first, first)
-    history = old[:, -1].add_(squared, alpha=1 / (size + 1))
-    rate = history.sqrt().add_(_EPSILON).reciprocal_().mul_(-rates.table)
+    history = old[:, -1].mul_(rates.keep).add_(squared, alpha=1 / (size + 1))
+    rate = (history + (rates.start + _EPSILON)).rsqrt_().mul_(-rates.table)
     old[:, :size].addcmul_(vectors, rate[:, None])
     old[:, size].addcmul_(first, rate)
     return old

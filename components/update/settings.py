@@ -18,6 +18,10 @@ class UpdateSettings(BaseModel):
     """Pre-training stops after so many passes without a better held-out log loss."""
     table_rate: PositiveFloat = 0.05
     """Learning rate of the table (row-wise AdaGrad: a row's own rate decays with its own gradients)."""
+    table_start: NonNegativeFloat = 0.0
+    """History a fresh row starts with, in mean squared gradients (one example adds about 0.01): larger is slower."""
+    table_keep: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of its history a row keeps per step; below 1 an old row never stops learning."""
     dense_rate: PositiveFloat = 0.001
     """Learning rate of the network (Adam)."""
     table_decay: NonNegativeFloat = 1e-4

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import DAY, FeatureSpec, Keys, Matured, Refused
+from components.domain import DAY, ContractBroken, FeatureSpec, Keys, Matured, Refused
 from components.ranker.model import Model, Scaling
 from components.ranker.settings import RankerSettings
 from components.ranker.vocabulary import Seen
@@ -61,7 +61,16 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     Parameters
     ----------
     data : n matured examples, in any order; the last `holdout_share` of them by time stops the training.
+
+    Raises
+    ------
+    ContractBroken
+        If there is nothing to learn from.
     """
+    if not len(data):
+        raise ContractBroken(
+            "pre-training got 0 examples; allowed is at least 1; look at the source's pretrain stretch"
+        )
     data = data.take(np.argsort(data.examples.at, kind="stable"))
     checkpoint = Checkpoint.fresh(Model.fresh(spec, ranker, seed))
     model = checkpoint.model
@@ -74,8 +83,7 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     before = mean_or_nan(log_loss(model, train)), mean_or_nan(log_loss(model, last))
     checkpoint, epochs = _until_converged(checkpoint, train, last, update, seed)
     after = mean_or_nan(log_loss(checkpoint.model, train)), mean_or_nan(log_loss(checkpoint.model, last))
-    order = np.random.default_rng([seed, 1]).permutation(len(last))
-    learn(checkpoint, Batch.of(checkpoint.model, last), order, update)
+    learn(checkpoint, Batch.of(checkpoint.model, last), np.random.default_rng([seed, 1]), update)
     return Update(
         checkpoint,
         Ids.of(spec, turnover.admitted),
@@ -99,7 +107,7 @@ def _until_converged(
     rng = np.random.default_rng([seed, 0])
     best, best_loss, since, epoch = checkpoint.copy(), np.inf, 0, 0
     while epoch < update.max_epochs and since < update.patience:
-        learn(checkpoint, block, rng.permutation(len(train)), update)
+        learn(checkpoint, block, rng, update)
         epoch += 1
         loss = mean_or_nan(log_loss(checkpoint.model, last))
         if not len(last) or loss < best_loss:

@@ -87,7 +87,7 @@ def _learn(
     before = parent.model.predict(data.examples).probability if settings.reloop_alpha else None
     block = Batch.of(child.model, data, before)
     for _ in range(settings.epochs):
-        learn(child, block, rng.permutation(len(data)), settings)
+        learn(child, block, rng, settings)
     return settings.epochs * len(data)
 
 
