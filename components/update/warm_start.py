@@ -4,13 +4,44 @@ Carried: weights, optimizer state, vocabulary with its candidates. The parent is
 Grubhub (Dereventsov et al., RecSys 2021, arXiv 2107.07106): stateful instead of retraining.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from components.domain import Matured, Refused
+from components.domain import Doubles, Floats, Matured, Refused
 from components.update.checkpoint import Checkpoint
 from components.update.learn import Batch, learn, log_loss
 from components.update.settings import UpdateSettings
 from components.update.train import Ids, Update, mean_or_nan, ttl_start
+
+
+_FEWEST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Log loss of the same rows `before` and `after`, (m,) nats each."""
+
+    before: Floats
+    after: Floats
+
+    @property
+    def mean(self) -> float:
+        """Mean rise in nats; 0 of nothing, infinite if a loss is not a number."""
+        if not len(self.after):
+            return 0.0
+        return float(self._rise.mean()) if np.isfinite(self.after).all() else float("inf")
+
+    @property
+    def standard_error(self) -> float:
+        """Of `mean`; 0 where that is infinite, as nothing is uncertain about it."""
+        if len(self.after) < 2 or not np.isfinite(self.after).all():
+            return 0.0
+        return float(self._rise.std(ddof=1) / np.sqrt(len(self.after)))
+
+    @property
+    def _rise(self) -> Doubles:
+        return self.after.astype(np.float64) - self.before
 
 
 def warm_start(
@@ -34,8 +65,8 @@ def warm_start(
     train, holdout = fresh.take(np.sort(shuffled[held:])), fresh.take(np.sort(shuffled[:held]))
     before = log_loss(model, train), log_loss(model, holdout)
     processed = _learn(child, parent, train, replay, settings, rng)
-    after = log_loss(model, train), log_loss(model, holdout)
-    diverged = judge(before[1], after[1], settings.guard_tolerance)
+    learned, unseen = Change(before[0], log_loss(model, train)), Change(before[1], log_loss(model, holdout))
+    diverged = judge(learned, unseen, settings.guard_tolerance)
     if diverged is None and held:
         processed += _learn(child, parent, holdout, None, settings.model_copy(update={"epochs": 1}), rng)
     return Update(
@@ -45,32 +76,29 @@ def warm_start(
         model.vocabulary.rows - parent.model.vocabulary.rows,
         len(fresh) + (len(replay) if replay else 0),
         processed,
-        mean_or_nan(before[0]),
-        mean_or_nan(after[0]),
-        mean_or_nan(before[1]),
-        mean_or_nan(after[1]),
+        mean_or_nan(learned.before),
+        mean_or_nan(learned.after),
+        mean_or_nan(unseen.before),
+        mean_or_nan(unseen.after),
         diverged,
     )
 
 
-def judge(before: np.ndarray, after: np.ndarray, tolerance: float) -> Refused | None:
-    """Whether the held-out slice says that training diverged: surely worse by more than `tolerance`.
+def judge(train: Change, holdout: Change, tolerance: float) -> Refused | None:
+    """Whether training diverged: it raised the loss of what it learned, or surely that of the held-out slice.
 
-    "Surely" is the mean of the paired differences less three standard errors, so that a
-    slice of a few rows cannot discard a healthy challenger by chance.
+    A healthy step lowers the loss of its own rows, so there the mean decides. On the
+    held-out slice "surely" is the mean of the paired differences less three standard
+    errors, and fewer than 30 rows cannot say: a small slice never discards by chance.
     """
-    if not len(after):
-        return None
-    change = after.astype(np.float64) - before
-    surely = change.mean() - 3 * change.std() / np.sqrt(len(change)) if np.isfinite(change).all() else np.inf
-    if surely <= tolerance:
-        return None
-    return Refused(
-        "training diverged: held-out log loss rose by at least",
-        float(surely),
-        tolerance,
-        "lower table_rate and dense_rate, or look at the window",
-    )
+    advice = "lower table_rate and dense_rate, or look at the window"
+    rise = train.mean
+    if rise > tolerance:
+        return Refused("training diverged: log loss of the learned rows rose by", rise, tolerance, advice)
+    surely = holdout.mean - 3 * holdout.standard_error
+    if len(holdout.after) >= _FEWEST and surely > tolerance:
+        return Refused("training diverged: held-out log loss rose by at least", surely, tolerance, advice)
+    return None
 
 
 def _learn(

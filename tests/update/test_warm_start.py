@@ -14,7 +14,7 @@ from components.update.checkpoint import Checkpoint, load_checkpoint, load_model
 from components.update.learn import log_loss
 from components.update.settings import UpdateSettings
 from components.update.train import pretrain
-from components.update.warm_start import judge, warm_start
+from components.update.warm_start import Change, judge, warm_start
 from tests.ranker.windows import SPEC, window
 
 RANKER = RankerSettings(embedding_size=4, hidden_sizes=(8, 4), dropout=0.1)
@@ -127,20 +127,24 @@ def test_a_challenger_that_diverged_is_discarded_with_the_reason(parent: Checkpo
 
 
 @pytest.mark.parametrize(
-    ("change", "diverged"),
+    ("train", "holdout", "diverged"),
     [
-        ([], False),
-        ([0.0] * 50, False),
-        ([0.5], True),
-        ([0.3, -0.3] * 20, False),
-        ([0.1] * 40, True),
-        ([np.nan] + [-1.0] * 40, True),
-        ([1.0, -0.9, 1.0, -0.9], False),
+        ([], [], False),
+        ([0.0] * 50, [0.0] * 50, False),
+        ([-0.1] * 50, [3.0], False),
+        ([-0.1] * 50, [0.3, -0.3] * 20, False),
+        ([-0.1] * 50, [0.1] * 40, True),
+        ([-0.1] * 50, [np.nan] + [-1.0] * 40, True),
+        ([9e5, -0.5, 1e6, -0.6], [], True),
+        ([np.inf], [], True),
     ],
 )
-def test_the_guard_acts_on_what_is_sure(change: list[float], diverged: bool) -> None:
-    before = np.full(len(change), 0.6, np.float32)
-    assert (judge(before, (before + change).astype(np.float32), 0.02) is not None) is diverged
+def test_the_guard_acts_on_what_is_sure(train: list[float], holdout: list[float], diverged: bool) -> None:
+    changes = [
+        Change(np.full(len(rise), 0.6, np.float32), (0.6 + np.array(rise)).astype(np.float32))
+        for rise in (train, holdout)
+    ]
+    assert (judge(changes[0], changes[1], 0.02) is not None) is diverged
 
 
 def test_the_reloop_loss_changes_what_is_learned_and_still_learns(parent: Checkpoint) -> None:
