@@ -202,11 +202,13 @@ class PlackettLuce:
         return out
 
     def _conditional(self, scores: Doubles, starts: Ints, lengths: Ints) -> Doubles:
-        top = np.repeat(np.maximum.reduceat(scores, starts), lengths) if len(starts) else scores
+        if not len(starts):
+            return scores
+        top = _spread(np.maximum.reduceat(scores, starts), lengths)
         weight = np.exp((scores - top) / self.settings.temperature)
-        total = np.add.reduceat(weight, starts) if len(starts) else weight
+        total = np.add.reduceat(weight, starts)
         epsilon = self.settings.epsilon
-        return weight * np.repeat((1 - epsilon) / total, lengths) + np.repeat(epsilon / lengths, lengths)
+        return weight * _spread((1 - epsilon) / total, lengths) + _spread(epsilon / lengths, lengths)
 
     def _replayed(self, scores: Doubles | Floats, offsets: Ints, shown: Shown) -> Iterator[_Step]:
         scores, offsets = _checked(scores, offsets)
@@ -244,17 +246,26 @@ class PlackettLuce:
             undecided = _Step(request, entry, starts, lengths, probability, np.empty(0, np.int64))
             chosen = choose(undecided)
             yield _Step(request, entry, starts, lengths, probability, chosen)
-            entry = np.delete(entry, chosen)
+            left = np.ones(len(entry), bool)
+            left[chosen] = False
+            entry = entry[left]
             lengths = lengths - 1
             starts = np.cumsum(lengths) - lengths
 
 
+def _spread(values: Doubles, lengths: Ints) -> Doubles:
+    """One value per segment to one per entry; the single segment of a live request broadcasts, which costs nothing."""
+    return values if len(values) == 1 else np.repeat(values, lengths)
+
+
 def _first_least(values: Doubles, starts: Ints, lengths: Ints) -> Ints:
     """(r,) index of the first least value of each segment."""
+    if len(starts) == 1:
+        return np.array([values.argmin()])
     least = np.repeat(np.minimum.reduceat(values, starts), lengths)
     (found,) = np.nonzero(values == least)
-    segment = np.searchsorted(starts, found, side="right") - 1
-    return found[np.unique(segment, return_index=True)[1]]
+    segment = np.searchsorted(starts, found, side="right")
+    return found[np.diff(segment, prepend=0) > 0]
 
 
 def _checked(scores: Doubles | Floats, offsets: Ints) -> tuple[Doubles, Ints]:

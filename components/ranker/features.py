@@ -110,11 +110,11 @@ class Attributes:
                 keys[field.name] = np.vstack([hash_lists(field, values), np.zeros((1, field.width), np.uint64)])
             else:
                 keys[field.name] = np.append(hash_ids(field.alphabet, values), MISSING_KEY)[:, None]
-        return cls(pd.Index(frame[id_column].astype(str)), keys, numeric)
+        return cls(pd.Index(frame[id_column].astype(str), dtype=object), keys, numeric)
 
     def rows(self, ids: np.ndarray) -> Ints:
         """(n,) row of each raw id; the last row for an id that is not known."""
-        found = self.ids.get_indexer(pd.Index(ids))
+        found = self.ids.get_indexer(pd.Index(ids, dtype=object))  # typed: inferring it costs more than the look-up
         return np.where(found < 0, len(self.ids), found)
 
 
