@@ -3,7 +3,7 @@
     python -m benchmarks.training_speed [--json] [--sizes 100000 1000000 10000000] [--batches 60]
 
 Both sides train the same DeepFM (17 single-valued fields x 16, the same hidden sizes)
-on the same uniformly drawn ids, batch 1,024, in turns within one process. The plain loop
+on the same uniformly drawn ids (the worst case for any cache), batch 1,024, in turns within one process. The plain loop
 is what a torch user writes: `nn.Embedding(sparse=True)` for vectors and for weights,
 `SparseAdam` for them and `Adam` for the rest, rows given as integers. Ours starts one
 step earlier, from 64-bit keys, so its figure includes the vocabulary look-up.
@@ -100,25 +100,34 @@ class OurLoop:
         learn(self.checkpoint, Batch.of(self.checkpoint.model, data), np.random.default_rng(0), self.settings)
 
 
-def measure(vocabulary: int, batches: int, repeats: int, settings: RankerSettings) -> Speed:
-    """Both loops in turns, `repeats` times `batches` batches each after one round of warm-up."""
-    rng = np.random.default_rng(0)
-    ids = np.unique(rng.integers(1, 2**63, vocabulary, dtype=np.uint64))
-    rng.shuffle(ids)
-    plain, ours = PlainLoop(len(ids), settings), OurLoop(ids, settings)
-    seconds: dict[str, list[float]] = {"plain": [], "ours": []}
-    for _ in range(repeats + 1):
-        rows = rng.integers(0, len(ids), (batches * BATCH, FIELDS))
-        reward = (rng.random(len(rows)) < 0.3).astype(np.float32)
-        data = Matured(Examples(ids[rows], np.empty((len(rows), 0), np.float32), np.zeros(len(rows), np.int64)), reward)
+class Pair:
+    """Both loops over the same ids."""
+
+    def __init__(self, vocabulary: int, settings: RankerSettings) -> None:
+        self.rng = np.random.default_rng(vocabulary)
+        self.ids = np.unique(self.rng.integers(1, 2**63, vocabulary, dtype=np.uint64))
+        self.rng.shuffle(self.ids)
+        self.plain, self.ours = PlainLoop(len(self.ids), settings), OurLoop(self.ids, settings)
+
+    def once(self, batches: int) -> tuple[float, float]:
+        """Seconds the plain loop and ours take for the same fresh batches, one after the other."""
+        rows = self.rng.integers(0, len(self.ids), (batches * BATCH, FIELDS))
+        reward = (self.rng.random(len(rows)) < 0.3).astype(np.float32)
+        nothing = np.empty((len(rows), 0), np.float32)
+        data = Matured(Examples(self.ids[rows], nothing, np.zeros(len(rows), np.int64)), reward)
         start = time.perf_counter()
-        plain.train(torch.from_numpy(rows), torch.from_numpy(reward))
+        self.plain.train(torch.from_numpy(rows), torch.from_numpy(reward))
         middle = time.perf_counter()
-        ours.train(data)
-        seconds["plain"].append(middle - start)
-        seconds["ours"].append(time.perf_counter() - middle)
-    per_second = {name: batches * BATCH / float(np.median(taken[1:])) for name, taken in seconds.items()}
-    return Speed(vocabulary, per_second["plain"], per_second["ours"])
+        self.ours.train(data)
+        return middle - start, time.perf_counter() - middle
+
+
+def measure(sizes: list[int], batches: int, repeats: int, settings: RankerSettings) -> list[Speed]:
+    """All sizes in turns, so that a busy neighbour slows them alike; the first two rounds warm up."""
+    pairs = [Pair(size, settings) for size in sizes]
+    taken = np.array([[pair.once(batches) for pair in pairs] for _ in range(repeats + 2)])[2:]
+    per_second = batches * BATCH / np.median(taken, 0)  # (sizes, 2)
+    return [Speed(size, *map(float, pair)) for size, pair in zip(sizes, per_second, strict=True)]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -127,10 +136,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     settings = RankerSettings(embedding_size=16)
-    speeds = [measure(size, chosen.batches, chosen.repeats, settings) for size in chosen.sizes]
+    torch.set_num_threads(chosen.threads)
+    speeds = measure(chosen.sizes, chosen.batches, chosen.repeats, settings)
     flatness = max(s.ours for s in speeds) / min(s.ours for s in speeds)
     if chosen.json:
         rows = [asdict(speed) | {"ratio": speed.ratio} for speed in speeds]

@@ -60,7 +60,7 @@ class KeyIndex:
     def insert(self, keys: Keys, rows: Ints) -> None:
         """Add distinct keys that are not there yet."""
         if 2 * (self._size + len(keys)) > len(self._keys):
-            self._rehash(4 * (self._size + len(keys)))
+            self._rehash(2 * (self._size + len(keys)) + 1)
         self._size += len(keys)
         slot = (keys & self._mask).astype(np.int64)
         pending = np.arange(len(keys))

@@ -14,7 +14,6 @@ from components.update.learn import Batch, learn, log_loss
 from components.update.settings import UpdateSettings
 from components.update.train import Ids, Update, mean_or_nan, ttl_start
 
-
 _FEWEST = 30
 
 
