@@ -174,4 +174,4 @@ def _collapse(report: DriftReport, reference: ReferenceDrift) -> float:
 
 def _score_collapse(report: DriftReport) -> float:
     then = report.training.score_spread
-    return 1 - report.score_spread / then if then > 0 else math.nan
+    return max(0.0, 1 - report.score_spread / then) if then > 0 and report.score_spread >= 0 else math.nan

@@ -99,7 +99,10 @@ def pair(current: DriftFrame, reference: DriftFrame, size: int, top: int, seed: 
     """Samples of at most `size` rows of each; categories beyond the `top` most frequent become one.
 
     With ids, at least half of the reference stays out of its sample: ids are counted there.
+    If either side has no rows there is no column to compare.
     """
+    if not len(current) or not len(reference):
+        return Pair(pd.DataFrame(), pd.DataFrame(), (), ())
     at_current = sample_rows(len(current), size, seed)
     half = max(1, len(reference) // 2) if reference.ids else len(reference)
     at_reference = sample_rows(len(reference), min(size, half), seed + 1)

@@ -132,14 +132,8 @@ def measure(
     training : what the champion was trained on, with the champion's scores.
     seed : fixes the samples.
 
-    Raises
-    ------
-    ValueError
-        If `current` or `training` has no rows.
+    A window without rows is no error: its figures are nan, and there is nothing to compare.
     """
-    for name, frame in (("new", current), ("training", training)):
-        if not len(frame):
-            raise ValueError(f"the {name} window has 0 rows; allowed is at least one")
     drawn = pair(current, training, settings.sample, settings.top, seed)
     drawing = _draw(drawn, settings) if settings.page else _Drawing(_distances(drawn), "")
     known = current.score[np.isfinite(current.score)]
@@ -150,7 +144,7 @@ def measure(
         reward=_mean(matured),
         score=_mean(known),
         score_spread=float(known.std()) if len(known) else float("nan"),
-        score_missing=1 - len(known) / len(current),
+        score_missing=1 - len(known) / len(current) if len(current) else float("nan"),
         training=_against("training", current, training, drawn, drawing.distances, settings),
         last=_against_last(current, last, settings, seed),
         promise=keep_promise(current.score, current.reward),
@@ -193,7 +187,7 @@ def _against(
 
 
 def _id_drift(column: str, now: np.ndarray, then: np.ndarray) -> IdDrift:
-    return IdDrift(column, float((occurrences(now, then) == 0).mean()), float((occurrences(then, then) == 1).mean()))
+    return IdDrift(column, _mean(occurrences(now, then) == 0), _mean(occurrences(then, then) == 1))
 
 
 def _rate_z(now: np.ndarray, then: np.ndarray) -> float:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from components.drift.drift_action import DriftState, decide
 from components.drift.drift_frame import DriftFrame, pair
+from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport, _distances, _draw, _limit, measure
 from components.drift.settings import DriftSettings
 from tests.drift.worlds import traffic
@@ -77,10 +79,15 @@ def test_one_row_is_enough_to_be_measured():
     assert measure(traffic(1), traffic(1), traffic(1), DRAWN, seed=0).promise.rows == 1
 
 
-@pytest.mark.parametrize(("current", "training", "name"), [(0, 5, "new"), (5, 0, "training")])
-def test_a_window_without_rows_is_refused(current, training, name):
-    with pytest.raises(ValueError, match=f"the {name} window has 0 rows"):
-        measure(traffic(current), None, traffic(training), SETTINGS, seed=0)
+@pytest.mark.parametrize(("current", "training"), [(0, 5), (5, 0), (0, 0)])
+def test_a_window_without_rows_gives_no_figures_and_calls_for_nothing_grave(current, training):
+    found = measure(traffic(current), None, traffic(training), DRAWN, seed=0)
+    decision = decide(found, DriftState(), DRAWN)
+    assert found.training.fields == ()
+    assert found.html == ""
+    assert decision.action == ("REFRESH_MEMORY" if current else "NONE")
+    assert "Drift" in drift_page(found, decision)
+    json.loads(found.to_json(), parse_constant=lambda text: pytest.fail(f"{text} in JSON"))
 
 
 def test_an_empty_last_window_is_no_last_window():
