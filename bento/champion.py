@@ -13,6 +13,7 @@ from bento.live_memory import LiveMemory
 from bento.settings import ServiceSettings
 from components.domain import EvercurrentError
 from components.publish.bundle import load_bundle
+from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
 
 logger = logging.getLogger("bentoml.evercurrent")
@@ -39,15 +40,23 @@ class Champion:
             folder = self._folder()
             if folder is None:
                 return None
-            if self.live is not None and folder.name == f"g{self.live.served.generation:06d}":
+            if self.live is not None and folder.name == bundle_name(self.live.served.generation):
+                self.fault = None
                 return None
             live = LiveMemory(load_bundle(folder), self._settings.home, self._settings)
             live.advance(self._clock())
-        except EvercurrentError as error:
-            self.fault = str(error)
-            logger.error("stage=serve event=refused_champion reason=%s", error)
-            return None
+        except (EvercurrentError, ValueError, KeyError) as error:
+            return self._refuse(error)
+        except OSError as error:
+            self._seen = None  # the disk may answer next time
+            return self._refuse(error)
         return live
+
+    def _refuse(self, error: Exception) -> None:
+        fault = " ".join(str(error).split())
+        if fault != self.fault:
+            logger.error("stage=serve event=refused_champion reason=%s", fault)
+        self.fault = fault
 
     def swap(self, live: LiveMemory) -> None:
         """Let `live` answer from now on."""

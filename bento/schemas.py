@@ -18,7 +18,7 @@ class Body(bentoml.IODescriptor):
     request; here `fault` carries the one line instead, and the endpoint answers it.
     """
 
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
     _fault: str | None = PrivateAttr(default=None)
 
     @property
