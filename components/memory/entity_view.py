@@ -12,6 +12,8 @@ model's logit towards the key's own, shrunk by a Gaussian prior of precision s o
 Bias: towards zero by s / (s + information). Variance: at most 1 / (4 s).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from components.domain import DAY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
@@ -24,10 +26,9 @@ from components.ranker.features import cross_keys
 class EntityView:
     """Counters for a list of crossings; the signal of a multi-valued one is the mean over its values."""
 
-    def __init__(self, spec: FeatureSpec, crossings: tuple[Crossing, ...], half_life: float, shrinkage: float) -> None:
-        """`half_life` in days of event time; `shrinkage` as pseudo-information, in outcomes of variance 1."""
-        self._spec, self._crossings = spec, crossings
-        self._half_life, self._shrinkage = half_life * DAY, shrinkage
+    def __init__(self, spec: FeatureSpec, crossings: tuple[Crossing, ...], settings: MemorySettings) -> None:
+        self._spec, self._crossings, self._settings = spec, crossings, settings
+        self._half_life, self._shrinkage = settings.counter_half_life * DAY, settings.counter_shrinkage
         self._keys = KeyTable()
         self._sums = np.zeros((1024, 2))
         self._last = np.zeros(1024, np.int64)
@@ -48,8 +49,9 @@ class EntityView:
             out[:, column] = signal.sum(1) / np.maximum((keys != 0).sum(1), 1)
         return out
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Add n outcomes to the counters of their keys."""
+        signals = self.read(examples, prediction)
         p = sigmoid(prediction.logit)
         for keys in self._columns(examples):
             present = keys != 0
@@ -57,6 +59,11 @@ class EntityView:
             rows = self._rows(keys[present])
             decay = self._touch(rows, examples.at[which])
             np.add.at(self._sums, rows, np.column_stack([(reward - p)[which], (p * (1 - p))[which]]) * decay[:, None])
+        return signals
+
+    def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
+        """The model has learned these outcomes: a part of the error is gone."""
+        self._sums[:, 0] *= self._settings.rebase_keep
 
     def state(self) -> State:
         """Keys, sums and the instant they are decayed to, in row order."""
@@ -70,8 +77,7 @@ class EntityView:
 
     def copy(self) -> "EntityView":
         """An independent view with the same content."""
-        days = self._half_life / DAY
-        twin = EntityView(self._spec, self._crossings, days, self._shrinkage)
+        twin = EntityView(self._spec, self._crossings, self._settings)
         twin._keys, twin._sums, twin._last = self._keys.copy(), self._sums.copy(), self._last.copy()
         return twin
 

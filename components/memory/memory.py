@@ -1,151 +1,195 @@
 """The error memory: answers "where is the model wrong right now?" and corrects it without a gradient.
 
-Fast learner beside the slow network (Zhu et al. 2023, ReLoop2, KDD): views hold decayed
-evidence of the model's prequential errors, trust learns how much each is worth.
+Fast learner beside the slow network (Zhu et al. 2023, ReLoop2, KDD): views hold evidence about the model's
+prequential errors and about outcomes, trust learns how much each is worth. Written while serving, read with
+every score; belongs to one generation.
 """
 
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from pydantic import BaseModel, ConfigDict
 
-from components.domain import ContractBroken, Examples, FeatureSpec, Floats, Prediction
-from components.memory.entity_view import EntityView
+from components.domain import ContractBroken, Examples, FeatureSpec, Floats, Matured, Prediction
+from components.memory import state_file
+from components.memory.choose import CANDIDATES, chosen, steps
 from components.memory.settings import MemorySettings
 from components.memory.trust import Trust
-from components.memory.view import View
+from components.memory.view import Part, State, View
+from components.memory.views import build, needs_no_model
+
+__all__ = ["ErrorMemory", "MemorySettings", "TrustReport", "TrustWeight"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrustWeight:
-    """Weight of one input of the compensated logit."""
+    """Weight of one input of the compensated logit, with its standard error."""
 
     signal: str
     weight: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
 class TrustReport:
-    """What the memory trusts: intercept, base logit, then one weight per signal."""
+    """What the memory trusts: intercept, base logit, then one weight per signal; after `outcomes` outcomes."""
 
     outcomes: int
     weights: tuple[TrustWeight, ...]
 
 
-class ErrorMemory:
-    """Views with learned trust; belongs to one generation."""
+class MemoryHead(BaseModel):
+    """What is saved beside the arrays; `chosen` are the settings that `ErrorMemory.prime` chose by its data."""
 
-    def __init__(self, spec: FeatureSpec, settings: MemorySettings, views: dict[str, View]) -> None:
-        self._spec, self._settings, self._views = spec, settings, views
-        signals = sum(len(v.signals) for v in views.values())
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcomes: int
+    history: int
+    hidden_size: int
+    seed: int
+    chosen: dict[str, float]
+
+
+class ErrorMemory:
+    """Views with learned trust."""
+
+    def __init__(self, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int) -> None:
+        self._spec, self._hidden_size, self._settings, self._seed = spec, hidden_size, settings, seed
+        self._views: dict[str, View] = build(spec, hidden_size, settings, seed)
+        signals = sum(len(view.signals) for view in self._views.values())
         self._trust = Trust(signals, settings.trust_precision, settings.trust_discount)
         self._outcomes = 0
+        self._history = 0
 
     @classmethod
     def empty(cls, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int = 0) -> "ErrorMemory":
         """A memory that knows nothing: it returns the base model's logits bit for bit."""
-        crossings = settings.crossings or tuple((f.name,) for f in spec.keyed)
-        entity = EntityView(spec, crossings, settings.half_life, settings.shrinkage)
-        memory = cls(spec, settings, {"entity": entity})
-        memory._hidden_size, memory._seed = hidden_size, seed
-        return memory
-
-    _hidden_size: int = 0
-    _seed: int = 0
+        return cls(spec, hidden_size, settings, seed)
 
     def __len__(self) -> int:
         return self._outcomes
 
+    @property
+    def settings(self) -> MemorySettings:
+        """The settings in use, with what `prime` chose."""
+        return self._settings
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what has been learned."""
+        return sum(array.nbytes for array in self._arrays().values())
+
     def compensate(self, examples: Examples, prediction: Prediction) -> Floats:
-        """(n,) compensated logits; never mutates."""
+        """(n,) compensated logits; never mutates.
+
+        Parameters
+        ----------
+        prediction : the base model's own, for the same n examples.
+        """
         if not self._outcomes:
             return prediction.logit.astype(np.float32)
-        signals = self._read(examples, prediction)
+        signals = np.column_stack([view.read(examples, prediction) for view in self._views.values()])
         return self._trust.apply(prediction.logit.astype(np.float64), signals).astype(np.float32)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
-        """Learn n outcomes in order of arrival, from the prediction made before they were known."""
+        """Learn n outcomes in order of arrival.
+
+        Parameters
+        ----------
+        prediction : the base model's, made before the outcomes were known (prequential). Predictions
+            of a model that was trained on these rows would show no error, and teach the memory nothing.
+        """
         for start in range(0, len(examples), self._settings.batch):
             step = slice(start, start + self._settings.batch)
-            part = Prediction(prediction.logit[step], prediction.hidden[step])
             rows, outcome = examples.take(step), reward[step]
-            self._trust.learn(part.logit.astype(np.float64), self._read(rows, part), outcome)
-            for view in self._views.values():
-                view.write(rows, part, outcome)
+            part = Prediction(prediction.logit[step], prediction.hidden[step])
+            before = [view.write(rows, part, outcome) for view in self._views.values()]
+            self._trust.learn(part.logit.astype(np.float64), np.column_stack(before), outcome)
             self._outcomes += len(rows)
 
+    def prime(self, history: Matured) -> None:
+        """Tell the views that need no model what happened before there was one, such as the pre-training rows.
+
+        Trust learns nothing from it, so the memory still is the base model, bit for bit, until the first
+        `write`. An empty memory first chooses its spreads and half-life on it, if the settings say so.
+        """
+        if self._settings.choose and not self._outcomes and not self._history:
+            self._settings = chosen(self._spec, history, self._settings)
+            self._views = build(self._spec, self._hidden_size, self._settings, self._seed)
+        for name in needs_no_model(self._views):
+            for step in steps(history, self._settings.batch):
+                self._views[name].write(*step)
+        self._history += len(history)
+
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
-        """After a warm start: re-encode what depends on the hidden space of the network."""
+        """After a warm start: re-encode what depends on the network, keep the predictions as recorded."""
+        for view in self._views.values():
+            view.rebase(predict)
 
     def trust_report(self) -> TrustReport:
         """The trust weights, for reports."""
-        names = ["intercept", "base logit", *(s for v in self._views.values() for s in v.signals)]
-        weights = tuple(TrustWeight(n, float(w)) for n, w in zip(names, self._trust.weight, strict=True))
-        return TrustReport(self._outcomes, weights)
+        names = ["intercept", "base logit", *(s for view in self._views.values() for s in view.signals)]
+        rows = zip(names, self._trust.weight, self._trust.error, strict=True)
+        return TrustReport(self._outcomes, tuple(TrustWeight(n, float(w), float(e)) for n, w, e in rows))
 
     def copy(self) -> "ErrorMemory":
         """An independent memory with the same content."""
-        twin = ErrorMemory(self._spec, self._settings, {n: v.copy() for n, v in self._views.items()})
-        twin._hidden_size, twin._seed, twin._outcomes = self._hidden_size, self._seed, self._outcomes
+        twin = ErrorMemory.empty(self._spec, self._hidden_size, self._settings, self._seed)
+        twin._views = {name: view.copy() for name, view in self._views.items()}
         twin._trust.load(self._trust.state())
+        twin._outcomes, twin._history = self._outcomes, self._history
         return twin
 
     def digest(self) -> str:
-        """SHA-256 of the state."""
-        sha = hashlib.sha256(json.dumps(self._head(), sort_keys=True).encode())
-        for name, array in sorted(self._arrays().items()):
-            sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-            sha.update(np.ascontiguousarray(array).tobytes())
-        return sha.hexdigest()
+        """SHA-256 of the state; equal for equal histories of writes."""
+        return state_file.digest(self._head(), self._arrays())
 
     def save(self, folder: Path) -> None:
-        """Write `memory.safetensors` and `memory.json` into `folder`, each atomically."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
-            pass
-        save_file({n: np.ascontiguousarray(a) for n, a in self._arrays().items()}, part.name)
-        os.replace(part.name, folder / "memory.safetensors")  # noqa: PTH105
-        text = json.dumps({**self._head(), "digest": self.digest()}, sort_keys=True, indent=1)
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as part_text:
-            part_text.write(text)
-        os.replace(part_text.name, folder / "memory.json")  # noqa: PTH105
+        """Write `memory.safetensors` and `memory.json` into `folder`, whole or not at all."""
+        state_file.save(folder, self._head(), self._arrays())
 
     @classmethod
     def load(cls, folder: Path, spec: FeatureSpec, settings: MemorySettings) -> "ErrorMemory":
-        """The memory saved in `folder`.
+        """The memory saved in `folder`; what it had chosen by its data stands in for those of `settings`.
 
         Raises
         ------
         ContractBroken
-            If a file is missing or the content does not have its recorded digest.
+            If a file is missing, half-written or altered, or was written under other views; one line.
         """
-        try:
-            head = json.loads((folder / "memory.json").read_text())
-            arrays = load_file(folder / "memory.safetensors")
-        except FileNotFoundError as error:
-            raise ContractBroken(f"no memory at {folder}: {error.filename} is missing") from None
-        memory = cls.empty(spec, head["hidden_size"], settings, head["seed"])
-        memory._outcomes = head["outcomes"]
-        for name, part in [("trust", memory._trust), *memory._views.items()]:
-            part.load({k.partition("/")[2]: a for k, a in arrays.items() if k.startswith(f"{name}/")})
-        if memory.digest() != head["digest"]:
-            raise ContractBroken(
-                f"memory at {folder} has digest {memory.digest()[:12]}, recorded is {head['digest'][:12]}"
-            )
+        head, arrays = state_file.load(folder)
+        saved = MemoryHead.model_validate(head)
+        memory = cls.empty(spec, saved.hidden_size, settings.model_copy(update=dict(saved.chosen)), saved.seed)
+        memory._outcomes, memory._history = saved.outcomes, saved.history
+        memory._restore(arrays, folder)
         return memory
 
-    def _head(self) -> dict[str, int]:
-        return {"outcomes": self._outcomes, "hidden_size": self._hidden_size, "seed": self._seed}
+    def _restore(self, arrays: State, folder: Path) -> None:
+        for name, part in self._parts().items():
+            own = {key.partition("/")[2]: a for key, a in arrays.items() if key.startswith(f"{name}/")}
+            if own.keys() != part.state().keys():
+                raise ContractBroken(f"memory at {folder} lacks view {name}; it has {_names(arrays)}; see memory.views")
+            part.load(own)
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        parts = [("trust", self._trust), *self._views.items()]
-        return {f"{name}/{key}": array for name, part in parts for key, array in part.state().items()}
+    def _head(self) -> dict[str, object]:
+        values = {name: getattr(self._settings, name) for name in CANDIDATES}
+        head = MemoryHead(
+            outcomes=self._outcomes,
+            history=self._history,
+            hidden_size=self._hidden_size,
+            seed=self._seed,
+            chosen=values if self._settings.choose else {},
+        )
+        return head.model_dump()
 
-    def _read(self, examples: Examples, prediction: Prediction) -> np.ndarray:
-        return np.column_stack([v.read(examples, prediction) for v in self._views.values()])
+    def _parts(self) -> dict[str, Part]:
+        return {"trust": self._trust, **self._views}
+
+    def _arrays(self) -> State:
+        return {f"{name}/{key}": a for name, part in self._parts().items() for key, a in part.state().items()}
+
+
+def _names(arrays: State) -> str:
+    return ", ".join(sorted({key.partition("/")[0] for key in arrays}))

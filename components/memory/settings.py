@@ -1,27 +1,89 @@
 """Settings of the error memory."""
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 Crossing: TypeAlias = tuple[str, ...]
-"""Names of the fields whose combination is one entity; a single name is the field itself."""
+"""What an entity is: the fields whose combination it is; a single name is the field itself.
+
+``()`` is everybody; ``#name`` in place of a field is how much experience there is with that
+field's id, the number of its outcomes in powers of two (0, 1, 2-3, 4-7, ...).
+"""
+
+ViewName = Literal["outcome", "residual", "counters", "sketch", "neighbours"]
 
 
-class MemorySettings(BaseModel):
-    """How the memory learns and forgets."""
+class Entity(BaseModel):
+    """One kind of entity and what is believed of its effect before any outcome."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    crossings: tuple[Crossing, ...] | None = None
-    """Entities to count by, as combinations of field names; none: every single keyed field."""
-    half_life: float = 30.0
-    """Days of event time after which evidence counts half."""
-    shrinkage: float = 1.0
-    """Precision of the prior of an entity's error in logits, in units of outcome variance."""
-    trust_precision: float = 10.0
-    """Precision of the prior of the trust weights around the identity."""
-    trust_discount: float = 0.99
+    crossing: Crossing
+    spread: PositiveFloat
+    """Standard deviation of the effect over entities of this kind, in logits. Small means strong shrinkage."""
+    half_life: PositiveFloat
+    """Days of event time after which half of what was learned of an entity is forgotten."""
+
+
+class MemorySettings(BaseModel):
+    """How the memory learns and forgets.
+
+    Defaults were chosen on the first eight weeks of MovieTweetings and the first four days of
+    KuaiRand, never on the stretches that benchmarks report; see docs/LOG.md.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    views: tuple[ViewName, ...] = ("outcome", "residual")
+    """Views in use: outcome, residual, counters, sketch, neighbours; see components/memory/views.py."""
+    entities: tuple[Entity, ...] | None = None
+    """Entities of the outcome and residual views; none: derived from the feature spec."""
+    choose: bool = True
+    """Whether priming an empty memory chooses spreads and half-life by history, where `entities` are derived."""
+    user_spread: PositiveFloat = 1.0
+    """Spread of users' effects where `entities` are derived, logits; chosen by the search in benchmarks/adaptation."""
+    item_spread: PositiveFloat = 0.6
+    """The same for items."""
+    attribute_spread: PositiveFloat = 0.3
+    """The same for attributes, context and experience with the user."""
+    faint_spread: PositiveFloat = 0.1
+    """The same for experience with the item and for the clock, of which little was ever to be learned."""
+    crossed_spread: PositiveFloat = 0.3
+    """The same for combinations."""
+    half_life: PositiveFloat = 300.0
+    """Days; half-life where `entities` are derived."""
+    residual_spread: PositiveFloat = 0.5
+    """Spreads of the residual view in units of those of the outcome view: the model has explained a part."""
+    residual_half_life: PositiveFloat = 30.0
+    """Days; half-life of the residual view: errors of the model pass sooner than tastes."""
+    rebase_keep: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of a residual effect that is kept when the model was warm-started on the same outcomes."""
+    counter_half_life: PositiveFloat = 30.0
+    """Days; half-life of the plain counters."""
+    counter_shrinkage: PositiveFloat = 1.0
+    """Precision of the prior of a plain counter, in outcomes of variance 1."""
+    sketch_arrays: PositiveInt = 64
+    """K, repetitions of the sketch (Zhu et al. 2023 report 70 and 180 as best; 64 is within noise of them)."""
+    sketch_bits: PositiveInt = 8
+    """L, hyperplanes per repetition: 2^L buckets."""
+    sketch_half_life: PositiveFloat = 30.0
+    """Days; the sketch is decayed, not reset."""
+    sketch_shrinkage: NonNegativeFloat = 1.0
+    """Pseudo-outcomes of error 0 in every bucket."""
+    sketch_groups: PositiveInt = 1
+    """Groups of the median of means over repetitions; 1 is the plain mean."""
+    neighbours: PositiveInt = 50
+    """k, nearest outcomes asked for."""
+    neighbours_kept: PositiveInt = 100_000
+    """Outcomes in the ring; the oldest is overwritten."""
+    neighbours_ttl: PositiveFloat = 90.0
+    """Days after which a kept outcome is no longer asked."""
+    neighbours_temperature: PositiveFloat = 0.1
+    """tau of the softmax over cosine similarities (Zhu et al. 2023, section 4.3)."""
+    trust_precision: PositiveFloat = 3.0
+    """Precision of the prior of the trust weights around the identity: outcomes of variance 1 it takes to move them."""
+    trust_discount: float = Field(default=0.99, gt=0.0, le=1.0)
     """Share of the evidence about trust kept per 1,000 outcomes."""
-    batch: int = 256
-    """Outcomes per step of a write: trust is learned from the views as read before the step."""
+    batch: PositiveInt = 256
+    """Outcomes per step of a write: trust is learned from the views as they were before the step."""

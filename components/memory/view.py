@@ -6,7 +6,7 @@ move, as far as this view can tell. It answers zero where it knows nothing, so t
 empty memory leaves the model as it is. Reading never mutates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -18,7 +18,19 @@ State: TypeAlias = Mapping[str, npt.NDArray]
 """What a view needs to continue, as named arrays; the same state gives the same bytes."""
 
 
-class View(Protocol):
+class Part(Protocol):
+    """What is saved with a memory."""
+
+    def state(self) -> State:
+        """Everything learned, as named arrays."""
+        ...
+
+    def load(self, state: State) -> None:
+        """Replace everything learned by `state`."""
+        ...
+
+
+class View(Part, Protocol):
     """One view. `signals` names the columns of what `read` returns."""
 
     @property
@@ -30,16 +42,12 @@ class View(Protocol):
         """(n, S) signals in logits at the examples' own instants; 0 where nothing is known."""
         ...
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
-        """Learn n outcomes, in order of arrival."""
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
+        """Learn n outcomes as one step; the (n, S) signals as they were before it, from which trust is learned."""
         ...
 
-    def state(self) -> State:
-        """Everything learned, as named arrays."""
-        ...
-
-    def load(self, state: State) -> None:
-        """Replace everything learned by `state`."""
+    def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
+        """The model has been warm-started: re-encode what depends on it, keep what was recorded."""
         ...
 
     def copy(self) -> "View":
@@ -55,3 +63,11 @@ def sigmoid(logit: npt.NDArray) -> Doubles:
     """
     half = 0.5 * np.asarray(logit, np.float64)
     return 0.5 * (1 + np.tanh(half))
+
+
+def grown(rows: npt.NDArray, size: int, fill: float | np.int64) -> npt.NDArray:
+    """`rows` with room for at least `size`, at least doubled when it must grow; new rows hold `fill`."""
+    if size <= len(rows):
+        return rows
+    more = max(size, 2 * len(rows)) - len(rows)
+    return np.concatenate([rows, np.full((more, *rows.shape[1:]), fill, rows.dtype)])

@@ -1,0 +1,67 @@
+"""How strongly to shrink is chosen by the data: spreads and half-life by prequential log loss on history.
+
+Every candidate is judged as it would have predicted history, each step before its outcomes were shown
+(Dawid 1984, the prequential principle), so that no part has to be held out. Coordinate search over a few
+multiples, because the loss is flat around its optimum and the spreads hardly interact.
+"""
+
+import numpy as np
+
+from components.domain import Examples, FeatureSpec, Floats, Matured, Prediction
+from components.memory.belief_view import BeliefView
+from components.memory.entities import Entities, derived
+from components.memory.settings import MemorySettings
+from components.memory.view import sigmoid
+
+CANDIDATES: dict[str, tuple[float, ...]] = {
+    "item_spread": (0.3, 0.45, 0.8, 1.1),
+    "user_spread": (0.7, 1.3),
+    "faint_spread": (0.3,),
+    "attribute_spread": (0.15, 0.5),
+    "crossed_spread": (0.15, 0.6),
+    "half_life": (100.0, 1000.0),
+}
+"""Tried in this order, each with the best of those before it."""
+MOST_ROWS = 40_000
+"""Newest outcomes of history that are looked at; more would change the choice little and cost seconds."""
+LEAST_ROWS = 2_000
+"""Below this the differences are noise and the defaults stand."""
+STEP = 512
+"""Outcomes per step while choosing; larger than a write's, for speed."""
+BURN_IN = 0.2
+"""Share of the outcomes that are learned from but not scored."""
+
+
+def chosen(spec: FeatureSpec, history: Matured, settings: MemorySettings) -> MemorySettings:
+    """`settings` with the spreads and half-life under which history is predicted best."""
+    if settings.entities is not None or len(history) < LEAST_ROWS:
+        return settings
+    history = history.take(slice(-MOST_ROWS, None))
+    best = prequential_loss(spec, history, settings)
+    for name, values in CANDIDATES.items():
+        for value in values:
+            candidate = settings.model_copy(update={name: value})
+            loss = prequential_loss(spec, history, candidate)
+            if loss < best:
+                settings, best = candidate, loss
+    return settings
+
+
+def prequential_loss(spec: FeatureSpec, history: Matured, settings: MemorySettings) -> float:
+    """Mean log loss (nats) of the outcome view over history, each step predicted before it is learned."""
+    view = BeliefView(Entities(spec, derived(spec, settings)), "nothing", 1.0)
+    signals = np.concatenate([view.write(*step)[:, 0] for step in steps(history, STEP)])
+    start = int(len(history) * BURN_IN)
+    p = np.clip(sigmoid(signals[start:]), 1e-12, 1 - 1e-12)
+    reward = history.reward[start:]
+    return float(-np.mean(reward * np.log(p) + (1 - reward) * np.log(1 - p)))
+
+
+def steps(history: Matured, size: int) -> list[tuple[Examples, Prediction, Floats]]:
+    """History in steps of `size` outcomes, with a prediction that says nothing (logit 0)."""
+    out = []
+    for start in range(0, len(history), size):
+        part = history.take(slice(start, start + size))
+        nothing = Prediction(np.zeros(len(part), np.float32), np.zeros((len(part), 0), np.float32))
+        out.append((part.examples, nothing, part.reward))
+    return out

@@ -1,0 +1,69 @@
+"""Named arrays and a head on disk: safetensors and JSON, whole or not at all, and their digest."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from components.domain import ContractBroken
+
+ARRAYS, HEAD = "memory.safetensors", "memory.json"
+
+
+def digest(head: Mapping[str, object], arrays: Mapping[str, npt.NDArray]) -> str:
+    """SHA-256 over the head as sorted JSON and every array's name, type, shape and bytes, by name."""
+    sha = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
+
+
+def save(folder: Path, head: Mapping[str, object], arrays: Mapping[str, npt.NDArray]) -> None:
+    """Write both files; the head, which names the digest, last, so that a half-written save is noticed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    _replace(folder / ARRAYS, lambda part: save_file(whole, part))
+    text = json.dumps({**head, "digest": digest(head, arrays)}, sort_keys=True, indent=1)
+    _replace(folder / HEAD, lambda part: part.write_text(text))
+
+
+def load(folder: Path) -> tuple[dict[str, object], dict[str, npt.NDArray]]:
+    """Head and arrays as saved.
+
+    Raises
+    ------
+    ContractBroken
+        If a file is missing or unreadable, or the content has not the recorded digest; one line.
+    """
+    try:
+        head = json.loads((folder / HEAD).read_text())
+        arrays = load_file(folder / ARRAYS)
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise ContractBroken(f"no memory at {folder} ({reason}); publish the generation again") from None
+    recorded = head.pop("digest", "none")
+    found = digest(head, arrays)
+    if found != recorded:
+        said = f"has digest {found[:12]}, recorded is {str(recorded)[:12]}"
+        raise ContractBroken(f"memory at {folder} {said}; publish the generation again")
+    return head, arrays
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,51 @@
+"""The views a memory is made of, by name."""
+
+import numpy as np
+
+from components.domain import Examples, FeatureSpec
+from components.memory.belief_view import BeliefView
+from components.memory.entities import Entities, derived
+from components.memory.entity_view import EntityView
+from components.memory.neighbour_view import NeighbourView
+from components.memory.settings import Entity, MemorySettings, ViewName
+from components.memory.sketch_view import SketchView
+from components.memory.view import View
+
+
+def build(spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int) -> dict[str, View]:
+    """Empty views of the settings, by name, in their order."""
+    return {name: _view(name, spec, hidden_size, settings, seed) for name in settings.views}
+
+
+def needs_no_model(views: dict[str, View]) -> list[str]:
+    """Names of the views that learn from outcomes alone, whoever predicted."""
+    return [name for name in views if name == "outcome"]
+
+
+def _view(name: ViewName, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int) -> View:
+    kinds = settings.entities or derived(spec, settings)
+    if name == "outcome":
+        return BeliefView(Entities(spec, kinds), "nothing", 1.0)
+    if name == "residual":
+        return BeliefView(Entities(spec, _of_errors(kinds, settings)), "model", settings.rebase_keep)
+    if name == "counters":
+        return EntityView(spec, tuple((f.name,) for f in spec.keyed), settings)
+    if name == "sketch":
+        return SketchView(hidden_size, settings, seed)
+    none = Examples(
+        np.zeros((0, spec.key_columns), np.uint64), np.zeros((0, len(spec.numeric)), np.float32), np.zeros(0, np.int64)
+    )
+    return NeighbourView(none, hidden_size, settings)
+
+
+def _of_errors(kinds: tuple[Entity, ...], settings: MemorySettings) -> tuple[Entity, ...]:
+    """The single entities, with tighter spreads and a shorter half-life."""
+    return tuple(
+        Entity(
+            crossing=k.crossing,
+            spread=k.spread * settings.residual_spread,
+            half_life=min(k.half_life, settings.residual_half_life),
+        )
+        for k in kinds
+        if len(k.crossing) == 1
+    )
