@@ -46,7 +46,9 @@ def _window_frames(turn: Turn) -> tuple[pd.DataFrame, ...]:
     }
     with warehouse(turn.home.warehouse) as connection:
         names = ("window_requests", "window_impressions", "window_outcomes")
-        return tuple(query.frame(connection, f"02_validate/{name}", **keys) for name in names)
+        requests, *others = (query.frame(connection, f"02_validate/{name}", **keys) for name in names)
+    eligible = requests["eligible"].astype(object)
+    return requests.assign(eligible=eligible.where(eligible.notna(), None)), *others
 
 
 def _write(turn: Turn, validation: Validation) -> None:

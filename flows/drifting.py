@@ -51,7 +51,7 @@ def _references(turn: Turn, learnable: Learnable) -> "tuple[Known, Known | None]
 
 def _frame(turn: Turn, known: Known, champion: Served) -> DriftFrame:
     """Scores as logged when the items were shown; the champion's own where the log has none."""
-    logit = known.frame["score"].to_numpy(float)
+    logit = known.frame["score"].to_numpy(float, copy=True)
     missing = np.isnan(logit)
     if missing.any():
         logit[missing] = champion.model.predict(known.examples.take(missing)).logit

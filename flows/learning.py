@@ -40,10 +40,14 @@ def read_learnable(turn: Turn) -> Learnable:
 
 
 def refresh_memory(turn: Turn, learnable: Learnable) -> Incumbent | None:
-    """Write what matured since its last refresh into the champion's memory; None before the first generation."""
+    """Write what matured in the window into the champion's memory; None before the first generation.
+
+    It starts from the memory as of the window's start, whatever refreshes came in between:
+    those know held-out outcomes, and the result must not depend on when they ran.
+    """
     if turn.champion is None:
         return None
-    served, known_until = last_served(turn.home, turn.champion, turn.window.cutoff - 1)
+    served, known_until = last_served(turn.home, turn.champion, turn.window.start)
     since = learnable.fresh.frame["matured_at"].to_numpy() >= known_until
     live = _remember(served, learnable.fresh.take(since))
     blind = _remember(served, learnable.fresh.take(since & ~learnable.held))

@@ -85,8 +85,10 @@ class TurnRecord(BaseModel):
     seconds: dict[str, float]
 
 
-def open_turn(home: Home, cutoff: int) -> Turn:
+def open_turn(home: Home, cutoff: int, *, keep: bool = True) -> Turn:
     """The turn that ends at `cutoff`: its window begins where the last finished one ended.
+
+    `keep` enters it into the ledger; the fast loop looks at an open window without keeping one.
 
     Raises
     ------
@@ -105,7 +107,8 @@ def open_turn(home: Home, cutoff: int) -> Turn:
             )
         window = Window(int(str(start)), cutoff)
         champion = query.rows(connection, "06_ledger/champion", source=source.name)
-        query.execute(connection, "06_ledger/open_window", source=source.name, cutoff=cutoff, start=window.start)
+        if keep:
+            query.execute(connection, "06_ledger/open_window", source=source.name, cutoff=cutoff, start=window.start)
     return Turn(home, source, settings, window, int(str(champion[0]["generation"])) if champion else None)
 
 

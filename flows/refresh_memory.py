@@ -1,0 +1,38 @@
+"""The fast loop: every few minutes the champion's memory learns what has matured; no new generation."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import flow
+
+from components.domain import ContractBroken, iso
+from flows import stages
+from flows.home import enter
+from flows.turn import instant, open_turn
+
+
+@flow(name="refresh-memory", validate_parameters=False)
+def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -> str:
+    """Write into the champion's memory what matured before `cutoff` (default now, UTC).
+
+    The window stays open: the next turn of the daily loop validates and learns it as a whole.
+
+    Returns
+    -------
+    One line: which generation knows how much.
+
+    Raises
+    ------
+    ContractBroken
+        If there is no champion yet.
+    """
+    state = enter(Path(home))
+    with state.held():
+        stages.ingest(state)
+        turn = open_turn(state, instant(cutoff or datetime.now(UTC)), keep=False)
+        if turn.champion is None:
+            raise ContractBroken(f"{state.root} has no champion yet; make one first: evercurrent loop")
+        stages.validate(turn)
+        known = stages.read_known(turn)
+        stages.refresh_memory(turn, known)
+    return f"memory of generation {turn.champion} knows the outcomes before {iso(turn.window.cutoff)}"
