@@ -18,7 +18,7 @@ import numpy as np
 
 from components.domain import DAY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
 from components.memory.key_table import KeyTable
-from components.memory.settings import Crossing
+from components.memory.settings import Crossing, MemorySettings
 from components.memory.view import State, sigmoid
 from components.ranker.features import cross_keys
 
