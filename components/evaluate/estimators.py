@@ -27,11 +27,16 @@ from components.evaluate.weights import Weights, weights
 
 @dataclass(frozen=True)
 class Terms:
-    """An estimator's terms: `each` (m,) float64 with ``mean(each) = value``; `ess` in requests."""
+    """An estimator's terms: `each` (m,) float64 with ``mean(each) = value``; `weight` (m,) that they rest on."""
 
     name: str
     each: Doubles
-    ess: float
+    weight: Doubles
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size of the weights, in requests."""
+        return effective(self.weight)
 
     @property
     def value(self) -> float:
@@ -58,17 +63,17 @@ class Parts:
     share: Doubles | None = None
 
     @property
-    def ess(self) -> float:
-        """Effective sample size of the whole-slate weights, (sum h W)^2 / sum (h W)^2."""
+    def whole(self) -> Doubles:
+        """(m,) whole-slate weights h W."""
         w = self.weight.request
-        return effective(w if self.share is None else w * self.share)
+        return w if self.share is None else w * self.share
 
     def terms(self, name: str, each: Doubles) -> Terms:
         """Terms of a mean over requests."""
         if self.share is None:
-            return Terms(name, each, self.ess)
+            return Terms(name, each, self.whole)
         value = float(each @ self.share) / len(each)
-        return Terms(name, value + self.share * (each - value), self.ess)
+        return Terms(name, value + self.share * (each - value), self.whole)
 
 
 def parts(
@@ -83,7 +88,7 @@ def parts(
     weight = weights(log, policy) if weight is None else weight
     share = None if share is None else share / share.mean()
     if q is None:
-        nothing = np.zeros(len(log))
+        nothing = np.broadcast_to(0.0, len(log))
         return Parts(log, weight, nothing, nothing, False, share)
     return Parts(log, weight, q[log.action], log.per_row(policy * q), True, share)
 
@@ -124,7 +129,7 @@ def dm(p: Parts) -> Terms:
     On slates the prefix is taken as logged, which adds the bias of another prefix.
     """
     terms = p.terms("DM", p.log.per_request(p.qbar))
-    return Terms("DM", terms.each, float(p.log.requests))
+    return Terms("DM", terms.each, np.broadcast_to(1.0, p.log.requests))
 
 
 def dr(p: Parts) -> Terms:
@@ -172,7 +177,8 @@ def difference(target: Parts, champion: Parts) -> Terms:
     policies agree contribute nothing to the variance.
     """
     pair = paired(target, champion)
-    return Terms("paired DR" if target.modelled else "paired IPS", pair.corrected, min(target.ess, champion.ess))
+    weight = min(target.whole, champion.whole, key=effective)
+    return Terms("paired DR" if target.modelled else "paired IPS", pair.corrected, weight)
 
 
 @dataclass(frozen=True)
@@ -223,8 +229,8 @@ def _self_normalised(name: str, p: Parts, base: Doubles, residual: Doubles) -> T
             ratio[rows] = _ratio_terms(w[rows], residual[rows], None if h is None else h[rows])
     each = log.per_request(ratio)
     if not base.any():
-        return Terms(name, each, p.ess)
-    return Terms(name, each + p.terms(name, log.per_request(base)).each, p.ess)
+        return Terms(name, each, p.whole)
+    return Terms(name, each + p.terms(name, log.per_request(base)).each, p.whole)
 
 
 def _ratio_terms(w: Doubles, residual: Doubles, h: Doubles | None) -> Doubles:

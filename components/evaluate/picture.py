@@ -20,7 +20,7 @@ def ess_over_time(p: Parts) -> tuple[EssAt, ...]:
     """Running effective sample size at up to `POINTS` instants."""
     at = p.log.at[p.log.starts]
     order = slice(None) if (np.diff(at) >= 0).all() else np.argsort(at, kind="stable")
-    w = (p.weight.request if p.share is None else p.weight.request * p.share)[order]
+    w = p.whole[order]
     total, squares = np.cumsum(w), np.cumsum(w * w)
     points = np.unique(np.linspace(0, len(w) - 1, POINTS).astype(int))
     ess = total[points] ** 2 / np.maximum(squares[points], 1e-300)

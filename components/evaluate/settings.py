@@ -22,9 +22,10 @@ class EvaluateSettings(BaseModel):
     """Requests below which no normal approximation of a mean is trusted."""
     minimum_ess: float = Field(50.0, gt=0)
     """Smallest effective sample size (sum w)^2 / sum w^2, in requests (Kish 1965)."""
-    minimum_rewarded: float = Field(15.0, gt=0)
-    """Smallest effective number of rewarded requests (sum w r)^2 / sum (w r)^2: with fewer, the skewness of
-    the terms spoils every interval (rule of thumb for a Poisson count, checked in the coverage study)."""
+    minimum_rewarded: float = Field(25.0, gt=0)
+    """Smallest effective number of rewarded requests (sum w r)^2 / sum (w r)^2. Intervals hold from 5 on
+    (coverage study), but a log near its limit is accepted only when it was lucky, and a value of lucky logs
+    is biased: at 25 logs of a few rewards never pass and logs of fifty nearly always do."""
     largest_weight_share: float = Field(0.1, gt=0, le=1)
     """Largest share of the total weight that one request may hold."""
     mean_weight_z: float = Field(4.0, gt=0)

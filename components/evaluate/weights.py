@@ -49,7 +49,7 @@ def weights(log: LoggedDecisions, policy: Doubles, *, balanced: bool = False) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         step = target / log.propensity
     if log.single:
-        return Weights(step, np.ones(len(log)), step, step)
+        return Weights(step, np.broadcast_to(1.0, len(log)), step, step)
     through = log.running_product(step)
     return Weights(step, _before(log, through), through, _last(log, through))
 
@@ -57,7 +57,7 @@ def weights(log: LoggedDecisions, policy: Doubles, *, balanced: bool = False) ->
 def _balanced(log: LoggedDecisions, target: Doubles, logger_propensity: Doubles, share: Doubles) -> Weights:
     if log.single:
         step = target / (logger_propensity @ share)
-        return Weights(step, np.ones(len(log)), step, step)
+        return Weights(step, np.broadcast_to(1.0, len(log)), step, step)
     mixed = np.zeros(len(log))
     for group, rho in enumerate(share):
         mixed += rho * log.running_product(np.ascontiguousarray(logger_propensity[:, group]))
