@@ -15,6 +15,8 @@ import pandas as pd
 
 from components.domain import Doubles, Examples, FeatureSpec, FieldKind, Ints
 
+USER = "user"
+"""The id that has no popularity: `components.domain.FeatureSpec` begins with it."""
 OTHER, MISSING, UNSEEN = "other", "missing", "unseen"
 POPULARITY = (UNSEEN, "1 to 2", "3 to 9", "10 to 29", "30 to 99", "100 or more")
 """Names of the popularity buckets: occurrences of an id in the part of the reference it is counted in."""
@@ -107,7 +109,7 @@ def pair(current: DriftFrame, reference: DriftFrame, size: int, top: int, seed: 
     half = max(1, len(reference) // 2) if reference.ids else len(reference)
     at_reference = sample_rows(len(reference), min(size, half), seed + 1)
     new, old = {}, {}
-    for name in [name for name in current.ids if name in reference.ids]:
+    for name in [name for name in current.ids if name in reference.ids and name != USER]:
         label = f"{name} popularity"
         new[label], old[label] = _popularity(current.ids[name], reference.ids[name], at_current, at_reference)
     for name in [name for name in current.categorical if name in reference.categorical]:

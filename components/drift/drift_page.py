@@ -104,13 +104,14 @@ def _promise(report: DriftReport) -> list[Block]:
     p = report.promise
     rows: list[Row] = [
         Row(["Log loss", p.log_loss, p.expected, "what a calibrated model with these predictions expects"]),
-        Row(["Log loss", p.log_loss, report.holdout_log_loss, "held-out rows of the champion's training"]),
         Row(["Log loss", p.log_loss, p.constant, "one number for everybody: this window's mean reward"]),
         Row(
             ["Calibration error", p.calibration_error, p.expected_calibration_error, "a calibrated model at this size"]
         ),
         Row(["Mean reward - mean score", p.bias, 0.0, "no bias"]),
     ]
+    if report.holdout_log_loss is not None:
+        rows.insert(1, Row(["Log loss", p.log_loss, report.holdout_log_loss, "held-out rows of its training"]))
     table = Table(["Figure", Column("Measured", ".4f"), Column("Beside", ".4f"), "which is"], rows)
     if not report.bins:
         return [table]
@@ -157,7 +158,7 @@ def _ids(report: DriftReport) -> Table:
     return Table(
         ["Id", "Reference", Column("Unseen", ".1%"), Column("Expected", ".1%"), Column("Excess", "+.1%")],
         rows,
-        caption="Share of impressions whose id is not in the reference, beside the Good-Turing share of the reference.",
+        caption="Share of impressions whose id is not in the reference, and the share expected if nothing had changed.",
         empty="The frames carry no ids.",
     )
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from components.drift.drift_frame import DriftFrame, Pair, occurrences, pair
+from components.drift.drift_frame import USER, DriftFrame, Pair, occurrences, pair
 from components.drift.promise import Bin, Promise, keep_promise, reliability
 from components.drift.settings import DriftSettings
 
@@ -43,8 +43,8 @@ class IdDrift:
     """Share of rows whose id is not in the reference, and the share expected of traffic that did not change.
 
     The expectation is the share of the reference's rows whose id occurs once in it (Good 1953, Biometrika 40,
-    eq. 12, after Turing): nearly unbiased for independent rows, too low where an id's rows come in bunches,
-    such as a new user's ratings of one evening.
+    eq. 12, after Turing): nearly unbiased for independent rows. For users it is nan: a new user's rows come in
+    bunches, so that it is too low, or once per window by design, so that it is 1.
     """
 
     column: str
@@ -187,7 +187,8 @@ def _against(
 
 
 def _id_drift(column: str, now: np.ndarray, then: np.ndarray) -> IdDrift:
-    return IdDrift(column, _mean(occurrences(now, then) == 0), _mean(occurrences(then, then) == 1))
+    expected = float("nan") if column == USER else _mean(occurrences(then, then) == 1)
+    return IdDrift(column, _mean(occurrences(now, then) == 0), expected)
 
 
 def _rate_z(now: np.ndarray, then: np.ndarray) -> float:
