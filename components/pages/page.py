@@ -6,9 +6,11 @@ was kept with a generation reads the same in ten years. All text is escaped: ids
 come from users' logs. Colour is never the only sign; every tone has a mark of its own.
 """
 
+import gzip
 import math
 import os
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -174,7 +176,7 @@ def render(title: str, subtitle: str, sections: Sequence[Section], badges: Seque
 
     Returns
     -------
-    A complete document. plotly.js (4.5 MB) is part of it only if a section has a figure.
+    A complete document. plotly.js (1.8 MB, packed) is part of it only if a section has a figure.
     """
     drawn = any(isinstance(block, Figure) for section in sections for block in section.blocks)
     return _template().render(
@@ -290,6 +292,7 @@ def _template() -> "Template":
 
 @cache
 def _plotly_js() -> str:
+    """plotly.js as base64 of gzip, which the page unpacks itself: 1.8 MB instead of 4.5 in every page that is kept."""
     from plotly.offline import get_plotlyjs
 
-    return str(get_plotlyjs())
+    return b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
