@@ -1,13 +1,15 @@
 """The `evercurrent` command."""
 
+import atexit
 import json
+import logging
 import os
 import sys
 import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -82,13 +84,14 @@ def loop(
     enter(home)
     from flows.daily_loop import daily_loop
     from flows.replay_table import show_turn, watched
+    from flows.turn import instant
 
     with watched(quiet=as_json):
         record = daily_loop(str(home), until)
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
     else:
-        show_turn(record, home)
+        show_turn(record, home / "turns" / str(instant(datetime.fromisoformat(record.cutoff))))
 
 
 @app.command("refresh-memory")
@@ -149,13 +152,27 @@ def serve(
 def main() -> None:
     """Run a command; bad news is one line on stderr and an exit code that means something."""
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False) or 0
     except (Exception, KeyboardInterrupt) as error:  # every way a run can end has its line and its code
         from flows.bad_news import explain
 
         news = explain(error)
         typer.echo(news.line, err=True)
-        sys.exit(news.code)
+        code = news.code
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit after the exit handlers (they stop Prefect's own server), without tearing the interpreter down.
+
+    Prefect's threads outlive the flow; DuckDB's binding then takes what they hold for leaks
+    and prints pages of it.
+    """
+    logging.disable(logging.CRITICAL)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _turns(text: str) -> int | None:

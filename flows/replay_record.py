@@ -44,6 +44,13 @@ class Value(Frozen):
     random: float | None = None
     oracle: float | None = None
 
+    @property
+    def covered(self) -> bool:
+        """Whether the interval holds the truth; False where one of them is missing."""
+        if self.lower is None or self.upper is None or self.true is None:
+            return False
+        return self.lower <= self.true <= self.upper
+
 
 class ReplayTurn(Frozen):
     """One line of the replay: a turn, and the period after it."""
@@ -99,6 +106,12 @@ def summarise(home: Home, recorded: Recorded, turns: int) -> ReplayRecord:
         champion=lines[-1].champion,
         turns=lines,
     )
+
+
+def mean_arms(arms: list[Arms]) -> Arms:
+    """Mean over turns of each arm, turns without a figure left out."""
+    columns = {name: [x for a in arms if (x := getattr(a, name)) is not None] for name in Arms.model_fields}
+    return Arms(**{name: sum(xs) / len(xs) if xs else None for name, xs in columns.items()})
 
 
 def timed(record: ReplayRecord, path: Path, seconds: float) -> ReplayRecord:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: progress while it goes, a table at the end."""
+"""What a person sees of a run: progress while it goes, tables at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,19 +9,15 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from flows import progress
-from flows.replay_record import Arms, ReplayRecord, ReplayTurn
+from flows.replay_record import Arms, ReplayRecord, ReplayTurn, mean_arms
 from flows.turn import TurnRecord
 
-CAPTION = (
-    "AUC and log loss: frozen / champion / champion with memory, on all interactions of the next period, "
-    "each scored before its outcome is known"
-)
 STYLES = {"PROMOTE": "green", "HOLD": "yellow", "ROLL_BACK": "red"}
 
 
 @contextmanager
 def watched(quiet: bool) -> Iterator[None]:
-    """Show turn and stage on stderr while the block runs; nothing if `quiet`."""
+    """Show turn and stage on stderr while the block runs; plain lines where nobody can see a bar, nothing if `quiet`."""
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -36,71 +32,91 @@ def watched(quiet: bool) -> Iterator[None]:
 
         def watcher(stage: str) -> None:
             words = stage.split()
-            if words[0] == "turn":
-                bar.update(shown, description=stage, completed=int(words[1]), total=int(words[3]) + 1, stage="")
-            else:
+            if words[0] != "turn":
                 bar.update(shown, stage=stage)
+                return
+            bar.update(shown, description=stage, completed=int(words[1]), total=int(words[3]) + 1, stage="")
+            if not quiet and not console.is_terminal:
+                console.print(stage)
 
         with progress.watched_by(watcher):
             yield
 
 
 def show(record: ReplayRecord, home: Path) -> None:
-    """The table of a replay, what the time went into, and what to do next."""
+    """The tables of a replay, what the time went into, and what to do next."""
     console = Console()
-    console.print(_table(record))
+    for table in (_loop(record), _freshness(record), _values(record)):
+        console.print(table)
     console.print(f"[dim]{record.caveat}[/dim]")
     spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in record.stage_seconds.items())
     share = f"{record.orchestration_share:.0%} of it orchestration"
-    console.print(f"\nseconds: {record.seconds:.1f} in all, {share} ({spent})")
-    console.print(f"digest:  {record.digest[:16]}")
-    console.print(f"report:  {record.report}", soft_wrap=True)
-    console.print(f"serve:   evercurrent serve --home {home}  # generation {record.champion}", soft_wrap=True)
+    console.print(f"\nseconds  {record.seconds:.1f} in all, {share}; stages: {spent}")
+    console.print(f"digest   {record.digest[:16]}")
+    console.print(f"report   {record.report}", soft_wrap=True)
+    console.print(f"serve    evercurrent serve --home {home}   # generation {record.champion}", soft_wrap=True)
 
 
-def show_turn(record: TurnRecord, home: Path) -> None:
-    """One turn of the loop in a few lines."""
+def show_turn(record: TurnRecord, folder: Path) -> None:
+    """One turn of the loop in a few lines; its reports lie in `folder`."""
     console = Console()
     style = STYLES[record.verdict]
     console.print(
         f"turn {record.cutoff}: [{style}]{record.verdict}[/{style}], champion is generation {record.champion} "
-        f"({record.requests} requests, {record.accepted} impressions accepted, {record.quarantined} rows quarantined)"
+        f"({record.requests} requests, {record.accepted} impressions accepted, {record.quarantined} rows quarantined, "
+        f"drift action {record.drift_action})"
     )
     for reason in record.reasons:
         console.print(f"  {reason}", soft_wrap=True)
-    console.print(f"reports: {home / 'turns'}", soft_wrap=True)
+    console.print(f"reports  {folder}", soft_wrap=True)
 
 
-def _table(record: ReplayRecord) -> Table:
-    table = Table(title=f"{record.source}: one line per turn", caption=CAPTION, header_style="bold")
-    for name in ("cutoff", "gen", "requests", "shown", "accepted\nquarantined", "drift", "ids\n+ / -"):
-        table.add_column(name, justify="left" if name in ("cutoff", "drift") else "right")
-    for name in ("AUC", "log loss", "value [95 %]", "true", "verdict", "s"):
-        table.add_column(name, justify="left" if name == "verdict" else "right")
-    for turn in record.turns:
-        table.add_row(*_cells(turn))
+def _loop(record: ReplayRecord) -> Table:
+    table = _table(
+        "what the loop did", ("week to", "gen", "requests", "shown", "accepted", "quarantined", "ids +", "ids -", "s")
+    )
+    for t in record.turns:
+        counts = (t.generation, t.requests, t.impressions, t.accepted, t.quarantined, t.ids_grown, t.ids_expired)
+        table.add_row(_day(t), *map(str, counts), f"{sum(t.seconds.values()):.1f}")
     return table
 
 
-def _cells(turn: ReplayTurn) -> list[str]:
-    value, style = turn.value, STYLES[turn.verdict]
-    return [
-        turn.cutoff[:10],
-        str(turn.generation),
-        str(turn.requests),
-        str(turn.impressions),
-        f"{turn.accepted}\n{turn.quarantined}",
-        turn.drift_action,
-        f"{turn.ids_grown}\n{turn.ids_expired}",
-        _arms(turn.auc),
-        _arms(turn.log_loss),
-        "-" if value.estimate is None else f"{value.estimate:.3f}\n[{value.lower:.3f}, {value.upper:.3f}]",
-        "-" if value.true is None else f"{value.true:.3f}",
-        f"[{style}]{turn.verdict}[/{style}]",
-        f"{sum(turn.seconds.values()):.1f}",
-    ]
+def _freshness(record: ReplayRecord) -> Table:
+    title = "the week after: every interaction scored before its outcome was known"
+    arms = ("frozen", "champion", "+ memory")
+    table = _table(title, ("week to", *(f"AUC\n{a}" for a in arms), *(f"log loss\n{a}" for a in arms)))
+    for t in record.turns:
+        table.add_row(_day(t), *_arms(t.auc), *_arms(t.log_loss))
+    table.add_section()
+    table.add_row("mean", *_means([t.auc for t in record.turns]), *_means([t.log_loss for t in record.turns]))
+    return table
 
 
-def _arms(arms: Arms) -> str:
-    figures = (arms.frozen, arms.champion, arms.champion_with_memory)
-    return "\n".join("-" if f is None else f"{f:.4f}" for f in figures)
+def _values(record: ReplayRecord) -> Table:
+    title = "policy value of the challenger, expected reward per held-out request"
+    table = _table(title, ("week to", "drift", "estimate [95 %]", "true", "random", "oracle", "verdict"))
+    for t in record.turns:
+        v, style = t.value, STYLES[t.verdict]
+        estimate = "-" if v.estimate is None else f"{v.estimate:.3f} [{v.lower:.3f}, {v.upper:.3f}]"
+        known = ("-" if x is None else f"{x:.3f}" for x in (v.true, v.random, v.oracle))
+        table.add_row(_day(t), t.drift_action, estimate, *known, f"[{style}]{t.verdict}[/{style}]")
+    return table
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("week to", "drift", "verdict") else "right", no_wrap=True)
+    return table
+
+
+def _day(turn: ReplayTurn) -> str:
+    return turn.cutoff[:10]
+
+
+def _arms(arms: Arms) -> list[str]:
+    return ["-" if f is None else f"{f:.4f}" for f in (arms.frozen, arms.champion, arms.champion_with_memory)]
+
+
+def _means(arms: list[Arms]) -> list[str]:
+    return _arms(mean_arms(arms))
