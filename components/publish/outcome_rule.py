@@ -31,14 +31,14 @@ class OutcomeRule(Frozen):
 
     @classmethod
     def of(cls, source: Source) -> "OutcomeRule":
-        """The rule of a source; an attribution of 0 s means that outcomes are explicit."""
+        """The rule of a source."""
         outcome = source.outcome
         return cls(
             kind=outcome.kind,
             at_least=outcome.at_least,
             equals=outcome.equals,
             one_of=outcome.one_of,
-            attribution=source.attribution or None,
+            attribution=source.attribution,
         )
 
     def reward(self, kind: str, value: Scalar) -> float:
