@@ -179,3 +179,35 @@ def test_markup_in_the_log_does_not_reach_evidentlys_page():
 def test_what_training_held_out_is_passed_on():
     found = measure(traffic(60), None, replace(traffic(60), holdout_log_loss=0.61), SETTINGS, seed=0)
     assert found.holdout_log_loss == 0.61
+
+
+@pytest.mark.parametrize(
+    ("change", "actions"),
+    [
+        ({}, "UPDATE UPDATE UPDATE"),
+        ({"reward": np.zeros(600)}, "HALT HALT HALT"),
+        ({"reward": np.ones(600)}, "HALT HALT HALT"),
+        ({"reward": np.full(600, np.nan)}, "NONE NONE NONE"),
+        ({"score": np.full(600, 0.5)}, "HALT HALT HALT"),
+        ({"score": np.full(600, np.nan)}, "HALT HALT HALT"),
+        ({"score": 1 - traffic(seed=1).score}, "UPDATE REBUILD UPDATE"),
+        ({"ids": {"item": np.arange(600).astype(str)}}, "UPDATE WIDEN_EXPLORATION UPDATE"),
+        ({"ids": {"user": np.arange(5000, 5600).astype(str)}}, "UPDATE UPDATE UPDATE"),
+        ({"categorical": {"genre": np.full(600, "new")}}, "UPDATE UPDATE UPDATE"),
+    ],
+    ids=["steady", "no reward", "all reward", "nothing matured", "constant score", "no score", "scores turned round",
+         "items new", "users new", "genre new"],
+)  # fmt: skip
+def test_three_windows_of_this_kind_in_a_row_call_for(change, actions):
+    current, training, last, state, said = (
+        replace(traffic(seed=1), **change),
+        traffic(3000, seed=3),
+        None,
+        DriftState(),
+        [],
+    )
+    for _ in range(3):
+        decision = decide(measure(current, last, training, SETTINGS, seed=0), state, SETTINGS)
+        last, state = current, decision.state
+        said.append(decision.action)
+    assert " ".join(said) == actions
