@@ -132,7 +132,10 @@ def measure(
     training : what the champion was trained on, with the champion's scores.
     seed : fixes the samples.
 
-    A window without rows is no error: its figures are nan, and there is nothing to compare.
+    Returns
+    -------
+    Figures, and Evidently's page. A window without rows is no error: its figures are nan, and there
+    is nothing to compare.
     """
     drawn = pair(current, training, settings.sample, settings.top, seed)
     drawing = _draw(drawn, settings) if settings.page else _Drawing(_distances(drawn), "")

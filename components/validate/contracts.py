@@ -16,6 +16,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from components.domain import Window, iso
@@ -49,6 +50,7 @@ TYPES: dict[str, dict[str, tuple[str, ...]]] = {
         "propensity": (*NUMBER, UNKNOWN),
         "score": (*NUMBER, UNKNOWN),
         "generation": (*NUMBER, UNKNOWN),
+        "at": (*WHOLE, ABSENT),
     },
     OUTCOMES: {"impression_id": TEXT, "kind": TEXT, "value": NUMBER, "outcome_at": WHOLE},
 }
@@ -99,7 +101,7 @@ def facts(frames: Frames) -> pd.DataFrame:
         made.append({"fact": table, "rows": len(frame) if table != OUTCOMES else None})
         for column in TYPES[table]:
             made.append({"fact": f"{table}.{column}", "kind": _kind(frame, column)})
-        if table != OUTCOMES and len(frame) and _kind(frame, "at") in WHOLE:
+        if len(frame) and _kind(frame, "at") in WHOLE:
             made += [{"fact": f"{table}.at", "at": int(frame["at"].agg(end))} for end in ("min", "max")]
     return pd.DataFrame(made, columns=["fact", "kind", "rows", "at"]).astype({"rows": float, "at": float})
 
@@ -159,14 +161,14 @@ def joined(frames: Frames) -> Frames:
     exact below 2^53 microseconds, the year 2255.
     """
     frames = _as_objects(frames)
-    requests = frames.requests.drop_duplicates("request_id").set_index("request_id")
+    requests = _by_id(frames.requests, "request_id")
     impressions = frames.impressions
     requested_at = impressions["request_id"].map(requests["at"]).astype(float)
     own = impressions["at"].astype(float).where(requested_at.notna()) if "at" in impressions else requested_at
     impressions = impressions.assign(
         shown_at=own, is_eligible=_is_eligible(impressions, impressions["request_id"].map(requests["eligible"]))
     )
-    shown_at = impressions.drop_duplicates("impression_id").set_index("impression_id")["shown_at"]
+    shown_at = _by_id(impressions, "impression_id")["shown_at"]
     outcomes = frames.outcomes
     known = outcomes["impression_id"].isin(shown_at.index)
     shown = outcomes["impression_id"].map(shown_at).astype(float)
@@ -177,13 +179,18 @@ def joined(frames: Frames) -> Frames:
 _IMPRESSION_COLUMNS = ["impression_id", "request_id", "item_id", "position", "propensity", "shown_at", "is_eligible"]
 
 
+def _by_id(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The first row of every id; rows without one are left out, or "no id" would match "no id"."""
+    return frame.dropna(subset=[column]).drop_duplicates(column).set_index(column)
+
+
 def _as_objects(frames: Frames) -> Frames:
-    """The columns of `TYPES` (and `at`), texts as objects: `isin` and `map` on pandas' ``str`` cost ten times more."""
+    """The columns of `TYPES`, texts as objects: `isin` and `map` on pandas' ``str`` cost ten times more."""
     tables = []
     for table, frame in zip(TABLES, frames, strict=True):
-        columns = dict.fromkeys([*TYPES[table], *(["at"] if "at" in frame else [])])
+        columns = [column for column in TYPES[table] if column in frame]
         texts = {column: object for column, kinds in TYPES[table].items() if kinds == TEXT}
-        tables.append(frame[list(columns)].reset_index(drop=True).astype(texts))
+        tables.append(frame[columns].reset_index(drop=True).astype(texts))
     return Frames(*tables)
 
 
@@ -197,7 +204,7 @@ def _is_eligible(impressions: pd.DataFrame, eligible: pd.Series) -> pd.Series:
 
 
 def _is_list(items: object) -> bool:
-    return items is not None and not isinstance(items, float)
+    return isinstance(items, list | tuple | np.ndarray)
 
 
 def row_contracts(table: str, outcome_kinds: Sequence[str]) -> tuple[Contract, ...]:

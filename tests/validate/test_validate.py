@@ -156,6 +156,17 @@ def test_an_impression_without_an_id_is_named_by_its_row():
     }
 
 
+def test_an_impression_without_a_request_is_not_of_the_request_without_an_id():
+    frames = window()
+    frames.requests.loc[0, "request_id"] = None
+    frames.impressions.loc[[0, 1], "request_id"] = None
+    assert set_aside(check(frames)) == {
+        "requests row 0: request without an id",
+        "impressions r0:0: impression of an unknown request",
+        "impressions r0:1: impression of an unknown request",
+    }
+
+
 def test_of_a_duplicate_impression_neither_is_believed():
     frames = window()
     twice = pd.concat([frames.impressions, frames.impressions.iloc[[0]].assign(propensity=0.9)])
@@ -242,6 +253,10 @@ def emptied(table: str) -> Frames:
         (emptied("impressions"), "has 0 impressions; allowed is at least one"),
         (typed("requests", "at", [999, 1999]), "requests.at reaches 1970-01-01T00:00:00Z; allowed is the window"),
         (typed("requests", "at", [1000, 2000]), "requests.at reaches 1970-01-01T00:00:00Z; allowed is the window"),
+        (
+            typed("impressions", "at", [1000, 1000, 1000, None]),
+            "column at of impressions is floating; allowed is integer",
+        ),
         (typed("impressions", "at", [1000, 1000, 1000, 5_000_000]), "impressions.at reaches 1970-01-01T00:00:05Z"),
     ],
 )
