@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.off_policy_gate import drawn_for_speed
+from benchmarks.off_policy_logs import pick, softmax
 from components.domain import Doubles
 from components.evaluate.estimators import clipped_ips, dm, dr, dros, ips, parts, sndr, snips, switch_dr
 from components.evaluate.evaluate import evaluate
@@ -75,3 +75,15 @@ def _best(call: Callable[[], float], times: int = 5) -> float:
         call()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
+
+
+def drawn_for_speed(rows: int, k: int, seed: int = 0) -> tuple[Doubles, ...]:
+    """Arrays of a big log: target, champion, q (rows * k,), propensity, reward, shown (rows,)."""
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(2000, k))
+    logging, target = softmax(scores, 0.2), softmax(scores + 0.5 * rng.normal(size=scores.shape), 0.2)
+    q = rng.uniform(0.1, 0.5, size=(2000, k))
+    who = rng.integers(2000, size=rows)
+    shown = pick(logging[who], rng)
+    reward = (rng.random(rows) < q[who, shown]).astype(float)
+    return target[who].ravel(), logging[who].ravel(), q[who].ravel(), logging[who, shown], reward, shown

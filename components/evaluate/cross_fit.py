@@ -27,7 +27,7 @@ def folds(request: Ints, count: int) -> Ints:
     """(n,) fold of each request id, by hash, so that the rows of one request stay together.
 
     >>> folds(np.array([4, 4, 5, 6]), 2)
-    array([1, 1, 0, 0])
+    array([0, 0, 1, 0])
     """
     with np.errstate(over="ignore"):
         mixed = request.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -7,6 +7,7 @@ It needs the logger's whole distribution; the mass of clusters the logger never 
 returned, not hidden.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,14 +54,36 @@ def mips(log: LoggedDecisions, target: Doubles, cluster: Ints) -> Marginal:
     return Marginal(Terms("MIPS", w * log.reward, w), unsupported)
 
 
-def mips_embedded(log: LoggedDecisions, target: Doubles, chance: Doubles, shown: Ints) -> Marginal:
-    """MIPS with a stochastic embedding: `chance` (nnz, E) is p(e | a), `shown` (n,) the e that was seen."""
+@dataclass(frozen=True)
+class Embedding:
+    """One dimension of a stochastic embedding: `chance` (A, E) is p(e | a), `shown` (n,) the e that was seen."""
+
+    chance: Doubles
+    shown: Ints
+
+
+def mips_embedded(log: LoggedDecisions, target: Doubles, item: Ints, embeddings: Sequence[Embedding]) -> Marginal:
+    """MIPS with stochastic embeddings of several dimensions, ``w(e) = prod_d pi(e_d) / mu(e_d)``.
+
+    Parameters
+    ----------
+    item : (nnz,) row of each entry in the embeddings' tables.
+
+    Notes
+    -----
+    Dimensions are taken as independent given the context, as in the paper's experiments.
+    Memory is O(nnz), one value of e at a time.
+    """
     logging = _logging(log)
-    ours = np.add.reduceat(chance * target[:, None], log.offsets[:-1], axis=0)
-    theirs = np.add.reduceat(chance * logging[:, None], log.offsets[:-1], axis=0)
-    rows = np.arange(len(log))
-    w = ours[rows, shown] / theirs[rows, shown]
-    unsupported = float(np.where(theirs == 0, ours, 0.0).sum() / len(log))
+    w = np.ones(len(log))
+    unsupported = 0.0
+    for dimension in embeddings:
+        for value in range(dimension.chance.shape[1]):
+            chance = dimension.chance[item, value]
+            ours, theirs = log.per_row(chance * target), log.per_row(chance * logging)
+            unsupported += float(ours[theirs == 0].sum()) / len(log)
+            here = dimension.shown == value
+            w[here] *= ours[here] / theirs[here]
     return Marginal(Terms("MIPS", w * log.reward, w), unsupported)
 
 
