@@ -168,14 +168,23 @@ def _read_json(path: Path, kind: type[Record]) -> Record:
     try:
         return kind.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ContractBroken(f"{path}: {error.errors()[0]['msg']}; the bundle was written by other code") from None
+        raise _other_code(path, error) from None
 
 
 def _read_spec(path: Path) -> FeatureSpec:
     try:
         return FeatureSpec(TypeAdapter(tuple[Field, ...]).validate_json(path.read_bytes()))
     except ValidationError as error:
-        raise ContractBroken(f"{path}: {error.errors()[0]['msg']}; the bundle was written by other code") from None
+        raise _other_code(path, error) from None
+
+
+def _other_code(path: Path, error: ValidationError) -> ContractBroken:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+    return ContractBroken(
+        f"{path}, {where}: {first['msg']}; the bundle was written by another version of the code: "
+        "serve it with that version, or make a new generation"
+    )
 
 
 def _sync_tree(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from components.domain import ContractBroken, Transient, Verdict
 from components.policy.plackett_luce import PolicySettings
 from components.publish.bundle import load_bundle, manifest_digest, write_bundle
-from components.publish.manifest import MANIFEST, Provenance, read_manifest, verify
+from components.publish.manifest import MANIFEST, Provenance, list_parts, read_manifest, verify
 from components.publish.served import KnownOutcomes, RankRequests
 from tests.publish.conftest import ITEMS, NOW, make_content
 
@@ -87,6 +87,16 @@ def test_a_changed_part_is_named_with_both_digests(folder, part):
     raw[len(raw) // 2] ^= 1
     (folder / part).write_bytes(raw)
     with pytest.raises(ContractBroken, match=rf"part {part}: the manifest says [0-9a-f]{{12}}, .*found [0-9a-f]{{12}}"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("part", ["policy.json", "outcome.json", "feature_spec.json", "memory/settings.json"])
+def test_a_whole_bundle_of_another_version_of_the_code_is_told_so(folder, part):
+    (folder / part).write_text('{"from": "elsewhere"}')
+    manifest = json.loads((folder / MANIFEST).read_text())
+    parts = [p.model_dump() for p in list_parts(folder)]
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"parts": parts}))
+    with pytest.raises(ContractBroken, match=rf"{part}, .*: .*; the bundle was written by another version"):
         load_bundle(folder)
 
 
