@@ -102,18 +102,25 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
 def _until_converged(
     checkpoint: Checkpoint, train: Matured, last: Matured, update: UpdateSettings, seed: int
 ) -> "tuple[Checkpoint, int]":
-    """The checkpoint with the best held-out log loss, and the passes made in all."""
+    """The checkpoint with the best held-out log loss, and the passes made in all.
+
+    With `renew_table` every pass but the first starts from a fresh table and keeps the
+    dense part: ids are memorised in one pass and spoiled by a second, while the network
+    needs several (Fan et al. 2023, arXiv 2305.19531, multi-epoch learning).
+    """
     block = Batch.of(checkpoint.model, train)
     rng = np.random.default_rng([seed, 0])
+    fresh = checkpoint.model.table.block.clone()
     best, best_loss, since, epoch = checkpoint.copy(), np.inf, 0, 0
     while epoch < update.max_epochs and since < update.patience:
+        if update.renew_table and epoch:
+            checkpoint.model.table.block.copy_(fresh)
         learn(checkpoint, block, rng, update)
         epoch += 1
         loss = mean_or_nan(log_loss(checkpoint.model, last))
+        since += 1
         if not len(last) or loss < best_loss:
             best, best_loss, since = checkpoint.copy(), loss, 0
-        else:
-            since += 1
     return best, epoch
 
 
