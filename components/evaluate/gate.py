@@ -28,16 +28,20 @@ class Decision:
 
 
 def judge(difference: Interval, margin: float, kind: Kind) -> Decision:
-    """The verdict on a paired difference; `margin` in rewards per request."""
+    """The verdict on a paired difference; `margin` in rewards per request.
+
+    Harm that is certain is held even where it stays within the margin: the margin excuses
+    what a small sample cannot exclude, not what it shows.
+    """
     floor = 0.0 if kind == "change" else -margin
     test = "superiority" if kind == "change" else "non-inferiority"
     bound = f"lower bound of the paired difference {difference.lower:+.4f}"
-    if difference.lower > floor:
-        return Decision(Verdict.PROMOTE, (f"{test}: {bound} is above {floor:+.4f}",))
-    why = [f"{test}: {bound} is not above {floor:+.4f}"]
+    passed = difference.lower > floor
+    why = f"{test}: {bound} is {'above' if passed else 'not above'} {floor:+.4f}"
     if difference.upper < 0:
-        why.append(f"the challenger is worse: upper bound {difference.upper:+.4f} is below 0")
-    return Decision(Verdict.HOLD, tuple(why))
+        harm = f"the challenger is worse: upper bound {difference.upper:+.4f} is below 0"
+        return Decision(Verdict.HOLD, (why, harm))
+    return Decision(Verdict.PROMOTE if passed else Verdict.HOLD, (why,))
 
 
 def must_roll_back(champion: float, parent: Interval, paired: Interval) -> bool:
@@ -112,10 +116,11 @@ def judge_so_far(state: GateState, margin: float, alpha: float, kind: Kind, mini
     share = 0.0 if kind == "change" else margin
     bounds = confidence_sequence(state.running(share), alpha)
     test = "superiority" if kind == "change" else f"non-inferiority, margin {margin:.1%}"
-    figure = f"{test}: after {state.count} requests the lower bound is {bounds.lower:+.5f}"
-    if bounds.lower > 0:
-        return Decision(Verdict.PROMOTE, (f"{figure}, above 0",))
+    passed = bounds.lower > 0
+    why = (
+        f"{test}: after {state.count} requests the lower bound {bounds.lower:+.5f} is {'' if passed else 'not '}above 0"
+    )
     worse = confidence_sequence(state.running(0.0), alpha)
     if worse.upper < 0:
-        return Decision(Verdict.HOLD, (figure, f"the challenger is worse: upper bound {worse.upper:+.5f} is below 0"))
-    return Decision(Verdict.HOLD, (f"{figure}, not above 0",))
+        return Decision(Verdict.HOLD, (why, f"the challenger is worse: upper bound {worse.upper:+.5f} is below 0"))
+    return Decision(Verdict.PROMOTE if passed else Verdict.HOLD, (why,))

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from components.domain import DAY, HOUR, Window
+from components.world.simulated import SimulatedSettings, SimulatedWorld
+
+SMALL = SimulatedSettings(seed=3, users=50, items=40, requests_per_day=60, eligible=4)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return SimulatedWorld(SMALL)
+
+
+def test_a_window_cut_in_two_holds_the_same_requests(world):
+    whole = world.requests(world.day(0, 2))
+    middle = SMALL.start + DAY + 5 * HOUR
+    first = world.requests(Window(SMALL.start, middle))
+    second = world.requests(Window(middle, SMALL.start + 2 * DAY))
+    np.testing.assert_array_equal(np.concatenate([first.at, second.at]), whole.at)
+    np.testing.assert_array_equal(np.concatenate([first.luck, second.luck]), whole.luck)
+
+
+def test_the_same_seed_is_the_same_world_and_another_is_another(world):
+    again, other = SimulatedWorld(SMALL), SimulatedWorld(SMALL.model_copy(update={"seed": 4}))
+    day = world.day(0)
+    np.testing.assert_array_equal(world.requests(day).probability, again.requests(day).probability)
+    assert (world.requests(day).user != other.requests(day).user).any()
+
+
+def test_eligible_items_are_distinct_and_requests_ascend_in_time(world):
+    r = world.requests(world.day(0, 3))
+    assert all(len(set(row)) == 4 for row in r.item.tolist())
+    assert (np.diff(r.at) >= 0).all()
+
+
+def test_items_arrive_and_depart(world):
+    early, late = (set(world.requests(world.day(d, 5)).item.ravel().tolist()) for d in (0, 80))
+    assert late - early and early - late
+
+
+def test_tastes_turn_with_time(world):
+    user, item = np.array([5]), np.array([[7]])
+    chance = [world.probability(user, item, np.array([SMALL.start + d * DAY]))[0, 0] for d in (0, 1, 120)]
+    assert abs(chance[1] - chance[0]) < 0.05
+    assert chance[2] != pytest.approx(chance[0])
+
+
+def test_the_value_of_a_policy_is_the_mean_of_what_it_would_earn():
+    world = SimulatedWorld(SMALL.model_copy(update={"requests_per_day": 20_000}))
+    r = world.requests(world.day(0))
+    policy = np.tile([0.1, 0.2, 0.3, 0.4], (len(r), 1))
+    shown = np.random.default_rng(0).choice(4, p=policy[0], size=len(r))
+    earned = world.reward(r, shown)
+    assert earned.mean() == pytest.approx(world.value(r, policy), abs=4 * earned.std() / np.sqrt(len(r)))
+
+
+def test_lower_positions_are_examined_less(world):
+    r = world.requests(world.day(0, 20))
+    shown = np.zeros(len(r), np.int64)
+    assert world.examined(0) == 1
+    assert (world.reward(r, shown, 3) <= world.reward(r, shown, 0)).all()
+    assert world.reward(r, shown, 3).mean() < 0.6 * world.reward(r, shown, 0).mean()
+
+
+def _plackett_luce(weight):
+    def conditional(prefix):
+        left = weight.copy()
+        left[:, list(prefix)] = 0
+        return left / left.sum(axis=1, keepdims=True)
+
+    return conditional
+
+
+def test_the_value_of_a_slate_policy_is_the_mean_of_what_its_slates_would_earn():
+    world = SimulatedWorld(SMALL.model_copy(update={"requests_per_day": 20_000}))
+    r = world.requests(world.day(0))
+    rng = np.random.default_rng(1)
+    weight = rng.uniform(0.2, 2, (len(r), 4))
+    order = np.argsort(rng.exponential(size=weight.shape) / weight, axis=1)
+    earned = sum(world.reward(r, order[:, position], position) for position in range(3))
+    exact = world.slate_value(r, _plackett_luce(weight), 3)
+    assert exact == pytest.approx(earned.mean(), abs=4 * earned.std() / np.sqrt(len(r)))
+
+
+def test_a_slate_of_one_is_worth_what_one_item_is(world):
+    r = world.requests(world.day(0))
+    weight = np.random.default_rng(2).uniform(0.2, 2, (len(r), 4))
+    policy = weight / weight.sum(axis=1, keepdims=True)
+    assert world.slate_value(r, _plackett_luce(weight), 1) == pytest.approx(world.value(r, policy))
+
+
+def test_interactions_are_what_every_eligible_item_would_earn_and_come_late(world):
+    day = world.day(0)
+    r, log = world.requests(day), world.interactions(day)
+    assert len(log) == r.item.size
+    assert log["reward"].sum() == (r.luck < r.probability).sum()
+    assert log["timestamp"].is_monotonic_increasing
+    assert (log["timestamp"].to_numpy() >= r.at.min()).all()
+
+
+def test_fewer_items_than_an_eligible_set_needs_is_an_error():
+    with pytest.raises(ValueError, match="3 items for eligible sets of 10"):
+        SimulatedWorld(SimulatedSettings(items=3))
