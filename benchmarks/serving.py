@@ -222,8 +222,8 @@ def main() -> None:
         return
     for row in found.rank:
         sys.stdout.write(
-            f"{row.connections:3d} connections: p50 {row.p50_ms:.2f} ms, p99 {row.p99_ms:.2f} ms, cpu {row.cpu_ms:.2f} ms, "
-            f"{row.per_second:.0f} requests/s, {row.failed} failed\n"
+            f"{row.connections:3d} connections: p50 {row.p50_ms:.2f} ms, p99 {row.p99_ms:.2f} ms, "
+            f"processor {row.cpu_ms:.2f} ms, {row.per_second:.0f} requests/s, {row.failed} failed\n"
         )
     sys.stdout.write(
         f"outcome learned after {found.outcome_learned_s:.2f} s, swap after {found.swap_s:.2f} s, "

@@ -62,7 +62,7 @@ async def show_generation(request: Request) -> Response:
 @bentoml.asgi_app(Starlette(routes=[Route("/generation", show_generation)]), path="/")
 @bentoml.service(
     name="evercurrent",
-    workers=1,
+    workers=ServiceSettings.from_environment(os.environ).workers,
     http={"host": "127.0.0.1", "port": 3000},
     traffic={"timeout": 10, "max_concurrency": 256},
     logging={"access": {"enabled": False}},  # a line per request costs 0.3 ms and says less than the decision log

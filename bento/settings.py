@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.domain import ContractBroken
 
 PREFIX = "EVERCURRENT_"
 
@@ -15,6 +17,9 @@ class ServiceSettings(BaseModel):
 
     home: Path = Path(".evercurrent")
     """State folder: champion pointer, bundles, decision log."""
+    workers: int = Field(default=1, ge=1)
+    """Processes that answer on one port. Each holds the whole bundle (about 450 MB with torch) and learns
+    from the log of all of them."""
     pointer_seconds: float = Field(default=0.5, gt=0)
     """How often the champion pointer is looked at; one stat call."""
     tick_seconds: float = Field(default=0.25, gt=0)
@@ -30,6 +35,19 @@ class ServiceSettings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ServiceSettings":
-        """The settings named in an environment; others keep their defaults."""
+        """The settings named in an environment; others keep their defaults.
+
+        Raises
+        ------
+        ContractBroken
+            If a variable holds what its setting does not allow; one line.
+        """
         named = {name: environment.get(PREFIX + name.upper()) for name in cls.model_fields}
-        return cls.model_validate({name: value for name, value in named.items() if value})
+        try:
+            return cls.model_validate({name: value for name, value in named.items() if value})
+        except ValidationError as error:
+            first = error.errors()[0]
+            variable = PREFIX + str(first["loc"][0]).upper()
+            raise ContractBroken(
+                f"{variable} is {environment[variable]!r}: {first['msg']}; see bento/settings.py"
+            ) from None
