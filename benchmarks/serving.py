@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ class Serving:
     rank: tuple[Latency, ...]
     outcome_learned_s: float
     swap_s: float
+    swap_failed: int
     rss_mib: float
 
 
@@ -140,9 +142,12 @@ def measure(home: Path, items: int, slate_size: int, connections: list[int], sec
             load(url, lua, 1, 2)
             rank = tuple(load(url, lua, c, seconds) for c in connections)
             learned = _learned(url, body)
-            swapped = _swapped(home, url, champion.generation)
+            with ThreadPoolExecutor() as threads:
+                busy = threads.submit(load, url, lua, 4, seconds)
+                swapped = _swapped(home, url, champion.generation)
+                failed = busy.result().failed
             rss = _rss(url)
-    return Serving(items, slate_size, os.getloadavg()[0], rank, learned, swapped, rss)
+    return Serving(items, slate_size, os.getloadavg()[0], rank, learned, swapped, failed, rss)
 
 
 def _learned(url: str, body: dict[str, object]) -> float:
@@ -226,7 +231,8 @@ def main() -> None:
             f"processor {row.cpu_ms:.2f} ms, {row.per_second:.0f} requests/s, {row.failed} failed\n"
         )
     sys.stdout.write(
-        f"outcome learned after {found.outcome_learned_s:.2f} s, swap after {found.swap_s:.2f} s, "
+        f"outcome learned after {found.outcome_learned_s:.2f} s, "
+        f"swap under load after {found.swap_s:.2f} s with {found.swap_failed} requests failed, "
         f"{found.rss_mib:.0f} MiB, load average {found.load_average:.1f}\n"
     )
 

@@ -46,11 +46,13 @@ class Champion:
             live = LiveMemory(load_bundle(folder), self._settings.home, self._settings)
             live.advance(self._clock())
         except (EvercurrentError, ValueError, KeyError) as error:
-            return self._refuse(error)
+            self._refuse(error)
         except OSError as error:
             self._seen = None  # the disk may answer next time
-            return self._refuse(error)
-        return live
+            self._refuse(error)
+        else:
+            return live
+        return None
 
     def _refuse(self, error: Exception) -> None:
         fault = " ".join(str(error).split())
