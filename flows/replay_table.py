@@ -17,7 +17,7 @@ STYLES = {"PROMOTE": "green", "HOLD": "yellow", "ROLL_BACK": "red"}
 
 @contextmanager
 def watched(quiet: bool) -> Iterator[None]:
-    """Show turn and stage on stderr while the block runs; plain lines where nobody can see a bar, nothing if `quiet`."""
+    """Show turn and stage on stderr while the block runs: a bar, or lines without a terminal; none if `quiet`."""
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from components.domain import Transient
-from flows import checking, drifting, intake, judging, learning, recording, release
+from flows import artifacts, checking, drifting, intake, judging, learning, recording, release
 from flows.turn import Turn
 
 log = logging.getLogger("evercurrent")
@@ -22,12 +22,16 @@ log = logging.getLogger("evercurrent")
 Result = TypeVar("Result")
 
 
-def stage(name: str, fn: Callable[..., Result]) -> Task[..., Result]:
-    """A stage as a task. Its first argument is the turn; its results stay in memory."""
+def stage(
+    name: str, fn: Callable[..., Result], announce: Callable[[Turn, Result], None] | None = None
+) -> Task[..., Result]:
+    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI."""
 
     def run(turn: Turn, *inputs: Any) -> Result:
         with turn.stopwatch.time(name):
             result = fn(turn, *inputs)
+        if announce:
+            announce(turn, result)
         log.info("stage=%s cutoff=%d seconds=%.3f", name, turn.window.cutoff, turn.stopwatch.seconds[name])
         return result
 
@@ -52,12 +56,12 @@ def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 
 ingest = patient("ingest", intake.take_decisions)
-validate = stage("validate", checking.validate)
+validate = stage("validate", checking.validate, artifacts.announce_validation)
 read_known = stage("read", learning.read_learnable)
-measure_drift = stage("drift", drifting.measure_drift)
+measure_drift = stage("drift", drifting.measure_drift, artifacts.announce_drift)
 refresh_memory = stage("memory", learning.refresh_memory)
 update = stage("update", learning.update)
-evaluate = stage("evaluate", judging.evaluate)
+evaluate = stage("evaluate", judging.evaluate, artifacts.announce_evaluation)
 learn_held_out = stage("held-out", learning.learn_held_out)
-publish = stage("publish", release.publish)
+publish = stage("publish", release.publish, artifacts.announce_release)
 close_turn = patient("close", recording.close_turn)

@@ -71,6 +71,7 @@ def canonical(frame: pd.DataFrame, source: Source, origin: str) -> LogTables:
         If a described column is missing or holds something else; one line.
     """
     _require(frame, source, origin)
+    frame = frame.reset_index(drop=True)
     columns = source.columns
     at = instants(frame[source.time.column], source.time.unit, origin)
     user_id, item_id = _ids(frame[columns.user_id]), _ids(frame[columns.item_id])

@@ -1,0 +1,165 @@
+"""The loop as a whole: generations, resumption, rollback and re-promotion, on a tiny log through Prefect."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from components.domain import ContractBroken, Matured
+from components.publish.pointer import Role, read_pointer, read_releases
+from components.ranker.features import hash_ids
+from components.update.checkpoint import Checkpoint
+from components.update.train import Update
+from flows import learning
+from flows.home import Home
+from flows.replay import replay
+from flows.replay_record import ReplayRecord
+from flows.rollback import rollback
+from flows.status import read_status
+from tests.conftest import TinySource
+from warehouse.connect import warehouse
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+SETTINGS = """
+[update]
+max_epochs = 2
+
+[evaluate]
+minimum_requests = 20
+minimum_ess = 10
+minimum_rewarded = 5
+margin = 0.5
+"""
+
+
+def run(home: Path, tiny: TinySource, turns: int) -> ReplayRecord:
+    home.mkdir(exist_ok=True)
+    (home / "evercurrent.toml").write_text(SETTINGS)
+    record: ReplayRecord = replay(str(home), str(tiny.description), turns, str(tiny.log))
+    return record
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("loop") / "home"
+
+
+@pytest.fixture(scope="module")
+def record(home: Path, tiny: TinySource, prefect_server: None) -> ReplayRecord:
+    return run(home, tiny, 2)
+
+
+def test_two_turns_make_three_generations_and_every_figure_is_there(record: ReplayRecord, home: Path) -> None:
+    assert [t.generation for t in record.turns] == [2, 3]
+    for turn in record.turns:
+        assert turn.requests > 0
+        assert turn.impressions == turn.accepted + turn.quarantined
+        assert None not in turn.auc.model_dump().values()
+        assert turn.verdict in ("PROMOTE", "HOLD")
+        assert turn.reasons
+    status = read_status(Home(home))
+    assert [g.generation for g in status.generations] == [1, 2, 3]
+
+
+def test_only_shown_items_entered_the_warehouse(record: ReplayRecord, home: Path) -> None:
+    with warehouse(home / "warehouse.duckdb") as connection:
+        eligible, shown = connection.execute(
+            "select sum(len(eligible)), count(*) from requests join impressions using (request_id) "
+            "where requests.eligible is not null"
+        ).fetchone() or (0, 0)
+    assert shown < eligible
+
+
+def test_the_estimate_is_made_on_requests_whose_outcomes_the_challenger_never_learned(
+    tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[set[tuple[int, int]]] = []
+    whole = learning.warm_start
+
+    def spy(parent: Checkpoint, fresh: Matured, *rest: object) -> Update:
+        learned.append(set(zip(fresh.examples.keys[:, 0].tolist(), fresh.examples.at.tolist(), strict=True)))
+        return whole(parent, fresh, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(learning, "warm_start", spy)
+    run(tmp_path / "home", tiny, 1)
+    judged = pd.read_parquet(next((tmp_path / "home" / "turns").glob("*/target.parquet")))["request_id"].unique()
+    with warehouse(tmp_path / "home" / "warehouse.duckdb") as connection:
+        asked = connection.execute(
+            "select user_id, epoch_us(requested_at) from requests where list_contains($judged, request_id)",
+            {"judged": judged.tolist()},
+        ).fetchall()
+    keys = hash_ids("user", [user for user, _ in asked]).tolist()
+    before_the_verdict, after_it = learned
+    assert len(asked) == len(judged) > 20
+    assert not before_the_verdict & set(zip(keys, (at for _, at in asked), strict=True))
+    assert set(zip(keys, (at for _, at in asked), strict=True)) <= after_it
+
+
+def test_running_again_repeats_nothing_and_gives_the_same_digest(
+    record: ReplayRecord, home: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*inputs: object) -> None:
+        raise AssertionError("a finished turn was repeated")
+
+    monkeypatch.setattr(learning, "warm_start", never)
+    assert run(home, tiny, 2).digest == record.digest
+
+
+def test_a_turn_broken_in_the_middle_is_resumed_and_ends_the_same(
+    record: ReplayRecord, tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import flows.release as release
+
+    whole, calls = release.enter_model_store, []
+
+    def interrupted(bundle: Path) -> str:
+        calls.append(bundle)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(bundle)
+
+    monkeypatch.setattr(release, "enter_model_store", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "home", tiny, 2)
+    assert run(tmp_path / "home", tiny, 2).digest == record.digest
+
+
+def test_a_rollback_and_a_promotion_again_stand_in_the_ledger(record: ReplayRecord, home: Path) -> None:
+    before = read_pointer(home, Role.CHAMPION)
+    assert before is not None
+    earlier = before.generation - 1
+    rollback(str(home), earlier, "looked wrong on the front page")
+    assert read_pointer(home, Role.CHAMPION).generation == earlier  # type: ignore[union-attr]
+    rollback(str(home), before.generation, "it was the front page")
+    assert read_pointer(home, Role.CHAMPION) == before
+    last = read_releases(home)[-2:]
+    assert [(r.kind.value, r.generation) for r in last] == [("ROLL_BACK", earlier), ("PROMOTE", before.generation)]
+    assert [r.reason for r in read_status(Home(home)).releases][-2:] == [r.reason for r in last]
+
+
+@pytest.mark.parametrize(
+    ("to", "reason", "message"),
+    [(99, "why", "no generation 99; the ledger knows 1, 2, 3"), (1, " ", "the reason is empty")],
+)
+def test_a_rollback_to_nowhere_or_without_a_reason_moves_nothing(
+    record: ReplayRecord, home: Path, to: int, reason: str, message: str
+) -> None:
+    before = read_pointer(home, Role.CHAMPION)
+    with pytest.raises(ContractBroken, match=message):
+        rollback(str(home), to, reason)
+    assert read_pointer(home, Role.CHAMPION) == before
+
+
+def test_a_damaged_bundle_is_not_rolled_back_to(record: ReplayRecord, home: Path) -> None:
+    part = home / "bundles" / "g000001" / "policy.json"
+    content = part.read_text()
+    part.write_text(content.replace("epsilon", "epsilom"))
+    with pytest.raises(ContractBroken, match=r"part policy\.json"):
+        rollback(str(home), 1, "why")
+    part.write_text(content)
+
+
+def test_another_source_does_not_enter_this_home(record: ReplayRecord, home: Path) -> None:
+    with pytest.raises(ContractBroken, match="holds source tiny, received movietweetings"):
+        replay(str(home), "movietweetings", 1)

@@ -1,0 +1,133 @@
+"""The recorded-log world: what the policy may see, and what the world knows."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from components.domain import DAY, HOUR, Examples, Floats, Prediction, Window
+from components.policy.plackett_luce import PlackettLuce, PolicySettings
+from components.world.recorded_log import (
+    Log,
+    Rules,
+    make_requests,
+    oracle_value,
+    play,
+    random_value,
+    true_value,
+)
+
+WINDOW = Window(0, DAY)
+RULES = Rules(period=DAY, slate_size=1, lag=HOUR, outcome_kind="like")
+
+
+def log_of(rows: list[tuple[str, str, int, float]]) -> Log:
+    user, item, at, reward = zip(*rows, strict=True)
+    return Log(np.array(user, object), np.array(item, object), np.array(at) * HOUR, np.array(reward, np.float32), {})
+
+
+LOG = log_of(
+    [("ann", "x", 1, 1.0), ("bob", "x", 2, 0.0), ("ann", "y", 3, 0.0), ("ann", "x", 4, 0.0), ("bob", "z", 25, 1.0)]
+)
+
+
+class Spy:
+    """A ranker, memory and encoder in one that writes down what it is shown, and when."""
+
+    def __init__(self) -> None:
+        self.learned: list[tuple[int, float]] = []
+        self.known_at_read: list[int] = []
+
+    def encode(self, user_ids: np.ndarray, item_ids: np.ndarray, at: np.ndarray, context: object) -> Examples:
+        return Examples(np.zeros((len(at), 1), np.uint64), np.zeros((len(at), 0), np.float32), at)
+
+    def predict(self, examples: Examples) -> Prediction:
+        return Prediction(np.zeros(len(examples), np.float32), np.zeros((len(examples), 1), np.float32))
+
+    def compensate(self, examples: Examples, prediction: Prediction) -> Floats:
+        self.known_at_read.append(len(self.learned))
+        return prediction.logit
+
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+        self.learned += list(zip(examples.at.tolist(), reward.tolist(), strict=True))
+
+
+@dataclass
+class SpyPlayer:
+    spy: Spy = field(default_factory=Spy)
+    generation: int = 3
+    policy: PlackettLuce = field(default_factory=lambda: PlackettLuce(PolicySettings()))
+
+    @property
+    def encoder(self) -> Spy:
+        return self.spy
+
+    @property
+    def model(self) -> Spy:
+        return self.spy
+
+    @property
+    def memory(self) -> Spy:
+        return self.spy
+
+
+def test_a_request_is_one_users_interactions_of_the_period_in_order_of_first_contact() -> None:
+    requests = make_requests(LOG, WINDOW, DAY)
+    assert [r.rpartition("|")[2] for r in requests.request_id] == ["ann", "bob"]
+    assert requests.at.tolist() == [1 * HOUR, 2 * HOUR]
+    assert requests.entries.item_id.tolist() == ["x", "y", "x"]
+    assert requests.offsets.tolist() == [0, 2, 3]
+
+
+def test_an_item_met_twice_in_a_period_is_one_entry_with_its_first_outcome() -> None:
+    requests = make_requests(LOG, WINDOW, DAY)
+    assert requests.entries.reward[:2].tolist() == [1.0, 0.0]
+
+
+def test_only_what_was_shown_leaves_the_world_and_the_outcome_keeps_its_own_instant() -> None:
+    played = play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    assert len(played.log.impressions) == 2
+    shown = played.log.impressions.set_index("request_id")["item_id"]
+    ann = next(r for r in shown.index if r.endswith("ann"))
+    outcome = played.log.outcomes.set_index("impression_id").loc[f"{ann}|0"]
+    assert outcome["outcome_at"] == {"x": 1, "y": 3}[shown[ann]] * HOUR
+    assert outcome["kind"] == "like"
+
+
+def test_a_single_eligible_item_is_shown_with_propensity_one() -> None:
+    played = play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    bob = played.log.impressions[played.log.impressions["request_id"].str.endswith("bob")]
+    assert bob["propensity"].tolist() == [1.0]
+
+
+def test_the_memory_learns_each_shown_outcome_once_and_only_after_it_arrived() -> None:
+    player = SpyPlayer()
+    played = play(LOG, WINDOW, player, np.random.default_rng(0), RULES)
+    arrived = sorted(played.log.outcomes["outcome_at"])
+    assert [at for at, _ in player.spy.learned] == arrived
+    assert player.spy.known_at_read[0] == 0
+
+
+def test_every_interaction_of_the_window_is_scored_shown_or_not() -> None:
+    played = play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    assert played.scored.at.tolist() == [1 * HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR]
+
+
+def test_the_same_dice_give_the_same_play() -> None:
+    tables = [play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(5), RULES).log.impressions for _ in range(2)]
+    assert tables[0].equals(tables[1])
+
+
+@pytest.mark.parametrize(
+    ("probability", "value"),
+    [([0.5, 0.5, 1.0], (0.5 + 0.0) / 2), ([1.0, 0.0, 1.0], (1.0 + 0.0) / 2), ([0.25, 0.75, 1.0], 0.125)],
+)
+def test_true_value_is_the_mean_over_requests_of_the_expected_reward(probability: list[float], value: float) -> None:
+    requests = make_requests(LOG, WINDOW, DAY)
+    assert true_value(np.array(probability), requests.entries.reward, requests.offsets) == pytest.approx(value)
+
+
+def test_random_and_oracle_bound_what_a_policy_can_earn() -> None:
+    requests = make_requests(LOG, WINDOW, DAY)
+    assert random_value(requests.entries.reward, requests.offsets) == pytest.approx(0.25)
+    assert oracle_value(requests.entries.reward, requests.offsets) == pytest.approx(0.5)
