@@ -11,6 +11,7 @@ its *key*, a 64-bit hash of ``(field, id)`` (see ``components.ranker.features``)
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -130,7 +131,7 @@ class Field:
         return self.shares or self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from the fields is worked out once
 class FeatureSpec:
     """The fields of a source in order; fixes the columns of `Examples`.
 
@@ -139,17 +140,17 @@ class FeatureSpec:
 
     fields: tuple[Field, ...]
 
-    @property
+    @cached_property
     def keyed(self) -> tuple[Field, ...]:
         """Fields that take key columns, in column order."""
         return tuple(f for f in self.fields if f.kind is not FieldKind.NUMERIC)
 
-    @property
+    @cached_property
     def numeric(self) -> tuple[Field, ...]:
         """Fields that take numeric columns, in column order."""
         return tuple(f for f in self.fields if f.kind is FieldKind.NUMERIC)
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, slice]:
         """Field name -> its slice of the columns of `Examples.keys`."""
         out, at = {}, 0
@@ -158,23 +159,23 @@ class FeatureSpec:
             at += field.width
         return out
 
-    @property
+    @cached_property
     def key_columns(self) -> int:
         """C, the number of columns of `Examples.keys`."""
         return sum(field.width for field in self.keyed)
 
-    @property
+    @cached_property
     def alphabets(self) -> tuple[str, ...]:
         """The distinct alphabets of the keyed fields, in order."""
         return tuple(dict.fromkeys(f.alphabet for f in self.keyed))
 
-    @property
+    @cached_property
     def alphabet_of_column(self) -> Ints:
         """(C,) index into `alphabets` of each key column."""
         whose = [self.alphabets.index(f.alphabet) for f in self.keyed]
         return np.repeat(np.array(whose, np.int64), [f.width for f in self.keyed])
 
-    @property
+    @cached_property
     def field_of_column(self) -> Ints:
         """(C,) index into `keyed` of the field that owns each key column."""
         return np.repeat(np.arange(len(self.keyed)), [f.width for f in self.keyed])
