@@ -172,13 +172,18 @@ def difference(target: Parts, champion: Parts) -> Terms:
 
     ``A - beta B`` with ``A = DR_t - DR_c`` (IPS without a model), ``B = sum_l (W_t,l - W_c,l)``,
     ``beta = Cov(A, B) / Var(B)``: B has mean 0, so any beta leaves the mean alone, and this
-    one has the least variance. For one item it is Delta-OPE's baseline (Jeunen and
+    one has the least variance (`baseline`). For one item it is Delta-OPE's baseline (Jeunen and
     Ustimenko 2024, section 3.2). Bias O(1/m) from estimating beta. Requests on which the
     policies agree contribute nothing to the variance.
     """
     pair = paired(target, champion)
     weight = min(target.whole, champion.whole, key=effective)
     return Terms("paired DR" if target.modelled else "paired IPS", pair.corrected, weight)
+
+
+ENOUGH_FOR_BASELINE = 50.0
+"""Effective number ``(sum B^2)^2 / sum B^4`` from which the baseline is estimated. With 10 the studentised
+difference has a standard deviation of 1.25 to 1.55 instead of 1, with 50 of 1.0 (simulated world, 200 histories)."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +195,16 @@ class Paired:
 
     @property
     def corrected(self) -> Doubles:
-        """(m,) ``A - beta B``."""
-        spread = float(self.b.var())
-        if spread == 0:
-            return self.a
-        beta = float(((self.a - self.a.mean()) * (self.b - self.b.mean())).mean()) / spread
-        return self.a - beta * self.b
+        """(m,) ``A - beta B``; beta is 0 where too few requests carry B to tell it from its noise."""
+        a, b = self.a, self.b
+        beta = baseline(float(((a - a.mean()) * b).mean()), float((b * b).mean()), float((b**4).mean()), len(b))
+        return a - beta * b if beta else a
+
+
+def baseline(cross: float, square: float, fourth: float, count: int) -> float:
+    """beta = ``E[A B] / E[B^2]`` (B has mean 0) from the means of A B (A centred), B^2 and B^4, or 0."""
+    enough = square > 0 and count * square**2 >= ENOUGH_FOR_BASELINE * fourth
+    return cross / square if enough else 0.0
 
 
 def paired(target: Parts, champion: Parts) -> Paired:

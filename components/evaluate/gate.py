@@ -13,7 +13,7 @@ import numpy as np
 
 from components.domain import Doubles, Verdict
 from components.evaluate.confidence_sequence import Running, confidence_sequence
-from components.evaluate.estimators import Paired
+from components.evaluate.estimators import Paired, baseline
 from components.evaluate.intervals import Interval
 
 Kind = Literal["update", "change"]
@@ -56,7 +56,7 @@ def must_roll_back(champion: float, parent: Interval, paired: Interval) -> bool:
 
 @dataclass(frozen=True)
 class GateState:
-    """What the gate knows of one challenger after any number of days: 13 numbers, whatever the traffic.
+    """What the gate knows of one challenger after any number of days: 14 numbers, whatever the traffic.
 
     Sums over requests of the vector (A, B, C): the paired difference A and weight gap B of
     `components.evaluate.estimators.paired`, and the champion's terms C. States of days,
@@ -65,26 +65,32 @@ class GateState:
     Attributes
     ----------
     count : requests so far.
-    total : (3,) sums. products : (3, 3) sums of products.
+    total : (3,) sums. products : (3, 3) sums of products. fourth : sum of B^4.
     """
 
     count: int
     total: Doubles
     products: Doubles
+    fourth: float
 
     @classmethod
     def of(cls, pair: Paired, champion: Doubles) -> "GateState":
         """State of one batch; `champion` (m,) terms of the champion's value."""
         rows = np.stack([pair.a, pair.b, champion])
-        return cls(len(champion), rows.sum(axis=1), rows @ rows.T)
+        return cls(len(champion), rows.sum(axis=1), rows @ rows.T, float((pair.b**4).sum()))
 
     @classmethod
     def empty(cls) -> "GateState":
         """Before the first request."""
-        return cls(0, np.zeros(3), np.zeros((3, 3)))
+        return cls(0, np.zeros(3), np.zeros((3, 3)), 0.0)
 
     def __add__(self, other: "GateState") -> "GateState":
-        return GateState(self.count + other.count, self.total + other.total, self.products + other.products)
+        return GateState(
+            self.count + other.count,
+            self.total + other.total,
+            self.products + other.products,
+            self.fourth + other.fourth,
+        )
 
     def running(self, margin: float) -> Running:
         """Mean and spread of ``X = A + margin C - beta B`` with the beta of least variance.
@@ -97,8 +103,7 @@ class GateState:
         mean = self.total / self.count
         spread = self.products / self.count - np.outer(mean, mean)
         x = np.array([1.0, 0.0, margin])
-        beta = float(spread[1] @ x) / spread[1, 1] if spread[1, 1] > 0 else 0.0
-        x[1] = -beta
+        x[1] = -baseline(float(spread[1] @ x), self.products[1, 1] / self.count, self.fourth / self.count, self.count)
         return Running(self.count, float(mean @ x), self.count * max(float(x @ spread @ x), 0.0))
 
 
