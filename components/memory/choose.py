@@ -2,16 +2,19 @@
 
 Every candidate is judged as it would have predicted history, each step before its outcomes were shown
 (Dawid 1984, the prequential principle), so that no part has to be held out. Coordinate search over a few
-multiples, because the loss is flat around its optimum and the spreads hardly interact.
+multiples, then pairs of fields one by one, because the loss is flat around its optimum and the spreads hardly interact.
 """
+
+from itertools import combinations
 
 import numpy as np
 
-from components.domain import Examples, FeatureSpec, Floats, Matured, Prediction
+from components.domain import Examples, FeatureSpec, FieldKind, Floats, Matured, Prediction
 from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
-from components.memory.settings import MemorySettings
+from components.memory.settings import Crossing, MemorySettings
 from components.memory.view import sigmoid
+from components.ranker.features import CLOCK_FIELDS
 
 CANDIDATES: dict[str, tuple[float, ...]] = {
     "item_spread": (0.3, 0.45, 0.8, 1.1),
@@ -22,6 +25,8 @@ CANDIDATES: dict[str, tuple[float, ...]] = {
     "half_life": (100.0, 1000.0),
 }
 """Tried in this order, each with the best of those before it."""
+MARGIN = 5e-5
+"""Nats per outcome by which a crossing must lower the loss to be worth its rows."""
 MOST_ROWS = 40_000
 """Newest outcomes of history that are looked at; more would change the choice little and cost seconds."""
 LEAST_ROWS = 2_000
@@ -44,7 +49,23 @@ def chosen(spec: FeatureSpec, history: Matured, settings: MemorySettings) -> Mem
             loss = prequential_loss(spec, history, candidate)
             if loss < best:
                 settings, best = candidate, loss
+    for pair in pairs(spec):
+        candidate = settings.model_copy(update={"crossings": (*settings.crossings, pair)})
+        loss = prequential_loss(spec, history, candidate)
+        if loss < best - MARGIN:
+            settings, best = candidate, loss
     return settings
+
+
+def pairs(spec: FeatureSpec) -> list[Crossing]:
+    """Candidates for crossing: single-valued fields off the clock, of different owners, not counted by anyway.
+
+    Fields of one owner are left out, because the owner's own effect already stands for them.
+    """
+    single = [f for f in spec.keyed if f.kind is not FieldKind.MULTI and f.name not in CLOCK_FIELDS]
+    always = {k.crossing for k in derived(spec, MemorySettings())} | {(spec.fields[0].name, spec.fields[1].name)}
+    both = [(a.name, b.name) for a, b in combinations(single, 2) if a.of is not b.of]
+    return [pair for pair in both if pair not in always]
 
 
 def prequential_loss(spec: FeatureSpec, history: Matured, settings: MemorySettings) -> float:

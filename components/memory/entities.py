@@ -100,4 +100,5 @@ def derived(spec: FeatureSpec, settings: MemorySettings) -> tuple[Entity, ...]:
     kinds += [((f"#{user}",), settings.attribute_spread), ((f"#{item}",), settings.faint_spread)]
     kinds += [((user, f"#{item}"), settings.crossed_spread)]
     kinds += [((item, name), settings.crossed_spread) for name in context]
+    kinds += [(crossing, settings.crossed_spread) for crossing in settings.crossings]
     return tuple(Entity(crossing=c, spread=s, half_life=settings.half_life) for c, s in kinds)

@@ -14,11 +14,10 @@ MAX_LOAD = 0.5
 """Share of slots in use above which the table doubles; linear probing degrades beyond it."""
 
 
-def _slots(keys: Keys, mask: np.uint64) -> Keys:
-    """First slot of each key: Fibonacci hashing, so that keys that differ in high bits only part too."""
+def _slots(keys: Keys, slots: int) -> Keys:
+    """First slot of each key: the top bits of a Fibonacci hash, on which every bit of the key has a say."""
     with np.errstate(over="ignore"):
-        mixed = keys * np.uint64(0x9E3779B97F4A7C15)
-    return (mixed ^ (mixed >> np.uint64(32))) & mask
+        return (keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(65 - slots.bit_length())
 
 
 class KeyTable:
@@ -47,7 +46,7 @@ class KeyTable:
     def find(self, keys: Keys) -> Ints:
         """(m,) row of each key, -1 for a key that is absent or missing. Never grows the table."""
         mask = np.uint64(len(self._keys) - 1)
-        slots = _slots(keys, mask)
+        slots = _slots(keys, len(self._keys))
         held = self._keys[slots]
         rows = self._rows[slots]
         open_ = np.flatnonzero((held != keys) & (held != MISSING_KEY))
@@ -84,7 +83,7 @@ class KeyTable:
 
     def copy(self) -> "KeyTable":
         """An independent table with the same content."""
-        twin = KeyTable(1)
+        twin = KeyTable(2)
         twin._keys, twin._rows, twin._size = self._keys.copy(), self._rows.copy(), self._size
         return twin
 
@@ -102,7 +101,7 @@ class KeyTable:
 
     def _place(self, keys: Keys, rows: Ints) -> None:
         mask = np.uint64(len(self._keys) - 1)
-        slots = _slots(keys, mask)
+        slots = _slots(keys, len(self._keys))
         while len(keys):
             free: Bools = self._keys[slots] == MISSING_KEY
             # Keys that want the same free slot write in turn and the last one keeps it.

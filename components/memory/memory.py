@@ -50,6 +50,7 @@ class MemoryHead(BaseModel):
     hidden_size: int
     seed: int
     chosen: dict[str, float]
+    crossings: tuple[tuple[str, ...], ...]
 
 
 class ErrorMemory:
@@ -75,6 +76,11 @@ class ErrorMemory:
     def settings(self) -> MemorySettings:
         """The settings in use, with what `prime` chose."""
         return self._settings
+
+    @property
+    def hidden_size(self) -> int:
+        """H, numbers of a hidden state of the model it belongs to."""
+        return self._hidden_size
 
     @property
     def nbytes(self) -> int:
@@ -161,7 +167,9 @@ class ErrorMemory:
         """
         head, arrays = state_file.load(folder)
         saved = MemoryHead.model_validate(head)
-        memory = cls.empty(spec, saved.hidden_size, settings.model_copy(update=dict(saved.chosen)), saved.seed)
+        if settings.choose:
+            settings = settings.model_copy(update={**saved.chosen, "crossings": saved.crossings})
+        memory = cls.empty(spec, saved.hidden_size, settings, saved.seed)
         memory._outcomes, memory._history = saved.outcomes, saved.history
         memory._restore(arrays, folder)
         return memory
@@ -180,9 +188,10 @@ class ErrorMemory:
             history=self._history,
             hidden_size=self._hidden_size,
             seed=self._seed,
-            chosen=values if self._settings.choose else {},
+            chosen=values,
+            crossings=self._settings.crossings,
         )
-        return head.model_dump()
+        return head.model_dump(mode="json")
 
     def _parts(self) -> dict[str, Part]:
         return {"trust": self._trust, **self._views}

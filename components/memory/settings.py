@@ -8,7 +8,7 @@ Crossing: TypeAlias = tuple[str, ...]
 """What an entity is: the fields whose combination it is; a single name is the field itself.
 
 ``()`` is everybody; ``#name`` in place of a field is how much experience there is with that
-field's id, the number of its outcomes in powers of two (0, 1, 2-3, 4-7, ...).
+field's id, the number of its outcomes by doublings (0, 1-2, 3-6, 7-14, ...).
 """
 
 ViewName = Literal["outcome", "residual", "counters", "sketch", "neighbours"]
@@ -41,6 +41,8 @@ class MemorySettings(BaseModel):
     """Entities of the outcome and residual views; none: derived from the feature spec."""
     choose: bool = True
     """Whether priming an empty memory chooses spreads and half-life by history, where `entities` are derived."""
+    crossings: tuple[Crossing, ...] = ()
+    """Further combinations to count by, where `entities` are derived; priming may add to them."""
     user_spread: PositiveFloat = 1.0
     """Spread of users' effects where `entities` are derived, logits; chosen by the search in benchmarks/adaptation."""
     item_spread: PositiveFloat = 0.6
@@ -81,7 +83,7 @@ class MemorySettings(BaseModel):
     """Days after which a kept outcome is no longer asked."""
     neighbours_temperature: PositiveFloat = 0.1
     """tau of the softmax over cosine similarities (Zhu et al. 2023, section 4.3)."""
-    trust_precision: PositiveFloat = 3.0
+    trust_precision: PositiveFloat = 10.0
     """Precision of the prior of the trust weights around the identity: outcomes of variance 1 it takes to move them."""
     trust_discount: float = Field(default=0.99, gt=0.0, le=1.0)
     """Share of the evidence about trust kept per 1,000 outcomes."""

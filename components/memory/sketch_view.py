@@ -76,7 +76,7 @@ class SketchView:
     def _buckets(self, hidden: Floats) -> Ints:
         """(n, K) cell of each repetition: its block and the sign bits of its hyperplanes."""
         bits = self._settings.sketch_bits
-        signs = (hidden @ self._planes > 0).reshape(len(hidden), -1, bits)
+        signs = (hidden @ self._planes > 0).reshape(len(hidden), len(self._first), bits)
         return signs @ (1 << np.arange(bits)) + self._first
 
     def _mean(self, cells: Doubles, at: Ints) -> Recalled:

@@ -2,8 +2,8 @@
 
 A view is written with outcomes and the prediction made *before* each outcome was known
 (prequential), and read as signals in logit units: by how much the model's logit should
-move, as far as this view can tell. It answers zero where it knows nothing, so that an
-empty memory leaves the model as it is. Reading never mutates.
+move, as far as this view can tell. Trust in it starts at zero, so that an empty memory
+leaves the model as it is. Reading never mutates.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ class View(Part, Protocol):
         ...
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
-        """(n, S) signals in logits at the examples' own instants; 0 where nothing is known."""
+        """(n, S) signals in logits at the examples' own instants, always finite."""
         ...
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:

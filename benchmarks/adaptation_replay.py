@@ -1,0 +1,211 @@
+"""Prequential replay: predict a slot, then learn what has become known. One schedule, many correctors."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.adaptation_arms import (
+    ALL_VIEWS,
+    Arm,
+    Network,
+    Nothing,
+    Remembering,
+    Schedule,
+    published,
+    remembering,
+)
+from benchmarks.adaptation_log import Log
+from benchmarks.adaptation_measure import Figures, auc, calibration_error, grouped_auc, log_loss
+from components.domain import DAY, HOUR, WEEK, Doubles, FeatureSpec, Ints, Matured, Prediction
+from components.memory.memory import ErrorMemory, MemorySettings
+from components.memory.view import sigmoid
+from components.ranker.settings import RankerSettings
+from components.update.settings import UpdateSettings
+from components.update.train import pretrain
+
+STRENGTHS = (0.1, 0.2, 0.4, 0.7, 0.9)
+"""Strengths of ReLoop2 that are tried on the pre-training stretch; the paper reports 0.9 and 0.4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is replayed.
+
+    Attributes
+    ----------
+    starts : first rows of the slots; the last is the end.
+    delay : microseconds until an outcome is known.
+    full : also the arms that take long, of the neighbours and of all views together.
+    """
+
+    log: Log
+    starts: Ints
+    delay: int
+    seed: int
+    schedules: tuple[Schedule, ...]
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An arm that has been replayed: its figures and its probabilities on the stretch."""
+
+    name: str
+    figures: Figures
+    arm: Arm
+
+
+def slot_starts(log: Log, slot: str, stop: int) -> Ints:
+    """First rows of the slots of the stretch, and its end; `slot` is a number of rows, or hour, day, week."""
+    length = {"hour": HOUR, "day": DAY, "week": WEEK}.get(slot)
+    if length is None:
+        return np.append(np.arange(log.pretrain, stop, int(slot)), stop)
+    at = log.data.examples.at[log.pretrain : stop]
+    bins = (at - at[0]) // length
+    return np.append(log.pretrain + np.flatnonzero(np.diff(bins, prepend=-1)), stop)
+
+
+def replay(plan: Plan, say: Callable[[str], None]) -> list[Done]:
+    """All arms of one seed."""
+    log, before = plan.log, plan.log.data.take(np.s_[: plan.log.pretrain])
+    say("pre-training")
+    start = perf_counter()
+    made = pretrain(log.spec, before, RankerSettings(), UpdateSettings(), plan.seed)
+    spent = (made.examples_processed, perf_counter() - start)
+    say("choosing the strength of ReLoop2")
+    strengths = _strengths(plan)
+    out = []
+    say("priming the memory")
+    primed = remembering(log.spec, made.checkpoint.model.hidden_size, MemorySettings(), before, plan.seed)
+    for schedule in plan.schedules:
+        first = int(log.data.examples.at[log.pretrain])
+        network = Network(
+            schedule,
+            log.spec,
+            log.data,
+            plan.seed,
+            made.checkpoint.copy(),
+            log.pretrain,
+            first + int(schedule.every * DAY),
+        )
+        arms = list(_arms(plan, schedule, primed.memory, strengths))
+        _run(plan, network, arms, say)
+        out += [_done(plan, network, arm, spent) for arm in arms]
+    return out
+
+
+def _arms(
+    plan: Plan, schedule: Schedule, primed: ErrorMemory, strengths: dict[tuple[str, int], float]
+) -> Iterator[Arm]:
+    """The arms of a schedule; `primed` knows the pre-training stretch, and what it has chosen holds for single views."""
+    rows = int(plan.starts[-1] - plan.starts[0])
+    spec, hidden = plan.log.spec, primed.hidden_size
+    history = plan.log.data.take(np.s_[: plan.log.pretrain])
+    yield Arm(schedule.name, Nothing(), np.zeros(rows))
+    if schedule.name in ("frozen", "warm-day"):
+        yield Arm(f"{schedule.name}+memory", Remembering(primed.copy()), np.zeros(rows))
+    if schedule.name != "frozen":
+        return
+    for view, suffix in (("sketch", ""), ("neighbours", "-exact")):
+        for gamma in (1, 0):
+            corrector = published(spec, hidden, plan.seed, view, gamma, strengths[view, gamma])
+            yield Arm(f"frozen+reloop2-gamma{gamma}{suffix}", corrector, np.zeros(rows))
+    alone = [(name,) for name in ALL_VIEWS if plan.full or name != "neighbours"]
+    for views in [*alone, ALL_VIEWS] if plan.full else alone:
+        settings = primed.settings.model_copy(update={"choose": False, "views": views})
+        name = views[0] if len(views) == 1 else "all-views"
+        yield Arm(f"frozen+{name}", remembering(spec, hidden, settings, history, plan.seed), np.zeros(rows))
+
+
+def _run(plan: Plan, network: Network, arms: list[Arm], say: Callable[[str], None]) -> None:
+    data, first = plan.log.data, int(plan.starts[0])
+    rows = int(plan.starts[-1]) - first
+    logit = np.zeros(rows, np.float32)
+    hidden = np.zeros((rows, network.checkpoint.model.hidden_size), np.float32)
+    written = first
+    every = max(len(plan.starts) // 40, 1)
+    for number, (start, stop) in enumerate(zip(plan.starts[:-1], plan.starts[1:], strict=True)):
+        now = int(data.examples.at[start])
+        known = min(int(np.searchsorted(data.examples.at, now - plan.delay, "right")), int(start))
+        known = int(start) if plan.delay == 0 else max(known, written)
+        told = np.s_[written - first : known - first]
+        fresh = data.take(np.s_[written:known])
+        for arm in arms if len(fresh) else ():
+            began = perf_counter()
+            arm.corrector.write(fresh.examples, Prediction(logit[told], hidden[told]), fresh.reward)
+            arm.write_seconds += perf_counter() - began
+        written = known
+        if network.advance(now, known):
+            for arm in arms:
+                arm.corrector.rebase(network)
+        shown = data.examples.take(np.s_[start:stop])
+        prediction = network.checkpoint.model.predict(shown)
+        here = np.s_[start - first : stop - first]
+        logit[here], hidden[here] = prediction.logit, prediction.hidden
+        for arm in arms:
+            began = perf_counter()
+            arm.probability[here] = arm.corrector.read(shown, prediction)
+            arm.read_seconds += perf_counter() - began
+            if number % every == 0 and isinstance(arm.corrector, Remembering):
+                arm.trust.append((now, arm.corrector.memory.trust_report()))
+        if number % every == 0:
+            say(f"{network.schedule.name}: slot {number + 1} of {len(plan.starts) - 1}")
+
+
+def _done(plan: Plan, network: Network, arm: Arm, spent: tuple[int, float]) -> Done:
+    first, stop = int(plan.starts[0]), int(plan.starts[-1])
+    reward, rows = plan.log.data.reward[first:stop], stop - first
+    slot = np.repeat(np.arange(len(plan.starts) - 1), np.diff(plan.starts))
+    group = plan.log.user[first:stop] * len(plan.starts) + slot
+    figures = Figures(
+        auc=auc(reward, arm.probability),
+        auc_spread=0.0,
+        log_loss=log_loss(reward, arm.probability),
+        log_loss_spread=0.0,
+        ece=calibration_error(reward, arm.probability),
+        gauc=grouped_auc(reward, arm.probability, group),
+        examples=spent[0] + network.examples,
+        train_seconds=spent[1] + network.seconds,
+        memory_bytes=arm.corrector.nbytes,
+        read_us=1e6 * arm.read_seconds / rows,
+        write_us=1e6 * arm.write_seconds / rows,
+    )
+    return Done(arm.name, figures, arm)
+
+
+def _strengths(plan: Plan) -> dict[tuple[str, int], float]:
+    """Best strength of each published arm by log loss: trained on the first half of the pre-training stretch."""
+    log = plan.log
+    half = log.pretrain // 2
+    made = pretrain(log.spec, log.data.take(np.s_[:half]), RankerSettings(), UpdateSettings(), plan.seed)
+    rest = log.data.take(np.s_[half : log.pretrain])
+    said = made.checkpoint.model.predict(rest.examples)
+    step = max(int(np.median(np.diff(plan.starts))), 1)
+    best = {}
+    for view in ("sketch", "neighbours"):
+        for gamma in (1, 0):
+            losses = [_loss(log.spec, rest, said, step, view, gamma, s, plan.seed) for s in STRENGTHS]
+            best[view, gamma] = STRENGTHS[int(np.argmin(losses))]
+    return best
+
+
+def _loss(
+    spec: FeatureSpec,
+    rest: Matured,
+    said: Prediction,
+    step: int,
+    view: str,
+    gamma: int,
+    strength: float,
+    seed: int,
+) -> float:
+    corrector = published(spec, said.hidden.shape[1], seed, view, gamma, strength)
+    p: Doubles = sigmoid(said.logit)
+    for start in range(0, len(rest), step):
+        here = np.s_[start : start + step]
+        part = Prediction(said.logit[here], said.hidden[here])
+        p[here] = corrector.read(rest.examples.take(here), part)
+        corrector.write(rest.examples.take(here), part, rest.reward[here])
+    return log_loss(rest.reward, p)

@@ -1,0 +1,172 @@
+"""What single views know, in cases small enough to work out by hand."""
+
+import numpy as np
+import pytest
+
+from components.domain import DAY, Examples, Prediction
+from components.memory.belief_view import BeliefView
+from components.memory.entities import Entities, derived
+from components.memory.neighbour_view import TAIL, NeighbourView
+from components.memory.settings import Entity, MemorySettings
+from components.memory.sketch_view import SketchView
+from components.memory.view import sigmoid
+from components.memory.views import build
+from tests.memory.world import HIDDEN, SPEC, examples, world
+
+NOW = 100 * DAY
+
+
+def said(n: int, logit: float = 0.0) -> Prediction:
+    return Prediction(np.full(n, logit, np.float32), np.ones((n, HIDDEN), np.float32))
+
+
+def belief(*kinds: Entity, offset: str = "model") -> BeliefView:
+    assert offset in ("model", "nothing")
+    return BeliefView(Entities(SPEC, kinds), "model" if offset == "model" else "nothing", 0.5)
+
+
+def user_kind(spread: float = 1.0) -> Entity:
+    return Entity(crossing=("user",), spread=spread, half_life=30.0)
+
+
+def test_one_outcome_moves_a_belief_by_one_newton_step() -> None:
+    view = belief(user_kind())
+    one = examples(np.array([1]), np.array([1]), np.array([NOW]))
+    view.write(one, said(1), np.ones(1, np.float32))
+    state = view.state()
+    assert state["variance"][1] == pytest.approx(1 / (1 + 0.25))
+    assert state["mean"][1] == pytest.approx(0.5 * 0.8)
+
+
+def test_surprise_is_shared_by_uncertainty_not_evenly() -> None:
+    view = belief(user_kind(1.0), Entity(crossing=("item",), spread=0.5, half_life=30.0))
+    view.write(examples(np.array([1]), np.array([1]), np.array([NOW])), said(1), np.ones(1, np.float32))
+    user, item = view.state()["mean"][1:3]
+    assert user / item == pytest.approx(1.0 / 0.25)
+
+
+def test_an_effect_seen_often_approaches_the_truth_and_its_variance_shrinks() -> None:
+    rng = np.random.default_rng(0)
+    view = belief(user_kind(1.0))
+    for _ in range(40):
+        many = examples(np.ones(25, np.int64), rng.integers(0, 40, 25), np.full(25, NOW))
+        view.write(many, said(25), (rng.random(25) < sigmoid(np.array([1.1]))).astype(np.float32))
+    assert view.state()["mean"][1] == pytest.approx(1.1, abs=3 / np.sqrt(1000 * 0.19))
+    assert view.state()["variance"][1] < 0.01
+
+
+def test_the_outcome_view_does_not_care_who_predicted() -> None:
+    states = []
+    for logit in (-3.0, 2.0):
+        view = belief(user_kind(), offset="nothing")
+        view.write(examples(np.array([1]), np.array([1]), np.array([NOW])), said(1, logit), np.ones(1, np.float32))
+        states.append(view.state()["mean"].tolist())
+    assert states[0] == states[1]
+
+
+def test_a_warm_start_halves_errors_of_the_model_and_leaves_outcomes_alone() -> None:
+    for offset, kept in (("model", 0.5), ("nothing", 1.0)):
+        view = belief(user_kind(), offset=offset)
+        view.write(examples(np.array([1]), np.array([1]), np.array([NOW])), said(1), np.ones(1, np.float32))
+        before = view.state()["mean"][1]
+        view.rebase(lambda e: said(len(e)))
+        assert view.state()["mean"][1] == pytest.approx(kept * before)
+
+
+def test_experience_is_told_apart_by_doublings() -> None:
+    settings = MemorySettings()
+    entities = Entities(SPEC, derived(SPEC, settings))
+    one = examples(np.zeros(6, np.int64), np.zeros(6, np.int64), np.full(6, NOW))
+    seen = {"user": np.array([0, 1, 2, 3, 4, 7]), "item": np.zeros(6, np.int64)}
+    at = [k.crossing for k in entities.kinds].index(("#user",))
+    column = int(np.flatnonzero(entities.kind_of == at)[0])
+    buckets = np.unique(entities.touched(one, seen).keys[:, column], return_inverse=True)[1]
+    assert [x == y for x, y in zip(buckets, buckets[1:], strict=False)] == [False, True, False, True, False]
+
+
+def test_values_of_a_field_share_a_coefficient_of_one() -> None:
+    entities = Entities(SPEC, (Entity(crossing=("genre",), spread=1, half_life=1),))
+    both = entities.touched(examples(np.array([1, 1]), np.array([1, 2]), np.array([NOW, NOW])), {})
+    assert both.share.tolist() == [[0.5, 0.5], [1.0, 0.0]]
+
+
+def neighbours(**changed: float) -> NeighbourView:
+    settings = MemorySettings(views=("neighbours",)).model_copy(update=changed)
+    view = build(SPEC, HIDDEN, settings, 0)["neighbours"]
+    assert isinstance(view, NeighbourView)
+    return view
+
+
+def along(axis: int, n: int = 1) -> Prediction:
+    return Prediction(np.zeros(n, np.float32), np.tile(np.eye(HIDDEN, dtype=np.float32)[axis], (n, 1)))
+
+
+def at(instant: int, n: int = 1) -> Examples:
+    return examples(np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, instant))
+
+
+def test_the_nearest_outcome_outweighs_the_distant() -> None:
+    view = neighbours()
+    view.write(at(NOW), along(0), np.ones(1, np.float32))
+    view.write(at(NOW), along(1), np.zeros(1, np.float32))
+    recalled = view.recall(at(NOW), along(0))
+    assert recalled.reward[0] == pytest.approx(1 / (1 + np.exp(-1 / 0.1)))
+
+
+def test_outcomes_past_the_ttl_are_not_asked() -> None:
+    view = neighbours()
+    view.write(at(NOW), along(0), np.ones(1, np.float32))
+    assert view.recall(at(NOW + 90 * DAY), along(0)).weight[0] == pytest.approx(1)
+    assert view.recall(at(NOW + 91 * DAY), along(0)).weight[0] == 0
+
+
+def test_the_ring_drops_the_oldest() -> None:
+    view = neighbours(neighbours_kept=100)
+    w = world(TAIL + 300, users=5)
+    for start in range(0, TAIL + 300, 100):
+        view.write(*w.rows(start, start + 100))
+    assert len(view) <= TAIL + 100
+    assert view.state()["at"][0] > w.examples.at[0]
+    assert view.state()["at"][-1] == w.examples.at[-1]
+
+
+def test_reading_while_another_thread_writes_neither_crashes_nor_misreads() -> None:
+    from threading import Thread
+
+    view, w = neighbours(), world(3_000)
+    view.write(*w.rows(0, 100))
+    writer = Thread(target=lambda: [view.write(*w.rows(s, s + 50)) for s in range(100, 3_000, 50)])
+    writer.start()
+    while writer.is_alive():
+        assert (view.recall(*w.rows(0, 20)[:2]).weight <= 1 + 1e-9).all()
+    writer.join()
+    assert len(view) == 3_000
+
+
+def sketch(**changed: float) -> SketchView:
+    settings = MemorySettings(views=("sketch",)).model_copy(update=changed)
+    view = build(SPEC, HIDDEN, settings, 0)["sketch"]
+    assert isinstance(view, SketchView)
+    return view
+
+
+def test_a_bucket_holds_count_outcomes_and_predictions() -> None:
+    view = sketch()
+    view.write(at(NOW, 8), along(0, 8), np.array([1, 1, 1, 0, 1, 1, 1, 1], np.float32))
+    recalled = view.recall(at(NOW), along(0))
+    assert (recalled.weight[0], recalled.reward[0], recalled.predicted[0]) == pytest.approx((8, 7, 4))
+
+
+def test_the_sketch_takes_the_same_memory_however_much_it_learns() -> None:
+    view, w = sketch(), world(2_000)
+    before = view.state()["sums"].nbytes
+    view.write(*w.rows(0, 2_000))
+    assert view.state()["sums"].nbytes == before
+
+
+def test_a_median_of_means_resists_one_group_of_full_buckets() -> None:
+    plain, robust = sketch(), sketch(sketch_groups=8)
+    for view in (plain, robust):
+        view.write(at(NOW, 50), along(0, 50), np.ones(50, np.float32))
+    other = along(3)
+    assert abs(robust.read(at(NOW), other)[0, 0]) <= abs(plain.read(at(NOW), other)[0, 0]) + 1e-9
