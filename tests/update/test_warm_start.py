@@ -206,3 +206,14 @@ def test_pretraining_does_not_depend_on_the_order_of_the_file() -> None:
     data = Matured(Examples(data.examples.keys, data.examples.numeric, at), data.reward)
     mixed = data.take(np.random.default_rng(0).permutation(len(data)))
     assert_same(pretrain(SPEC, data, RANKER, UPDATE, 0).checkpoint, pretrain(SPEC, mixed, RANKER, UPDATE, 0).checkpoint)
+
+
+def test_the_number_of_threads_changes_nothing_and_is_left_as_it_was(parent: Checkpoint) -> None:
+    before = torch.get_num_threads()
+    updates = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        updates.append(warm_start(parent, window(3), window(0), 6 * DAY, EVERY, 1))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert_same(updates[0].checkpoint, updates[1].checkpoint)
