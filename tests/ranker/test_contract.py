@@ -16,7 +16,7 @@ from tests.ranker.windows import SPEC, window
 
 ARCHITECTURES = ("fm", "deepfm", "dcnv2", "din")
 TABLES = ("exact", "hashed", "double_hashed")
-UPDATE = UpdateSettings(batch_size=32, max_epochs=8)
+UPDATE = UpdateSettings(batch_size=32, max_epochs=8, table_rate=0.1, dense_rate=0.003, renew_table=False)
 
 
 def settings(architecture: str, table: str = "exact") -> RankerSettings:
