@@ -28,6 +28,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from components.domain import ContractBroken, FeatureSpec, Field, Transient
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
+from components.publish.catalogue import Catalogue
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, digest_of, list_parts, verify
 from components.publish.outcome_rule import OutcomeRule
 from components.publish.pointer import sync_folder
@@ -111,15 +112,18 @@ def load_bundle(folder: Path) -> Served:
     manifest = verify(folder)
     spec = _read_spec(folder / "feature_spec.json")
     memory_settings = _read_json(folder / "memory" / "settings.json", MemorySettings)
+    sides = read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")
+    encoder, servable = Encoder(spec, *sides), read_ids(folder / "servable_items.parquet")
     return Served(
         generation=manifest.generation,
         cutoff=manifest.cutoff,
-        encoder=Encoder(spec, read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")),
+        encoder=encoder,
         model=load_model(folder / "model"),
         memory=ErrorMemory.load(folder / "memory", spec, memory_settings),
         policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
         outcome=_read_json(folder / "outcome.json", OutcomeRule),
-        servable=read_ids(folder / "servable_items.parquet"),
+        servable=servable,
+        catalogue=Catalogue.of(encoder, servable) if len(servable) else None,
     )
 
 

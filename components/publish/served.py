@@ -12,6 +12,7 @@ import numpy as np
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.policy.plackett_luce import PlackettLuce, Slates
+from components.publish.catalogue import Catalogue
 from components.publish.outcome_rule import OutcomeRule
 from components.ranker.features import Encoder
 
@@ -140,7 +141,8 @@ class KnownOutcomes:
 class Served:
     """One generation, ready to decide. Everything but the memory stands still.
 
-    `servable` (k,) are the ids a request without an eligible set is answered from.
+    `servable` (k,) are the ids a request without an eligible set is answered from; a request
+    whose entries *are* that array is encoded from `catalogue`, if there is one.
     """
 
     generation: int
@@ -151,10 +153,11 @@ class Served:
     policy: PlackettLuce
     outcome: OutcomeRule
     servable: np.ndarray
+    catalogue: Catalogue | None = None
 
     def score_eligible(self, requests: RankRequests) -> ScoredEntries:
         """Base and compensated logits of every eligible entry; mutates nothing."""
-        examples = requests.encode(self.encoder)
+        examples = self._encode(requests)
         prediction = self.model.predict(examples)
         score = self.memory.compensate(examples, prediction).astype(np.float64)
         return ScoredEntries(examples, prediction, score, requests.offsets)
@@ -181,6 +184,11 @@ class Served:
             return
         examples = self.encoder.encode(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.context)
         self.memory.write(examples, self.model.predict(examples), outcomes.reward)
+
+    def _encode(self, requests: RankRequests) -> Examples:
+        if self.catalogue is not None and requests.item_id is self.catalogue.items and len(requests.at) == 1:
+            return self.catalogue.encode(requests.user_id, requests.at, requests.context)
+        return requests.encode(self.encoder)
 
     def with_memory(self, memory: Memory) -> "Served":
         """The same generation with another memory."""

@@ -204,6 +204,18 @@ def test_context_reaches_every_eligible_entry_of_its_request(folder):
     assert keys[1] == keys[2] != keys[0]
 
 
+def test_a_request_for_anything_servable_is_encoded_as_any_other(folder):
+    served = load_bundle(folder)
+    user, at, context = np.array(["ann"], object), np.array([NOW]), {"device": np.array(["tv"], object)}
+    short = RankRequests(user, at, served.servable, np.array([0, len(ITEMS)]), context)
+    long = RankRequests.of(user, at, [served.servable.tolist()], context)
+    from_catalogue, encoded = served.score_eligible(short), served.score_eligible(long)
+    np.testing.assert_array_equal(from_catalogue.examples.keys, encoded.examples.keys)
+    np.testing.assert_array_equal(from_catalogue.examples.numeric, encoded.examples.numeric)
+    np.testing.assert_array_equal(from_catalogue.examples.at, encoded.examples.at)
+    np.testing.assert_array_equal(from_catalogue.score, encoded.score)
+
+
 def test_settings_of_the_policy_survive(tmp_path):
     policy = PolicySettings(temperature=1 / 3, epsilon=0.0123456789)
     assert load_bundle(write_bundle(tmp_path, make_content(policy=policy))).policy.settings == policy
