@@ -57,9 +57,7 @@ def main(
     delay: Annotated[float, typer.Option(help="Seconds until an outcome is known.", min=0)] = 0.0,
     seeds: Annotated[int, typer.Option(help="Runs to average.", min=1)] = 1,
     stateless_every: Annotated[float, typer.Option(help="Days between retrainings from nothing.", min=0.1)] = 7.0,
-    full: Annotated[
-        bool, typer.Option(help="All retraining windows, neighbours alone, and all views together.")
-    ] = False,
+    full: Annotated[bool, typer.Option(help="All retraining windows, and the slow views.")] = False,
     quick: Annotated[bool, typer.Option(help=f"The first {QUICK_ROWS:,} rows of the stretch only.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for <source>.json and <source>.html.")] = None,
     as_text: Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")] = False,

@@ -99,7 +99,7 @@ def replay(plan: Plan, say: Callable[[str], None]) -> list[Done]:
 def _arms(
     plan: Plan, schedule: Schedule, primed: ErrorMemory, strengths: dict[tuple[str, int], float]
 ) -> Iterator[Arm]:
-    """The arms of a schedule; `primed` knows the pre-training stretch, and what it has chosen holds for single views."""
+    """The arms of a schedule; what `primed` has chosen holds for single views, too."""
     rows = int(plan.starts[-1] - plan.starts[0])
     spec, hidden = plan.log.spec, primed.hidden_size
     history = plan.log.data.take(np.s_[: plan.log.pretrain])

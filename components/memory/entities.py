@@ -41,7 +41,7 @@ class Entities:
     """The entity columns of a feature spec: J of them, for E kinds of entity."""
 
     def __init__(self, spec: FeatureSpec, kinds: tuple[Entity, ...]) -> None:
-        self._spec, self.kinds = spec, kinds
+        self._columns, self.kinds = spec.columns, kinds
         widths = [self._width(k.crossing) for k in kinds]
         self.kind_of: Ints = np.repeat(np.arange(len(kinds)), widths)
         self.variance: Doubles = np.array([k.spread**2 for k in kinds])[self.kind_of]
@@ -58,14 +58,14 @@ class Entities:
 
     def ids(self, examples: Examples, field: str) -> Keys:
         """(n,) key of a single-valued field."""
-        return examples.keys[:, self._spec.columns[field].start]
+        return examples.keys[:, self._columns[field].start]
 
     def _width(self, crossing: Crossing) -> int:
-        columns = self._spec.columns
+        columns = self._columns
         return max([columns[n].stop - columns[n].start for n in crossing if not n.startswith("#")], default=1)
 
     def _keys(self, crossing: Crossing, examples: Examples, experience: dict[str, Ints]) -> Keys:
-        columns = self._spec.columns
+        columns = self._columns
         parts = []
         for name in crossing:
             if name.startswith("#"):

@@ -87,5 +87,5 @@ class MemorySettings(BaseModel):
     """Precision of the prior of the trust weights around the identity: outcomes of variance 1 it takes to move them."""
     trust_discount: float = Field(default=0.99, gt=0.0, le=1.0)
     """Share of the evidence about trust kept per 1,000 outcomes."""
-    batch: PositiveInt = 256
+    batch: PositiveInt = 512
     """Outcomes per step of a write: trust is learned from the views as they were before the step."""

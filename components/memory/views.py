@@ -27,7 +27,7 @@ def _view(name: ViewName, spec: FeatureSpec, hidden_size: int, settings: MemoryS
     if name == "outcome":
         return BeliefView(Entities(spec, kinds), "nothing", 1.0)
     if name == "residual":
-        return BeliefView(Entities(spec, _of_errors(kinds, settings)), "model", settings.rebase_keep)
+        return BeliefView(Entities(spec, _of_errors(spec, kinds, settings)), "model", settings.rebase_keep)
     if name == "counters":
         return EntityView(spec, tuple((f.name,) for f in spec.keyed), settings)
     if name == "sketch":
@@ -38,8 +38,9 @@ def _view(name: ViewName, spec: FeatureSpec, hidden_size: int, settings: MemoryS
     return NeighbourView(none, hidden_size, settings)
 
 
-def _of_errors(kinds: tuple[Entity, ...], settings: MemorySettings) -> tuple[Entity, ...]:
-    """The single entities, with tighter spreads and a shorter half-life."""
+def _of_errors(spec: FeatureSpec, kinds: tuple[Entity, ...], settings: MemorySettings) -> tuple[Entity, ...]:
+    """The user and the item alone, with tighter spreads and a shorter half-life: finer errors were never worth it."""
+    own = [(field.name,) for field in spec.fields[:2]]
     return tuple(
         Entity(
             crossing=k.crossing,
@@ -47,5 +48,5 @@ def _of_errors(kinds: tuple[Entity, ...], settings: MemorySettings) -> tuple[Ent
             half_life=min(k.half_life, settings.residual_half_life),
         )
         for k in kinds
-        if len(k.crossing) == 1
+        if k.crossing in own
     )

@@ -1,5 +1,7 @@
 """What single views know, in cases small enough to work out by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,7 @@ def test_experience_is_told_apart_by_doublings() -> None:
     at = [k.crossing for k in entities.kinds].index(("#user",))
     column = int(np.flatnonzero(entities.kind_of == at)[0])
     buckets = np.unique(entities.touched(one, seen).keys[:, column], return_inverse=True)[1]
-    assert [x == y for x, y in zip(buckets, buckets[1:], strict=False)] == [False, True, False, True, False]
+    assert [x == y for x, y in pairwise(buckets)] == [False, True, False, True, False]
 
 
 def test_values_of_a_field_share_a_coefficient_of_one() -> None:
