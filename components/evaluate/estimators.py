@@ -196,8 +196,9 @@ class Paired:
     @property
     def corrected(self) -> Doubles:
         """(m,) ``A - beta B``; beta is 0 where too few requests carry B to tell it from its noise."""
-        a, b = self.a, self.b
-        beta = baseline(float(((a - a.mean()) * b).mean()), float((b * b).mean()), float((b**4).mean()), len(b))
+        a, b, m = self.a, self.b, len(self.b)
+        squares = b * b
+        beta = baseline(float((a - a.mean()) @ b) / m, float(squares.mean()), float(squares @ squares) / m, m)
         return a - beta * b if beta else a
 
 

@@ -32,7 +32,7 @@ from components.evaluate.intervals import Interval, skew_interval, standard_erro
 from components.evaluate.log import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.settings import EvaluateSettings
-from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, tuned
+from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, choose, tuned
 from components.evaluate.weights import weights
 
 __all__ = ["Estimate", "EvaluateSettings", "Evaluation", "evaluate"]
@@ -189,9 +189,11 @@ def _judged(blank: Evaluation, case: _Case) -> Evaluation:
     assert blank.champion_value is not None
     margin = s.margin * blank.champion_value.value
     decision = gate.judge(bounds, margin, blank.kind)
+    estimated = _estimated(case)
     return replace(
         blank,
-        estimates=_estimates(case),
+        estimates=estimated.estimates,
+        slope_choice=estimated.slope_choice,
         difference=gap,
         margin=margin,
         detectable=float(ndtri(1 - s.alpha / 2) + ndtri(s.power)) * standard_error(terms.each),
@@ -200,19 +202,26 @@ def _judged(blank: Evaluation, case: _Case) -> Evaluation:
     )
 
 
-def _estimates(case: _Case) -> tuple[Estimate, ...]:
+@dataclass(frozen=True)
+class _Estimated:
+    estimates: tuple[Estimate, ...]
+    slope_choice: str
+
+
+def _estimated(case: _Case) -> _Estimated:
     p = case.challenger
-    plain = [ips, snips, dr, sndr] if p.modelled else [ips, snips]
-    terms = [e(p) for e in plain]
+    terms = [e(p) for e in ([ips, snips, dr, sndr] if p.modelled else [ips, snips])]
     found = [case.estimate(t) for t in terms]
     reward = case.bounds.upper / (int(p.log.position.max()) + 1)
     budget = BIAS_SHARE * standard_error(terms[-1].each) / reward
     for shrink in (CLIP, SWITCH, OPTIMISTIC) if p.modelled else (CLIP,):
         chosen = tuned(p, shrink, budget)
+        terms.append(chosen.terms)
         found.append(case.biased(chosen.terms, reward * chosen.removed, downwards=shrink is CLIP))
+    choice = terms[choose(terms, case.settings.alpha)].name
     if p.modelled:
         found.append(_model_word(p))
-    return tuple(found)
+    return _Estimated(tuple(found), choice)
 
 
 def _against_parent(judged: Evaluation, case: _Case, parent: Parts) -> Evaluation:

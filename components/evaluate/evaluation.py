@@ -66,6 +66,8 @@ class Evaluation:
     estimates : of the challenger, one per estimator; the model's word alone if refused.
     champion_value : the champion on the same requests; None if its own weights are unsound.
     parent_value : the champion's parent, where it was asked for.
+    slope_choice : name of the estimate that SLOPE++ takes as the most shrunk one without visible
+        bias; told, not relied on: the gate's estimator is fixed before the data are seen.
     difference : paired, challenger - champion.
     margin : non-inferiority margin in rewards per request.
     detectable : smallest true difference this sample would have shown, at the set power.
@@ -77,6 +79,7 @@ class Evaluation:
     champion_diagnostics: Diagnostics
     refused: tuple[Refused, ...]
     estimates: tuple[Estimate, ...] = ()
+    slope_choice: str | None = None
     champion_value: Estimate | None = None
     parent_value: Estimate | None = None
     difference: Estimate | None = None

@@ -77,7 +77,7 @@ class GateState:
     def of(cls, pair: Paired, champion: Doubles) -> "GateState":
         """State of one batch; `champion` (m,) terms of the champion's value."""
         rows = np.stack([pair.a, pair.b, champion])
-        return cls(len(champion), rows.sum(axis=1), rows @ rows.T, float((pair.b**4).sum()))
+        return cls(len(champion), rows.sum(axis=1), rows @ rows.T, float(np.square(pair.b * pair.b).sum()))
 
     @classmethod
     def empty(cls) -> "GateState":

@@ -80,7 +80,10 @@ def _values(e: Evaluation, truth: float | None) -> Section:
         "interval",
     ]
     rows = [Row([n, x.value, x.lower, x.upper, x.ess, x.interval]) for n, x in named.items()]
-    caption = "Values with 95 % intervals. The model's word (DM) has none: its bias is unknown."
+    caption = (
+        "Values with 95 % intervals. The model's word (DM) has none: its bias is unknown. "
+        f"SLOPE++ would take {e.slope_choice}; the gate's estimator was fixed beforehand."
+    )
     return Section("Values", [Figure(figure, caption, 90 + 34 * len(named)), Table(columns, rows)])
 
 
