@@ -4,8 +4,9 @@ import errno
 import os
 import traceback
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-import click
+import typer
 
 from components.domain import ContractBroken, Transient
 
@@ -13,6 +14,15 @@ USAGE, BROKEN, FAULT, BUSY, INTERRUPTED = 2, 3, 1, 75, 130
 """Wrong words on the command line; data that breaks a contract; a fault of ours; try again later; Ctrl-C."""
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+@runtime_checkable
+class WrongWords(Protocol):
+    """How the command line's library says that it was called wrongly; it keeps the type to itself."""
+
+    def format_message(self) -> str:
+        """What was wrong."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +40,10 @@ def explain(error: BaseException) -> News:
             return News(f"error: {cause}", BROKEN)
         if isinstance(cause, Transient):
             return News(f"busy: {cause}", BUSY)
-        if isinstance(cause, KeyboardInterrupt | click.Abort):
+        if isinstance(cause, KeyboardInterrupt | typer.Abort):
             return News("interrupted; nothing is half-written: run the same command again to go on", INTERRUPTED)
-        if isinstance(cause, click.ClickException):
-            return News(f"error: {cause.format_message()}; see --help", USAGE)
+        if isinstance(cause, WrongWords):
+            return News(f"error: {cause.format_message().rstrip('.')}; see --help", USAGE)
         if _disk_full(cause):
             return News(f"busy: the disk refuses to take more ({_first_line(cause)}); free space and run again", BUSY)
     if os.environ.get("EVERCURRENT_DEBUG"):

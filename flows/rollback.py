@@ -35,7 +35,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
         settle(state, source)
         previous = _champion(state, source, to)
         verify(state.bundle(to))
-        kind = ReleaseKind.ROLL_BACK if to < previous else ReleaseKind.PROMOTE
+        kind = ReleaseKind.ROLL_BACK if to < previous else ReleaseKind.RE_PROMOTE
         record_release(state, source, to, kind, reason, cutoff=None)
     return f"{kind}: champion was generation {previous}, is generation {to}"
 

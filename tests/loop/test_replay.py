@@ -134,7 +134,7 @@ def test_a_rollback_and_a_promotion_again_stand_in_the_ledger(record: ReplayReco
     rollback(str(home), before.generation, "it was the front page")
     assert read_pointer(home, Role.CHAMPION) == before
     last = read_releases(home)[-2:]
-    assert [(r.kind.value, r.generation) for r in last] == [("ROLL_BACK", earlier), ("PROMOTE", before.generation)]
+    assert [(r.kind.value, r.generation) for r in last] == [("ROLL_BACK", earlier), ("RE_PROMOTE", before.generation)]
     assert [r.reason for r in read_status(Home(home)).releases][-2:] == [r.reason for r in last]
 
 

@@ -1,0 +1,144 @@
+"""The command line: bad input is one line, a non-zero exit, no traceback, and nothing is lost."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from flows.bad_news import BROKEN, BUSY, INTERRUPTED, USAGE, explain
+from tests.conftest import TinySource
+
+COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
+
+
+def evercurrent(*words: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would; `limit` is the largest file it may write, in KiB."""
+    command = [*COMMAND, *map(str, words)]
+    if limit is not None:
+        command = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *command]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_an_ingested_log_is_counted_and_the_second_time_changes_nothing(tmp_path: Path, tiny: TinySource) -> None:
+    words = ("ingest", tiny.log, "--source", tiny.description, "--home", tmp_path / "home", "--json")
+    first, second = evercurrent(*words), evercurrent(*words)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    assert json.loads(first.stdout)["duplicates"] == 0
+    assert json.loads(second.stdout) == json.loads(first.stdout) | {"duplicates": len(tiny.frame), "new": False}
+
+
+def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object, ...], int, str]]":
+    """Name -> words, exit code, what the line says."""
+    home = ("--home", folder / "home")
+    source = ("--source", tiny.description)
+    whole = tiny.log.read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.csv").write_text("who,what,when,liked,kinds\n")
+    tiny.frame.drop(columns="when").to_parquet(folder / "lacks.parquet")
+    tiny.frame.assign(when="noon").to_parquet(folder / "type.parquet")
+    return {
+        "unknown source": (("replay", "--source", "nowhere", *home), BROKEN, "unknown source 'nowhere'; allowed are"),
+        "missing file": (("ingest", folder / "no.csv", *source, *home), BROKEN, "no file at"),
+        "missing column": (("ingest", folder / "lacks.parquet", *source, *home), BROKEN, "lacks column when"),
+        "wrong type": (("ingest", folder / "type.parquet", *source, *home), BROKEN, "not times in unit s"),
+        "empty file": (("ingest", folder / "empty.csv", *source, *home), BROKEN, "has no rows"),
+        "truncated": (("ingest", folder / "cut.parquet", *source, *home), BROKEN, "not a readable parquet file"),
+        "turns": (("replay", "--turns", "0", *home), USAGE, "--turns is '0'; allowed is a whole number from 1, or all"),
+        "cutoff": (("loop", "--cutoff", "noon", *home), USAGE, "--cutoff is 'noon'; allowed is an ISO instant"),
+        "nothing there": (("status", *home), BROKEN, "holds no log yet; start with"),
+        "nothing to serve": (("serve", *home), BROKEN, "has no champion yet"),
+        "unknown word": (("bake",), USAGE, "No such command"),
+    }
+
+
+NAMES = (
+    "unknown source",
+    "missing file",
+    "missing column",
+    "wrong type",
+    "empty file",
+    "truncated",
+    "turns",
+    "cutoff",
+    "nothing there",
+    "nothing to serve",
+    "unknown word",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_input_is_one_line_and_leaves_nothing(name: str, tmp_path: Path, tiny: TinySource) -> None:
+    words, code, line = bad_inputs(tmp_path, tiny)[name]
+    done = evercurrent(*words)
+    assert done.returncode == code, done.stderr
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "home" / "warehouse.duckdb").exists()
+
+
+def test_a_second_run_while_one_is_going_is_told_so(tmp_path: Path, tiny: TinySource) -> None:
+    hold = "import sys; from pathlib import Path; from flows.home import Home\n"
+    hold += "with Home(Path(sys.argv[1])).held():\n    print('held', flush=True)\n    sys.stdin.read()"
+    home = tmp_path / "home"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        done = evercurrent("ingest", tiny.log, "--source", tiny.description, "--home", home)
+        assert done.returncode == BUSY
+        assert "another run is using" in done.stderr
+    finally:
+        holder.communicate("")
+
+
+def test_a_full_disk_is_said_in_one_line_and_the_next_run_goes_on(tmp_path: Path, tiny: TinySource) -> None:
+    words = ("ingest", tiny.log, "--source", tiny.description, "--home", tmp_path / "home", "--json")
+    full = evercurrent(*words, limit=200)
+    assert full.returncode == BUSY, full.stderr
+    assert "Traceback" not in full.stderr
+    assert len(full.stderr.strip().splitlines()) == 1
+    again = evercurrent(*words)
+    assert json.loads(again.stdout)["duplicates"] == 0
+
+
+def test_a_log_that_cannot_carry_a_verdict_is_refused_with_a_code_of_its_own(tmp_path: Path) -> None:
+    log = pd.DataFrame({"request_id": range(100), "item_id": "a", "reward": [0, 1] * 50, "propensity": 1.0})
+    target = pd.DataFrame({"request_id": [*range(100)] * 2, "item_id": ["a"] * 100 + ["b"] * 100, "probability": 0.5})
+    log.to_csv(tmp_path / "log.csv", index=False)
+    target.to_csv(tmp_path / "target.csv", index=False)
+    done = evercurrent("evaluate", "--log", tmp_path / "log.csv", "--target", tmp_path / "target.csv", "--json")
+    assert done.returncode == 4, done.stderr
+    assert json.loads(done.stdout)["verdict"] == "HOLD"
+    assert json.loads(done.stdout)["refused"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), INTERRUPTED, "run the same command again"),
+        (OSError(28, "No space left on device"), BUSY, "the disk refuses"),
+        (OSError(27, "File too large"), BUSY, "the disk refuses"),
+        (ZeroDivisionError("why"), 1, "fault: ZeroDivisionError: why"),
+    ],
+)
+def test_every_way_to_end_has_its_line_and_its_code(error: BaseException, code: int, words: str) -> None:
+    news = explain(error)
+    assert news.code == code
+    assert words in news.line
+
+
+def test_the_cause_is_found_below_what_a_library_wrapped_around_it() -> None:
+    try:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise RuntimeError("flow failed") from error
+    except RuntimeError as wrapped:
+        assert explain(wrapped).code == BUSY
