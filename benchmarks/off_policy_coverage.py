@@ -33,7 +33,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class CoverageRow:
-    """Coverage of one estimator's interval; `covered` and `mean_width` are null where all logs were refused."""
+    """Coverage of one estimator's interval; `covered` and `mean_width` are null where all logs were refused.
+
+    `logs` were drawn, `refused` is the share that the diagnostics refused, `intervals` were made.
+    """
 
     estimator: str
     interval: str
@@ -42,6 +45,7 @@ class CoverageRow:
     covered: float | None
     refused: float
     logs: int
+    intervals: int
     mean_width: float | None
 
 
@@ -56,7 +60,7 @@ def coverage(n: int, rate: float, logs: int, *, bootstraps: int, seed: int = 1) 
             refused += 1
     if not tallies:
         return [
-            asdict(CoverageRow(e, "skew-corrected", n, rate, None, 1.0, logs, None)) for e in ("IPS", "SNIPS", "DR")
+            asdict(CoverageRow(e, "skew-corrected", n, rate, None, 1.0, logs, 0, None)) for e in ("IPS", "SNIPS", "DR")
         ]
     return [asdict(_row(key, tally, n, rate, refused / logs, logs)) for key, tally in tallies.items()]
 
@@ -101,7 +105,7 @@ def _sequence(each: Doubles, rewarded: Doubles, truth: float) -> tuple[bool, flo
 
 def _row(key: tuple[str, str], tally: Tally, n: int, rate: float, refused: float, logs: int) -> CoverageRow:
     widths, covered = np.array(tally.widths), np.array(tally.covered)
-    return CoverageRow(key[0], key[1], n, rate, float(covered.mean()), refused, logs, float(widths.mean()))
+    return CoverageRow(key[0], key[1], n, rate, float(covered.mean()), refused, logs, len(widths), float(widths.mean()))
 
 
 def refusal_rate(pool: Pool, n: int, logs: int, seed: int = 2) -> float:

@@ -10,7 +10,7 @@ from components.evaluate.estimators import difference, dr, paired, parts
 from components.evaluate.evaluate import evaluate
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.gate import GateState, Kind, judge_so_far
-from components.evaluate.intervals import skew_interval
+from components.evaluate.intervals import Interval, signed_interval, skew_interval
 from components.evaluate.settings import EvaluateSettings
 from components.world.simulated import Requests, SimulatedSettings, SimulatedWorld
 
@@ -151,12 +151,12 @@ def paired_width_ratio(seed: int = 0) -> float:
     q = past_means(history).ravel()
     ours = parts(log, np.where(differ, retrained, history.champion).ravel(), q)
     theirs = parts(log, history.champion.ravel(), q)
-    widths = [_width(terms) for terms in (difference(ours, theirs).each, dr(ours).each, dr(theirs).each)]
-    return widths[0] / float(np.hypot(widths[1], widths[2]))
+    paired_width = _width(signed_interval(difference(ours, theirs).each, 0.05))
+    unpaired = [_width(skew_interval(dr(p).each, 0.05)) for p in (ours, theirs)]
+    return paired_width / float(np.hypot(*unpaired))
 
 
-def _width(each: Doubles) -> float:
-    bounds = skew_interval(each, 0.05)
+def _width(bounds: Interval) -> float:
     return bounds.upper - bounds.lower
 
 
@@ -222,7 +222,7 @@ class Shown:
         """Whether its lower bound on all rows is above 0, diagnostics ignored."""
         log = as_log(self.logging, self.shown, self.reward)
         gap = difference(parts(log, target.ravel()), parts(log, self.logging.ravel()))
-        return skew_interval(gap.each, 0.05).lower > 0
+        return signed_interval(gap.each, 0.05).lower > 0
 
 
 def memoriser(

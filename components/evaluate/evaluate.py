@@ -28,7 +28,7 @@ from components.evaluate.estimators import (
 )
 from components.evaluate.evaluation import Estimate, Evaluation
 from components.evaluate.gate import Kind
-from components.evaluate.intervals import Interval, skew_interval, standard_error
+from components.evaluate.intervals import Interval, signed_interval, skew_interval, standard_error
 from components.evaluate.log import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.settings import EvaluateSettings
@@ -184,7 +184,7 @@ def _model_word(p: Parts) -> Estimate:
 def _judged(blank: Evaluation, case: _Case) -> Evaluation:
     s = case.settings
     terms = difference(case.challenger, case.champion)
-    bounds = skew_interval(terms.each, s.alpha)
+    bounds = signed_interval(terms.each, s.alpha)
     gap = Estimate(terms.name, terms.value, bounds.lower, bounds.upper, terms.ess, bounds.kind)
     assert blank.champion_value is not None
     margin = s.margin * blank.champion_value.value
@@ -230,7 +230,7 @@ def _against_parent(judged: Evaluation, case: _Case, parent: Parts) -> Evaluatio
     if refusals(older, case.settings) or judged.champion_value is None:
         return judged
     value = case.estimate(_relied_on(parent))
-    gap = skew_interval(difference(case.champion, parent).each, case.settings.alpha)
+    gap = signed_interval(difference(case.champion, parent).each, case.settings.alpha)
     judged = replace(judged, parent_value=value)
     live = ips(case.champion).value
     if not gate.must_roll_back(live, Interval(value.lower, value.upper, value.interval), gap):

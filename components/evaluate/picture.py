@@ -7,7 +7,7 @@ import numpy as np
 from components.domain import Doubles
 from components.evaluate.estimators import Paired, Parts, Terms
 from components.evaluate.evaluation import EssAt, Estimate, Segment, TailAt
-from components.evaluate.intervals import skew_interval
+from components.evaluate.intervals import Interval, signed_interval, skew_interval
 
 POINTS = 40
 """Points of a drawn curve."""
@@ -49,13 +49,12 @@ def by_segment(segments: Mapping[str, np.ndarray], value: Terms, pair: Paired, a
                         column,
                         str(label),
                         int(rows.sum()),
-                        _mean(value.name, value.each[rows], alpha),
-                        _mean("paired", corrected[rows], alpha),
+                        _mean(value.name, value.each[rows], skew_interval(value.each[rows], alpha)),
+                        _mean("paired", corrected[rows], signed_interval(corrected[rows], alpha)),
                     )
                 )
     return tuple(found)
 
 
-def _mean(name: str, each: Doubles, alpha: float) -> Estimate:
-    bounds = skew_interval(each, alpha)
+def _mean(name: str, each: Doubles, bounds: Interval) -> Estimate:
     return Estimate(name, float(each.mean()), bounds.lower, bounds.upper, float(len(each)), bounds.kind)

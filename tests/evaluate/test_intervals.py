@@ -8,6 +8,7 @@ from components.evaluate.intervals import (
     bootstrap_interval,
     moments,
     normal_interval,
+    signed_interval,
     skew_interval,
 )
 from components.evaluate.lower_bound import log_smoothing_bound
@@ -43,6 +44,16 @@ def test_rare_rewards_push_the_corrected_interval_upwards():
     plain, ours = normal_interval(each, 0.05), skew_interval(each, 0.05)
     assert ours.lower > plain.lower
     assert ours.upper > plain.upper
+
+
+def test_a_difference_has_the_hull_of_both_intervals():
+    each = np.random.default_rng(6).standard_t(3, size=200)
+    corrected, hull = skew_interval(each, 0.05), signed_interval(each, 0.05)
+    student = stats.t.interval(0.95, 199, loc=each.mean(), scale=stats.sem(each))
+    assert hull.lower == pytest.approx(min(corrected.lower, student[0]))
+    assert hull.upper == pytest.approx(max(corrected.upper, student[1]))
+    nothing = signed_interval(np.zeros(10), 0.05)
+    assert nothing.lower == nothing.upper == 0
 
 
 def test_moments_equal_scipy_s():
