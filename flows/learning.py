@@ -90,6 +90,7 @@ def update(turn: Turn, drift: Drift, learnable: Learnable, incumbent: Incumbent 
         data = learnable.open.matured
         made = pretrain(source.spec, data, settings.ranker, settings.update, turn.seed)
         memory = ErrorMemory.empty(source.spec, made.checkpoint.model.hidden_size, settings.memory, turn.seed)
+        memory.prime(data)
         return Challenger(
             made.checkpoint, memory, PlackettLuce(settings.policy), None if incumbent is None else "change", made
         )
