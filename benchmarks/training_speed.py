@@ -132,7 +132,7 @@ def measure(sizes: list[int], batches: int, repeats: int, settings: RankerSettin
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a table, or one JSON document."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=5)
