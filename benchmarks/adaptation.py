@@ -12,6 +12,7 @@ Protocol: Gama et al. 2013 (prequential evaluation); the arms' sources stand in 
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -109,10 +110,7 @@ def _run(
         def say(seed: int, what: str) -> None:
             progress.update(task, description=f"seed {seed + 1} of {seeds}, {what}")
 
-        return [
-            replay(Plan(log, starts, delay, seed, plans, full), lambda what, seed=seed: say(seed, what))
-            for seed in range(seeds)
-        ]
+        return [replay(Plan(log, starts, delay, seed, plans, full), partial(say, seed)) for seed in range(seeds)]
 
 
 def _slot(slot: str) -> str:

@@ -145,10 +145,12 @@ class BeliefView:
         return logit if self._offset == "model" else np.zeros_like(logit)
 
     def _touched(self, examples: Examples) -> Touched:
-        seen = {
-            name: self._count[self._seen.find(self._entities.ids(examples, name)) + 1]
-            for name in self._entities.experienced
-        }
+        names = self._entities.experienced
+        if not names:
+            return self._entities.touched(examples, {})
+        ids = np.stack([self._entities.ids(examples, name) for name in names])
+        counts = self._count[self._seen.find(ids.ravel()) + 1].reshape(ids.shape)
+        seen = dict(zip(names, counts, strict=True))
         return self._entities.touched(examples, seen)
 
     def _believed(self, at_rows: Ints, now: Ints | np.int64) -> Belief:

@@ -48,6 +48,7 @@ class Entities:
         self.half_life: Doubles = np.array([k.half_life * DAY for k in kinds])[self.kind_of]
         named = {name for k in kinds for name in k.crossing if name.startswith("#")}
         self.experienced: tuple[str, ...] = tuple(sorted(name[1:] for name in named))
+        self._bucket_keys = {name: self._buckets(name) for name in self.experienced}
 
     def touched(self, examples: Examples, experience: dict[str, Ints]) -> Touched:
         """Keys and coefficients; `experience` has (n,) outcomes seen of the id of each experienced field."""
@@ -60,6 +61,11 @@ class Entities:
         """(n,) key of a single-valued field."""
         return examples.keys[:, self._columns[field].start]
 
+    def _buckets(self, field: str) -> Keys:
+        """(65,) key of each doubling of experience with a field's ids."""
+        salt = EXPERIENCE + np.uint64(1 + list(self._columns).index(field))
+        return cross_keys(np.arange(1, 66, dtype=np.uint64), np.full(65, salt))
+
     def _width(self, crossing: Crossing) -> int:
         columns = self._columns
         return max([columns[n].stop - columns[n].start for n in crossing if not n.startswith("#")], default=1)
@@ -69,9 +75,7 @@ class Entities:
         parts = []
         for name in crossing:
             if name.startswith("#"):
-                bucket = np.frexp(experience[name[1:]] + 1.0)[1].astype(np.uint64)
-                salt = EXPERIENCE + np.uint64(1 + list(columns).index(name[1:]))
-                parts.append(cross_keys(bucket, np.broadcast_to(salt, bucket.shape))[:, None])
+                parts.append(self._bucket_keys[name[1:]][np.frexp(experience[name[1:]] + 1.0)[1]][:, None])
             else:
                 parts.append(examples.keys[:, columns[name]])
         if not parts:

@@ -2,7 +2,7 @@
 
 One table serves all columns of a view family, because keys are salted by field. Lookup
 is linear probing, vectorised over the batch: every round compares all unresolved keys
-with their current slot. At a load of at most one half the expected number of rounds of a
+with their current slot. At a low load the expected number of rounds of a
 batch of n is O(log n), and almost all keys are resolved in the first.
 """
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from components.domain import MISSING_KEY, Bools, Ints, Keys
 
-MAX_LOAD = 0.5
-"""Share of slots in use above which the table doubles; linear probing degrades beyond it."""
+MAX_LOAD = 0.25
+"""Share of slots in use above which the table doubles. Every further probe of a batch costs a round of array
+operations, whoever needs it, so the table is kept emptier than a scalar one would be."""
 
 
 def _slots(keys: Keys, slots: int) -> Keys:
