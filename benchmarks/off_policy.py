@@ -33,8 +33,8 @@ class Size:
     rows: int
 
 
-FULL = Size({1000: 2000, 20_000: 2000}, 300, 1000, 1000, 1_000_000)
-QUICK = Size({1000: 300, 20_000: 100}, 20, 40, 200, 1_000_000)
+FULL = Size({1000: 2000, 20_000: 2000}, 2000, 1000, 1000, 1_000_000)
+QUICK = Size({1000: 300, 20_000: 60}, 60, 30, 200, 1_000_000)
 
 
 def report(size: Size, open_bandit: Path, workers: int) -> dict[str, object]:

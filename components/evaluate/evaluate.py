@@ -37,8 +37,9 @@ from components.evaluate.weights import weights
 
 __all__ = ["Estimate", "EvaluateSettings", "Evaluation", "evaluate"]
 
-BIAS_SHARE = 0.25
-"""Share of DR's standard error that shrinking weights may cost in bias: a quarter moves coverage by .3 points."""
+BIAS_SHARE = 0.1
+"""Share of DR's standard error that shrinking weights may cost in bias, and by which intervals are then widened:
+a tenth moves coverage by at most a point (with a quarter DRos covered 97.0 % instead of 95)."""
 
 
 def evaluate(

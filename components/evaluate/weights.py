@@ -43,11 +43,11 @@ def weights(log: LoggedDecisions, policy: Doubles, *, balanced: bool = False) ->
     >>> weights(log, np.array([0.75, 0.25, 0.5, 0.5])).step
     array([1.5, 2. ])
     """
-    target = policy[log.action]
+    target = policy[log.action].astype(np.float64, copy=False)
     if balanced and log.logger_propensity is not None and log.logger_share is not None:
         return _balanced(log, target, log.logger_propensity, log.logger_share)
     with np.errstate(divide="ignore", invalid="ignore"):
-        step = target / log.propensity
+        step = np.divide(target, log.propensity, out=target)
     if log.single:
         return Weights(step, np.broadcast_to(1.0, len(log)), step, step)
     through = log.running_product(step)
