@@ -64,8 +64,12 @@ class KeyTable:
         rows = self.find(keys)
         absent = (rows < 0) & (keys != MISSING_KEY)
         if absent.any():
-            self._add(_distinct(keys[absent]))
-            rows[absent] = self.find(keys[absent])
+            distinct, first, which = np.unique(keys[absent], return_index=True, return_inverse=True)
+            order = np.argsort(first)
+            rank = np.empty_like(order)
+            rank[order] = np.arange(len(order))
+            rows[absent] = self._size + rank[which]
+            self._add(distinct[order])
         return rows
 
     def keys(self) -> Keys:
@@ -111,9 +115,3 @@ class KeyTable:
             self._rows[slots[won]] = rows[won]
             keys, rows = keys[~won], rows[~won]
             slots = (slots[~won] + np.uint64(1)) & mask
-
-
-def _distinct(keys: Keys) -> Keys:
-    """Distinct keys in order of first appearance."""
-    _, first = np.unique(keys, return_index=True)
-    return keys[np.sort(first)]
