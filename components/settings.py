@@ -26,7 +26,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
-    validate_: ValidateSettings = ValidateSettings()
+    contracts: ValidateSettings = ValidateSettings()
     drift: DriftSettings = DriftSettings()
     ranker: RankerSettings = RankerSettings()
     update: UpdateSettings = UpdateSettings()

@@ -25,7 +25,7 @@ def validate(turn: Turn) -> Checked:
         If the window as a whole is unsound.
     """
     requests, impressions, outcomes = _window_frames(turn)
-    settings = turn.settings.validate_.model_copy(update={"outcome_kinds": (turn.source.outcome.kind,)})
+    settings = turn.settings.contracts.model_copy(update={"outcome_kinds": (turn.source.outcome.kind,)})
     validation = check(turn.window, requests, impressions, outcomes, settings)
     _write(turn, validation)
     whole = requests[requests["request_id"].isin(set(validation.whole_requests))]

@@ -141,7 +141,7 @@ def instants(values: pd.Series, unit: str, origin: str) -> Ints:
     """(n,) int64 microseconds UTC of a time column."""
     try:
         if unit == "iso":
-            return pd.to_datetime(values, utc=True).dt.as_unit("us").astype("int64").to_numpy()
+            return np.asarray(pd.to_datetime(values, utc=True).dt.as_unit("us").astype("int64"), np.int64)
         numbers = pd.to_numeric(values)
         if numbers.isna().any():
             raise ValueError("missing values")

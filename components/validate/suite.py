@@ -45,7 +45,7 @@ class Checker:
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of temporary folders
+        logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # temporary folders
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("window").add_dataframe_asset("table")

@@ -97,9 +97,9 @@ class WorldSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    lag: float = Field(default=600.0, gt=0)
-    """Seconds between an outcome's arrival and the memory knowing it, at most; the service needs about one.
-    Ten minutes keep a week of play to a thousand steps."""
+    lag: float = Field(default=1800.0, gt=0)
+    """Seconds between an outcome's arrival and the memory knowing it, at most. The service needs about one, so a
+    replay understates the memory; half an hour keeps a week of play to 336 steps."""
 
 
 @dataclass(frozen=True, slots=True)
