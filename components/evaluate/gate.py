@@ -6,6 +6,7 @@ a changed model family or exploration setting is asked to be better (superiority
 `judge` reads one finished sample, `judge_so_far` a growing one at every look.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,6 +92,17 @@ class GateState:
             self.products + other.products,
             self.fourth + other.fourth,
         )
+
+    def to_json(self) -> str:
+        """One JSON document, to be kept with the challenger until the next look."""
+        figures = {"count": self.count, "total": self.total.tolist(), "products": self.products.tolist()}
+        return json.dumps(figures | {"fourth": self.fourth})
+
+    @classmethod
+    def from_json(cls, text: str) -> "GateState":
+        """The state that `to_json` wrote, to the last bit."""
+        found = json.loads(text)
+        return cls(found["count"], np.array(found["total"]), np.array(found["products"]), found["fourth"])
 
     def running(self, margin: float) -> Running:
         """Mean and spread of ``X = A + margin C - beta B`` with the beta of least variance.

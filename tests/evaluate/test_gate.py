@@ -77,6 +77,22 @@ def test_the_running_state_is_that_of_the_corrected_terms():
     assert found.variance == pytest.approx(pair.corrected.var())
 
 
+def test_a_state_survives_the_night_in_json_to_the_last_bit():
+    state = _state(300, 0.1)
+    kept = GateState.from_json(state.to_json())
+    assert kept.running(0.03) == state.running(0.03)
+    assert len(state.to_json()) < 500
+
+
+def test_without_enough_requests_that_carry_the_gap_there_is_no_baseline():
+    b = np.zeros(1000)
+    b[:20] = 5.0 * np.sign(np.arange(20) % 2 - 0.5)
+    pair = Paired(0.5 * b + 0.01, b)
+    np.testing.assert_array_equal(pair.corrected, pair.a)
+    wide = Paired(np.tile(pair.a, 4), np.tile(pair.b, 4))
+    np.testing.assert_allclose(wide.corrected, 0.01)
+
+
 def test_no_verdict_before_the_first_look():
     decision = judge_so_far(_state(100, 1.0), 0.0, 0.05, "change")
     assert decision.verdict is Verdict.HOLD
