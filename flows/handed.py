@@ -63,10 +63,14 @@ class Drift:
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out."""
+    """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
+
+    `parent` is the generation it replaced, as blind; None for the first.
+    """
 
     live: Served
     blind: Served
+    parent: Served | None
 
 
 @dataclass(frozen=True)

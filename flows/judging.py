@@ -56,6 +56,7 @@ def _weigh(turn: Turn, held: HeldOut, incumbent: Incumbent, challenger: Challeng
         q,
         turn.settings.evaluate,
         kind=challenger.kind or "update",
+        parent=None if incumbent.parent is None else _as_served(incumbent.parent, held),
     )
     return evaluation, target
 

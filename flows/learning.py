@@ -62,7 +62,7 @@ def refresh_memory(turn: Turn, learnable: Learnable) -> Incumbent | None:
             folder=str(folder.relative_to(turn.home.root)),
             digest=live.digest(),
         )
-    return Incumbent(served.with_memory(live), served.with_memory(blind))
+    return Incumbent(served.with_memory(live), served.with_memory(blind), _parent(turn, learnable))
 
 
 def last_served(home: Home, generation: int, until: int) -> "tuple[Served, int]":
@@ -139,6 +139,17 @@ def _remember(served: Served, known: Known) -> ErrorMemory:
     if len(known):
         memory.write(known.arrived, served.model.predict(known.examples), known.matured.reward)
     return memory
+
+
+def _parent(turn: Turn, learnable: Learnable) -> Served | None:
+    """The champion's parent, taught what the blind champion was: would it have done better?"""
+    with warehouse(turn.home.warehouse) as connection:
+        parent = query.rows(connection, "06_ledger/generation", generation=turn.champion)[0]["parent"]
+    if parent is None:
+        return None
+    served, known_until = last_served(turn.home, int(str(parent)), turn.window.start)
+    since = learnable.open.frame["matured_at"].to_numpy() >= known_until
+    return served.with_memory(_remember(served, learnable.open.take(since)))
 
 
 def _replay(turn: Turn, learnable: Learnable) -> Matured | None:

@@ -44,8 +44,8 @@ class Recorded:
 
     @property
     def turns(self) -> int:
-        """Turns after which the log still has a period to look ahead to."""
-        return int((self.log.at[-1] + 1 - self.pretrained) // self.rules.period) - 1
+        """Turns after which the log still has a period to look ahead to, be it the last, unfinished one."""
+        return int((self.log.at[-1] - self.pretrained) // self.rules.period)
 
     def before(self, cutoff: int) -> LogTables:
         """The tables as logged before a cutoff."""

@@ -42,7 +42,10 @@ def publish(turn: Turn, learnable: Learnable, challenger: Challenger | None, jud
         kind = ReleaseKind.FIRST if turn.champion is None else ReleaseKind.PROMOTE
         enter_model_store(bundle)
         build_bento(bundle)
-        _promote(turn, generation, kind, "; ".join(judgement.reasons))
+        _move(turn, generation, kind, judgement.reasons)
+    elif judgement.verdict is Verdict.ROLL_BACK:
+        champion = _parent_of(turn)
+        _move(turn, champion, ReleaseKind.ROLL_BACK, judgement.reasons)
     move_pointer(turn.home.root, Role.CHALLENGER, Pointer.to(generation))
     assert champion is not None, "the first generation is always promoted"
     return Published(generation, champion, _content_digest(bundle))
@@ -75,14 +78,20 @@ def settle(home: Home, source: str) -> None:
         move_pointer(home.root, Role.CHAMPION, Pointer.to(int(str(rows[-1]["generation"]))))
 
 
-def _promote(turn: Turn, generation: int, kind: ReleaseKind, reason: str) -> None:
+def _parent_of(turn: Turn) -> int:
+    with warehouse(turn.home.warehouse) as connection:
+        return int(str(query.rows(connection, "06_ledger/generation", generation=turn.champion)[0]["parent"]))
+
+
+def _move(turn: Turn, generation: int, kind: ReleaseKind, reasons: tuple[str, ...]) -> None:
+    """Move the champion pointer once per turn, however often the turn is resumed."""
     key: dict[str, query.Parameter] = {"source": turn.source.name, "cutoff": turn.window.cutoff}
     with warehouse(turn.home.warehouse) as connection:
         done = query.rows(connection, "06_ledger/release_at", **key)
     if done:
         settle(turn.home, turn.source.name)
     else:
-        record_release(turn.home, turn.source.name, generation, kind, reason, turn.window.cutoff)
+        record_release(turn.home, turn.source.name, generation, kind, "; ".join(reasons), turn.window.cutoff)
 
 
 def _number(turn: Turn) -> int:

@@ -1,16 +1,18 @@
 """The loop as a whole: generations, resumption, rollback and re-promotion, on a tiny log through Prefect."""
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from components.domain import ContractBroken, Matured
+from components.domain import ContractBroken, Matured, Verdict
+from components.evaluate.evaluation import Evaluation
 from components.publish.pointer import Role, read_pointer, read_releases
 from components.ranker.features import hash_ids
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
-from flows import learning
+from flows import judging, learning
 from flows.home import Home
 from flows.replay import replay
 from flows.replay_record import ReplayRecord
@@ -163,3 +165,25 @@ def test_a_damaged_bundle_is_not_rolled_back_to(record: ReplayRecord, home: Path
 def test_another_source_does_not_enter_this_home(record: ReplayRecord, home: Path) -> None:
     with pytest.raises(ContractBroken, match="holds source tiny, received movietweetings"):
         replay(str(home), "movietweetings", 1)
+
+
+def test_what_the_gate_says_is_what_happens_to_the_pointer(
+    tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = iter([Verdict.HOLD, Verdict.PROMOTE, Verdict.ROLL_BACK])
+    whole, parents = judging.weigh, []
+
+    def scripted(*inputs: object, **named: object) -> Evaluation:
+        parents.append(named["parent"] is not None)
+        return dataclasses.replace(whole(*inputs, **named), verdict=next(says))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(judging, "weigh", scripted)
+    record = run(tmp_path / "home", tiny, 3)
+    assert [(t.verdict.value, t.generation, t.parent, t.champion) for t in record.turns] == [
+        ("HOLD", 2, 1, 1),
+        ("PROMOTE", 3, 1, 3),
+        ("ROLL_BACK", 4, 3, 1),
+    ]
+    assert parents == [False, False, True]
+    assert [r.kind.value for r in read_releases(tmp_path / "home")] == ["FIRST", "PROMOTE", "ROLL_BACK"]
+    assert read_pointer(tmp_path / "home", Role.CHALLENGER).generation == 4  # type: ignore[union-attr]
