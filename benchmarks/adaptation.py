@@ -32,6 +32,8 @@ from benchmarks.adaptation_replay import Done, Plan, replay, slot_starts
 from components.domain import SECOND, ContractBroken
 from components.pages.page import write_page
 
+WIDTH = 112
+"""Characters of the table; a narrower terminal wraps it rather than losing figures."""
 QUICK_ROWS = 6_000
 """Rows of the stretch that `--quick` replays."""
 SLOTS = {"movietweetings": "100", "kuairand": "1000"}
@@ -95,7 +97,9 @@ def main(
     if as_text:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
-        Console().print(_table(log.name, rows, arms))
+        out_screen = Console()
+        out_screen.width = max(out_screen.width, WIDTH)
+        out_screen.print(_table(log.name, rows, arms))
 
 
 def _run(

@@ -86,25 +86,25 @@ class Published:
     """ReLoop2 as published: undecayed, unshrunk, one strength for all."""
 
     def __init__(self, view: SketchView | NeighbourView, gamma: float, strength: float) -> None:
-        self._view, self._gamma, self._strength = view, gamma, strength
+        self.view, self._gamma, self._strength = view, gamma, strength
 
     @property
     def nbytes(self) -> int:
         """Bytes of sums or of kept outcomes."""
-        return sum(a.nbytes for a in self._view.state().values())
+        return sum(a.nbytes for a in self.view.state().values())
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """The compensated probability."""
-        recalled = self._view.recall(examples, prediction)
+        recalled = self.view.recall(examples, prediction)
         return reloop2(sigmoid(prediction.logit), recalled, self._gamma, self._strength)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
         """Keep the outcomes."""
-        self._view.write(examples, prediction, reward)
+        self.view.add(examples, prediction, reward)
 
     def rebase(self, network: "Network") -> None:
         """Encode anew, or reset."""
-        self._view.rebase(network.checkpoint.model.predict)
+        self.view.rebase(network.checkpoint.model.predict)
 
 
 class Remembering:

@@ -18,8 +18,9 @@ from benchmarks.adaptation_arms import (
 )
 from benchmarks.adaptation_log import Log
 from benchmarks.adaptation_measure import Figures, auc, calibration_error, grouped_auc, log_loss
-from components.domain import DAY, HOUR, WEEK, Doubles, FeatureSpec, Ints, Matured, Prediction
+from components.domain import DAY, HOUR, WEEK, FeatureSpec, Ints, Matured, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings
+from components.memory.recalled import Recalled, reloop2
 from components.memory.view import sigmoid
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
@@ -185,27 +186,21 @@ def _strengths(plan: Plan) -> dict[tuple[str, int], float]:
     step = max(int(np.median(np.diff(plan.starts))), 1)
     best = {}
     for view in ("sketch", "neighbours"):
+        recalled = _recalled(log.spec, rest, said, step, view, plan.seed)
         for gamma in (1, 0):
-            losses = [_loss(log.spec, rest, said, step, view, gamma, s, plan.seed) for s in STRENGTHS]
+            p = sigmoid(said.logit)
+            losses = [log_loss(rest.reward, reloop2(p, recalled, gamma, strength)) for strength in STRENGTHS]
             best[view, gamma] = STRENGTHS[int(np.argmin(losses))]
     return best
 
 
-def _loss(
-    spec: FeatureSpec,
-    rest: Matured,
-    said: Prediction,
-    step: int,
-    view: str,
-    gamma: int,
-    strength: float,
-    seed: int,
-) -> float:
-    corrector = published(spec, said.hidden.shape[1], seed, view, gamma, strength)
-    p: Doubles = sigmoid(said.logit)
+def _recalled(spec: FeatureSpec, rest: Matured, said: Prediction, step: int, view: str, seed: int) -> Recalled:
+    """What a view recalls of every row before its step is told; does not depend on the strength."""
+    corrector = published(spec, said.hidden.shape[1], seed, view, 1, 1)
+    parts = []
     for start in range(0, len(rest), step):
         here = np.s_[start : start + step]
-        part = Prediction(said.logit[here], said.hidden[here])
-        p[here] = corrector.read(rest.examples.take(here), part)
-        corrector.write(rest.examples.take(here), part, rest.reward[here])
-    return log_loss(rest.reward, p)
+        rows, part = rest.examples.take(here), Prediction(said.logit[here], said.hidden[here])
+        parts.append(corrector.view.recall(rows, part))
+        corrector.write(rows, part, rest.reward[here])
+    return Recalled(*(np.concatenate([getattr(r, name) for r in parts]) for name in Recalled.__slots__))

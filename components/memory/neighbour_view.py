@@ -88,6 +88,11 @@ class NeighbourView:
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Keep n outcomes; the oldest beyond the capacity are dropped."""
         signals = self.read(examples, prediction)
+        self.add(examples, prediction, reward)
+        return signals
+
+    def add(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+        """Write without asking what was known before."""
         newer = Kept(examples, reward, prediction.logit, unit(prediction.hidden))
         kept = self._kept.then(newer)
         based = self._based
@@ -95,7 +100,6 @@ class NeighbourView:
             kept = kept.last(self._settings.neighbours_kept)
             based = len(kept)
         self._swap(kept, based)
-        return signals
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
         """Encode the kept examples anew; rewards and the predictions made before them stay."""

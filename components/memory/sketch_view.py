@@ -44,6 +44,11 @@ class SketchView:
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Decay all buckets to the newest instant and add n outcomes."""
         signals = self.read(examples, prediction)
+        self.add(examples, prediction, reward)
+        return signals
+
+    def add(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+        """Write without asking what was known before."""
         p = sigmoid(prediction.logit)
         now = max(int(examples.at.max()), self._now)
         self._sums *= self._decay(np.array([now]))[0]
@@ -53,7 +58,6 @@ class SketchView:
         cells = self._buckets(prediction.hidden)
         for column in range(added.shape[1]):
             np.add.at(self._sums[:, column], cells, added[:, column, None])
-        return signals
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
         """Forget: in a new hidden space the buckets hold strangers (Zhu et al. 2023 reset them, too)."""
