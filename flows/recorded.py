@@ -1,5 +1,6 @@
 """A recorded log made ready to be played: its interactions, and the cutoffs of its turns."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pandas as pd
 
 from components.domain import DAY, SECOND, ContractBroken, Window, iso
 from components.ingest.interactions import LogTables, canonical, read_log
-from components.ingest.source import Source, read_source
+from components.ingest.source import SimulatedLog, Source, read_source
 from components.settings import read_settings
 from components.world.recorded_log import PERIODS, Log, Rules
+from components.world.simulated import SimulatedSettings, SimulatedWorld
 from flows.home import Home
 from flows.intake import digest_of, entity_frames
 from flows.known import context_arrays
@@ -67,11 +69,8 @@ def read_recorded(home: Home, description: Path, data: Path | None) -> Recorded:
         If there is none, it is unsound, or too short for generation 1 and a turn.
     """
     source = read_source(description)
-    path = data or (description.parent / source.path if source.path else None)
-    if path is None:
-        raise ContractBroken(f"source {source.name} ships no log; name yours with --data PATH")
-    frame = read_log(path)
-    tables = canonical(frame, source, str(path))
+    frame, digest = _simulated(source.simulated) if source.simulated and not data else _read(source, description, data)
+    tables = canonical(frame, source, source.name)
     lag = round(read_settings(home.settings).world.lag * SECOND)
     rules = Rules(PERIODS[source.world.period], source.world.slate_size, lag, source.outcome.kind)
     log = _interactions(tables)
@@ -79,7 +78,7 @@ def read_recorded(home: Home, description: Path, data: Path | None) -> Recorded:
     recorded = Recorded(
         source=source,
         description=description,
-        digest=digest_of(path),
+        digest=digest,
         tables=tables,
         entities=entity_frames(frame, source, description.parent),
         log=log,
@@ -89,7 +88,7 @@ def read_recorded(home: Home, description: Path, data: Path | None) -> Recorded:
     )
     if recorded.turns < 1:
         raise ContractBroken(
-            f"{path} ends {iso(int(log.at[-1]))}; generation 1 takes {source.pretrain} and a turn "
+            f"the log of {source.name} ends {iso(int(log.at[-1]))}; generation 1 takes {source.pretrain} and a turn "
             f"a {source.world.period} more: a longer log, or a shorter pretrain in the source description, is needed"
         )
     return recorded
@@ -98,6 +97,20 @@ def read_recorded(home: Home, description: Path, data: Path | None) -> Recorded:
 def window_after(recorded: Recorded, cutoff: int) -> Window:
     """The period that follows a cutoff."""
     return Window(cutoff, cutoff + recorded.rules.period)
+
+
+def _read(source: Source, description: Path, data: Path | None) -> "tuple[pd.DataFrame, str]":
+    path = data or (description.parent / source.path if source.path else None)
+    if path is None:
+        raise ContractBroken(f"source {source.name} ships no log; name yours with --data PATH")
+    return read_log(path), digest_of(path)
+
+
+def _simulated(asked: SimulatedLog) -> "tuple[pd.DataFrame, str]":
+    settings = SimulatedSettings(users=asked.users, items=asked.items, seed=asked.seed)
+    world = SimulatedWorld(settings)
+    frame = world.interactions(world.day(0, asked.days))
+    return frame, hashlib.sha256(f"{settings.model_dump_json()} {asked.days}".encode()).hexdigest()
 
 
 def _interactions(tables: LogTables) -> Log:

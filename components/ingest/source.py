@@ -93,6 +93,15 @@ class FieldColumn(Frozen):
         return Field(self.name, self.kind, self.of, width, self.shares)
 
 
+class SimulatedLog(Frozen):
+    """A log made by `components.world.simulated`: so many `days` of so many `users` and `items`."""
+
+    days: int
+    users: int
+    items: int
+    seed: int = 0
+
+
 class WorldColumns(Frozen):
     """How the recorded-log world makes requests: one per user and `period`, answered with `slate_size` items."""
 
@@ -106,6 +115,7 @@ class Source(Frozen):
     Attributes
     ----------
     path : the log that ships with the description, if any, relative to it.
+    simulated : the log is made by the simulated world instead of read.
     pretrain : length of the stretch generation 1 is trained on, such as ``8w`` or ``4d``.
     attribution : seconds after which an impression without outcome counts as reward 0; without it
         outcomes are explicit and a missing one stays unknown.
@@ -115,6 +125,7 @@ class Source(Frozen):
     title: str
     path: str | None = None
     licence: str | None = None
+    simulated: SimulatedLog | None = None
     pretrain: str = "8w"
     attribution: float | None = None
     columns: Columns
