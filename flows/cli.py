@@ -44,11 +44,16 @@ def replay(
     """Replay a recorded log through the loop, turn by turn."""
     begin, wanted = time.perf_counter(), _turns(turns)
     enter(home)
+    import prefect  # noqa: F401 - on its own first: what it takes is orchestration, what the stages' libraries take is not
+
+    loading = time.perf_counter()
     from flows.replay import in_foreground
+    from flows.replay_record import Start
     from flows.replay_table import show, watched
 
+    start = Start(begin, time.perf_counter() - loading)
     with watched(quiet=as_json):
-        record = in_foreground(home, source, wanted, data, begin)
+        record = in_foreground(home, source, wanted, data, start)
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
     else:

@@ -5,13 +5,13 @@ recorded-log world plays one period of requests against the champion, and what i
 ingested like any decision log.
 """
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.utilities.annotations import quote
 
 from components.domain import SECOND, ContractBroken
 from components.pages.page import write_page
@@ -24,7 +24,7 @@ from flows.intake import find_source, ingest_tables, settle_source
 from flows.learning import last_served
 from flows.recorded import Recorded, read_recorded, window_after
 from flows.replay_page import replay_page
-from flows.replay_record import ReplayRecord, summarise, timed
+from flows.replay_record import ReplayRecord, Start, summarise, timed
 from flows.stages import patient
 from flows.turn import finished
 from warehouse.append import append_log
@@ -45,21 +45,21 @@ def replay(
         for turn in range(wanted + 1):
             progress.begin(f"turn {turn} of {wanted}")
             if not finished(state, recorded.cutoff(turn)):
-                ingest(state, recorded, turn)
+                ingest(quote(state), quote(recorded), turn)
             daily_loop(str(state.root), datetime.fromtimestamp(recorded.cutoff(turn) // SECOND, UTC))
-            play_period(state, recorded, turn)
+            play_period(quote(state), quote(recorded), turn)
         return summarise(state, recorded, wanted)
 
 
-def in_foreground(home: Path, source: str, turns: int | None, data: Path | None, begin: float) -> ReplayRecord:
-    """A replay from the command line, timed since `begin` (`time.perf_counter`), with its page written.
+def in_foreground(home: Path, source: str, turns: int | None, data: Path | None, start: Start) -> ReplayRecord:
+    """A replay from the command line, timed since its `start`, with its page written.
 
     Somebody watches: no zombie detection is needed, and its heartbeat costs a second per flow run.
     """
     state = enter(home)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         record = replay(str(state.root), source, turns, str(data) if data else None)
-    record = timed(record, state.root / "replay" / "seconds.json", time.perf_counter() - begin)
+    record = timed(record, state.root / "replay" / "seconds.json", start)
     write_page(Path(record.report), replay_page(record))
     return record
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -114,18 +116,30 @@ def mean_arms(arms: list[Arms]) -> Arms:
     return Arms(**{name: sum(xs) / len(xs) if xs else None for name, xs in columns.items()})
 
 
-def timed(record: ReplayRecord, path: Path, seconds: float) -> ReplayRecord:
-    """The record with its times: `seconds` is the wall time of this run, added to that of the runs it resumed.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When a run began (`time.perf_counter`), and the seconds its stages' libraries took to load."""
 
-    A run that only read back what was done adds nothing.
+    at: float
+    load: float
+
+
+def timed(record: ReplayRecord, path: Path, start: Start) -> ReplayRecord:
+    """The record with its times; orchestration is what is spent neither in stages nor on loading their libraries.
+
+    The wall time of this run is added to that of the runs it resumed; a run that only read back what was done adds
+    nothing.
     """
+    before = json.loads(path.read_text()) if path.exists() else {"wall": 0.0, "load": 0.0, "stages": 0.0}
     spent = sum(record.stage_seconds.values())
-    before = json.loads(path.read_text()) if path.exists() else {"wall": 0.0, "stages": 0.0}
     if spent > before["stages"]:
-        before = {"wall": before["wall"] + seconds, "stages": spent}
+        wall, load = before["wall"] + time.perf_counter() - start.at, before["load"] + start.load
+        before = {"wall": wall, "load": load, "stages": spent}
         write_durably(path, json.dumps(before).encode())
-    share = max(0.0, 1 - before["stages"] / before["wall"])
-    return record.model_copy(update={"seconds": round(before["wall"], 2), "orchestration_share": round(share, 4)})
+    share = max(0.0, 1 - (before["stages"] + before["load"]) / before["wall"])
+    stages = {"load": round(before["load"], 2), **record.stage_seconds}
+    times = {"seconds": round(before["wall"], 2), "orchestration_share": round(share, 4), "stage_seconds": stages}
+    return record.model_copy(update=times)
 
 
 def _stage_seconds(home: Home, recorded: Recorded, turns: int) -> dict[str, float]:

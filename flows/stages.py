@@ -12,6 +12,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
+from prefect.utilities.annotations import quote
 
 from components.domain import Transient
 from flows import artifacts, checking, drifting, intake, judging, learning, recording, release
@@ -24,8 +25,11 @@ Result = TypeVar("Result")
 
 def stage(
     name: str, fn: Callable[..., Result], announce: Callable[[Turn, Result], None] | None = None
-) -> Task[..., Result]:
-    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI."""
+) -> Callable[..., Result]:
+    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI.
+
+    Inputs are quoted: Prefect would look through every array of a model for futures.
+    """
 
     def run(turn: Turn, *inputs: Any) -> Result:
         with turn.stopwatch.time(name):
@@ -35,7 +39,8 @@ def stage(
         log.info("stage=%s cutoff=%d seconds=%.3f", name, turn.window.cutoff, turn.stopwatch.seconds[name])
         return result
 
-    return patient(name, run)
+    made = patient(name, run)
+    return lambda turn, *inputs: made(quote(turn), *map(quote, inputs))
 
 
 def patient(name: str, fn: Callable[..., Result]) -> Task[..., Result]:

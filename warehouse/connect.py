@@ -76,6 +76,14 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
                 told = True
             time.sleep(0.2)
         else:
-            for statement in statements("00_schema/tables"):
-                connection.execute(statement)
+            _lay_out(connection)
             return connection
+
+
+def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
+    """The tables of a new file, all or none."""
+    if connection.execute("select count(*) from duckdb_tables()").fetchone() != (0,):
+        return
+    with transaction(connection):
+        for statement in statements("00_schema/tables"):
+            connection.execute(statement)
