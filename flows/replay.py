@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.utilities.annotations import quote
 
 from components.domain import SECOND, ContractBroken
 from components.pages.page import write_page
@@ -45,9 +44,9 @@ def replay(
         for turn in range(wanted + 1):
             progress.begin(f"turn {turn} of {wanted}")
             if not finished(state, recorded.cutoff(turn)):
-                ingest(quote(state), quote(recorded), turn)
+                ingest(state, recorded, turn)
             daily_loop(str(state.root), datetime.fromtimestamp(recorded.cutoff(turn) // SECOND, UTC))
-            play_period(quote(state), quote(recorded), turn)
+            play_period(state, recorded, turn)
         return summarise(state, recorded, wanted)
 
 

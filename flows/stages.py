@@ -26,10 +26,7 @@ Result = TypeVar("Result")
 def stage(
     name: str, fn: Callable[..., Result], announce: Callable[[Turn, Result], None] | None = None
 ) -> Callable[..., Result]:
-    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI.
-
-    Inputs are quoted: Prefect would look through every array of a model for futures.
-    """
+    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI."""
 
     def run(turn: Turn, *inputs: Any) -> Result:
         with turn.stopwatch.time(name):
@@ -39,12 +36,14 @@ def stage(
         log.info("stage=%s cutoff=%d seconds=%.3f", name, turn.window.cutoff, turn.stopwatch.seconds[name])
         return result
 
-    made = patient(name, run)
-    return lambda turn, *inputs: made(quote(turn), *map(quote, inputs))
+    return patient(name, run)
 
 
-def patient(name: str, fn: Callable[..., Result]) -> Task[..., Result]:
-    """A task that waits and tries again when the world is busy, and only then."""
+def patient(name: str, fn: Callable[..., Result]) -> Callable[..., Result]:
+    """A task that waits and tries again when the world is busy, and only then.
+
+    Inputs are quoted: Prefect would look through every array of a model for futures.
+    """
     make = task(
         name=name,
         retries=3,
@@ -53,7 +52,8 @@ def patient(name: str, fn: Callable[..., Result]) -> Task[..., Result]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    return make(fn)
+    made = make(fn)
+    return lambda *inputs: made(*map(quote, inputs))
 
 
 def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
