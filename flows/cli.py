@@ -15,6 +15,7 @@ import typer
 
 from components.domain import ContractBroken
 from components.publish.pointer import read_pointer
+from flows.bad_news import INTERRUPTED, explain
 from flows.home import enter
 
 app = typer.Typer(
@@ -188,9 +189,9 @@ def main() -> None:
     """Run a command; bad news is one line on stderr and an exit code that means something."""
     try:
         code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into a bare code
+            raise KeyboardInterrupt
     except (Exception, KeyboardInterrupt) as error:  # every way a run can end has its line and its code
-        from flows.bad_news import explain
-
         news = explain(error)
         typer.echo(news.line, err=True)
         code = news.code

@@ -1,6 +1,7 @@
 """The command line: bad input is one line, a non-zero exit, no traceback, and nothing is lost."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,20 @@ def test_a_second_run_while_one_is_going_is_told_so(tmp_path: Path, tiny: TinySo
         assert "another run is using" in done.stderr
     finally:
         holder.communicate("")
+
+
+def test_ctrl_c_is_one_line_and_a_code_of_its_own(tmp_path: Path) -> None:
+    words = ["replay", "--turns", "1", "--home", str(tmp_path / "home")]
+    going = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert going.stderr is not None
+        assert going.stderr.readline() == "turn 0 of 1\n"
+        going.send_signal(signal.SIGINT)
+        _, said = going.communicate(timeout=120)
+    finally:
+        going.kill()
+    assert going.returncode == INTERRUPTED
+    assert said.strip() == explain(KeyboardInterrupt()).line
 
 
 def test_a_full_disk_is_said_in_one_line_and_the_next_run_goes_on(tmp_path: Path, tiny: TinySource) -> None:
