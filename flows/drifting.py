@@ -67,7 +67,10 @@ def _state(turn: Turn) -> DriftState:
 
 def _write(turn: Turn, report: DriftReport, decision: DriftDecision) -> None:
     folder = turn.home.turn(turn.window.cutoff)
-    write_page(folder / "drift.html", drift_page(report, decision))
+    write_page(
+        folder / "drift.html",
+        drift_page(report, decision, subtitle=f"{turn.window}, champion generation {turn.champion}"),
+    )
     write_page(folder / "drift-evidently.html", report.html)
     write_page(folder / "drift.json", report.to_json())
     with warehouse(turn.home.warehouse) as connection:

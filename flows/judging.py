@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from components.domain import Doubles, Prediction, Refused, Verdict
+from components.domain import Doubles, Prediction, Refused, Verdict, iso
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.page import evaluation_page
@@ -69,7 +69,7 @@ def _as_served(served: Served, held: HeldOut) -> Doubles:
 def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -> None:
     """The page, the figures, and what the challenger would have shown: the world compares it with the truth."""
     folder = turn.home.turn(turn.window.cutoff)
-    title = f"Evaluation at {turn.window}"
+    title = f"Evaluation, {iso(turn.window.start)[:10]} to {iso(turn.window.cutoff)[:10]}"
     write_page(folder / "evaluation.html", evaluation_page(evaluation, title))
     write_page(folder / "evaluation.json", evaluation.to_json())
     first = held.log.position[held.log.row_of_entry] == 0
