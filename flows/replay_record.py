@@ -13,13 +13,13 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from sklearn.metrics import log_loss, roc_auc_score
 
-from components.domain import Doubles, Verdict, Window
+from components.domain import Doubles, Window
 from components.publish.pointer import write_durably
 from components.world.recorded_log import make_requests, oracle_value, random_value, true_value
 from flows import played
 from flows.home import Home
 from flows.recorded import Recorded
-from flows.turn import TurnRecord, finished
+from flows.turn import TurnRecord, ValueRecord, finished
 
 
 class Frozen(BaseModel):
@@ -36,12 +36,9 @@ class Arms(Frozen):
     champion_with_memory: float | None
 
 
-class Value(Frozen):
+class Value(ValueRecord):
     """Policy value on the held-out requests: estimated with its interval, and what the world knows."""
 
-    estimate: float | None = None
-    lower: float | None = None
-    upper: float | None = None
     true: float | None = None
     random: float | None = None
     oracle: float | None = None
@@ -54,27 +51,12 @@ class Value(Frozen):
         return self.lower <= self.true <= self.upper
 
 
-class ReplayTurn(Frozen):
+class ReplayTurn(TurnRecord):
     """One line of the replay: a turn, and the period after it."""
 
-    cutoff: str
-    generation: int
-    parent: int | None
-    champion: int
-    requests: int
-    impressions: int
-    accepted: int
-    quarantined: int
-    drift_action: str
-    ids_grown: int
-    ids_expired: int
     auc: Arms
     log_loss: Arms
     value: Value
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    digest: str
-    seconds: dict[str, float]
 
 
 class ReplayRecord(Frozen):
