@@ -12,7 +12,7 @@ from components.ingest.interactions import LogTables, canonical, read_log
 from components.ingest.source import SimulatedLog, Source, read_source
 from components.settings import read_settings
 from components.world.recorded_log import PERIODS, Log, Rules
-from components.world.simulated import SimulatedSettings, SimulatedWorld
+from components.world.simulated import SimulatedWorld, described
 from flows.home import Home
 from flows.intake import digest_of, entity_frames
 from flows.known import context_arrays
@@ -107,7 +107,7 @@ def _read(source: Source, description: Path, data: Path | None) -> "tuple[pd.Dat
 
 
 def _simulated(asked: SimulatedLog) -> "tuple[pd.DataFrame, str]":
-    settings = SimulatedSettings(users=asked.users, items=asked.items, seed=asked.seed)
+    settings = described(asked.laws)
     world = SimulatedWorld(settings)
     frame = world.interactions(world.day(0, asked.days))
     return frame, hashlib.sha256(f"{settings.model_dump_json()} {asked.days}".encode()).hexdigest()

@@ -94,12 +94,10 @@ class FieldColumn(Frozen):
 
 
 class SimulatedLog(Frozen):
-    """A log made by `components.world.simulated`: so many `days` of so many `users` and `items`."""
+    """A log made by `components.world.simulated`: so many `days`, and the `laws` that are not its defaults."""
 
     days: int
-    users: int
-    items: int
-    seed: int = 0
+    laws: dict[str, float] = {}
 
 
 class WorldColumns(Frozen):

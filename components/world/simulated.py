@@ -11,9 +11,9 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.domain import DAY, HOUR, Doubles, Ints, Window
+from components.domain import DAY, HOUR, ContractBroken, Doubles, Ints, Window
 
 
 class SimulatedSettings(BaseModel):
@@ -37,6 +37,10 @@ class SimulatedSettings(BaseModel):
     """Standard deviation of an item's log odds between users."""
     turn_days: float = Field(60.0, gt=0)
     """Days in which a typical taste turns by one radian."""
+    appeal: float = Field(0.0, ge=0)
+    """Standard deviation of an item's log odds that all users share."""
+    appeal_turn_days: float = Field(20.0, gt=0)
+    """Days in which a typical appeal turns by one radian: what is in fashion passes sooner than tastes."""
     item_life_days: float = Field(60.0, gt=0)
     """Mean life of an item; half of all items are there on day 0, the others arrive over `span_days`."""
     span_days: float = Field(90.0, gt=0)
@@ -97,6 +101,9 @@ class SimulatedWorld:
         self._item_gone = self._item_born + life
         self._item_gone[: s.eligible] = np.inf
         self._item_born[: s.eligible] = 0.0
+        fashion = np.random.default_rng([s.seed, 1 << 33])
+        self._appeal = fashion.normal(size=(2, s.items)) * s.appeal
+        self._appeal_turn = fashion.normal(size=s.items) / s.appeal_turn_days
 
     def requests(self, window: Window) -> Requests:
         """The requests of a window; the same whatever windows it is cut into."""
@@ -112,7 +119,7 @@ class SimulatedWorld:
         return Window(start, start + days * DAY)
 
     def probability(self, user: Ints, item: Ints, at: Ints) -> Doubles:
-        """(r, k) chance of reward at position 0, ``sigmoid(logit(rate) + <taste(user, at), item>)``.
+        """(r, k) chance of reward at position 0, ``sigmoid(logit(rate) + appeal(item, at) + <taste(user, at), item>)``.
 
         Shapes: user (r,), item (r, k), at (r,).
         """
@@ -120,8 +127,15 @@ class SimulatedWorld:
         angle = self._turn[user] * days[:, None]
         taste = self._user[0, user] * np.cos(angle) + self._user[1, user] * np.sin(angle)
         base = np.log(self.settings.rate / (1 - self.settings.rate))
-        logits = base + np.einsum("rd,rkd->rk", taste, self._item[item])
+        logits = base + self._appeal_at(item, days) + np.einsum("rd,rkd->rk", taste, self._item[item])
         return 1 / (1 + np.exp(-logits))
+
+    def aisle(self, item: Ints) -> np.ndarray:
+        """Text per item: the direction of taste it lies in most, as a catalogue knows of an item nobody bought."""
+        vectors = self._item[item]
+        axis = np.abs(vectors).argmax(axis=-1)
+        side = np.take_along_axis(vectors, axis[..., None], axis=-1)[..., 0] > 0
+        return np.char.add(np.char.add("a", axis.astype(str)), np.where(side, "+", "-"))
 
     def examined(self, position: int) -> float:
         """Chance that a position is looked at, relative to position 0."""
@@ -159,7 +173,7 @@ class SimulatedWorld:
     def interactions(self, window: Window) -> pd.DataFrame:
         """What every eligible item would have earned at position 0, as a log of interactions.
 
-        One row per request and eligible item: user_id, item_id, timestamp (microseconds, UTC),
+        One row per request and eligible item: user_id, item_id, aisle, timestamp (microseconds, UTC),
         reward; the recorded-log world plays it like people's own ratings. The timestamp is when
         the outcome is known, up to the end of the user's day.
         """
@@ -171,11 +185,16 @@ class SimulatedWorld:
             {
                 "user_id": [f"u{u}" for u in np.repeat(r.user, k)],
                 "item_id": [f"i{i}" for i in r.item.ravel()],
+                "aisle": self.aisle(r.item.ravel()),
                 "timestamp": known.ravel(),
                 "reward": (r.luck < r.probability).astype(float).ravel(),
             }
         )
         return frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
+
+    def _appeal_at(self, item: Ints, days: Doubles) -> Doubles:
+        angle = self._appeal_turn[item] * days[:, None]
+        return self._appeal[0, item] * np.cos(angle) + self._appeal[1, item] * np.sin(angle)
 
     def _day(self, instant: int) -> int:
         return int((instant - self.settings.start) // DAY)
@@ -191,6 +210,22 @@ class SimulatedWorld:
         shape = item.shape
         delay = np.minimum(rng.exponential(s.delay_hours, shape) * HOUR, 30 * DAY).astype(np.int64)
         return Requests(user, at, item, self.probability(user, item, at), rng.random(shape), delay)
+
+
+def described(laws: dict[str, float]) -> SimulatedSettings:
+    """Settings that differ from the defaults by `laws`, as a source's description names them.
+
+    Raises
+    ------
+    ContractBroken
+        For a law there is not, or a value it does not allow; one line.
+    """
+    try:
+        return SimulatedSettings.model_validate(laws)
+    except ValidationError as error:
+        first = error.errors()[0]
+        law = ".".join(str(part) for part in first["loc"])
+        raise ContractBroken(f"[simulated.laws], {law}: {first['msg']}; received {first['input']!r}") from None
 
 
 def _born(rng: np.random.Generator, count: int, span: float) -> Doubles:

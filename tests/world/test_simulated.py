@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from components.domain import DAY, HOUR, Window
-from components.world.simulated import SimulatedSettings, SimulatedWorld
+from components.domain import DAY, HOUR, ContractBroken, Window
+from components.world.simulated import SimulatedSettings, SimulatedWorld, described
 
 SMALL = SimulatedSettings(seed=3, users=50, items=40, requests_per_day=60, eligible=4)
 
@@ -44,6 +44,31 @@ def test_tastes_turn_with_time(world):
     chance = [world.probability(user, item, np.array([SMALL.start + d * DAY]))[0, 0] for d in (0, 1, 120)]
     assert abs(chance[1] - chance[0]) < 0.05
     assert chance[2] != pytest.approx(chance[0])
+
+
+def test_an_item_s_appeal_passes_and_without_one_the_world_is_as_before():
+    world = SimulatedWorld(SMALL.model_copy(update={"appeal": 1.0, "appeal_turn_days": 5.0, "sharpness": 0.0}))
+    users, items = np.arange(50), np.tile(np.arange(40), (50, 1))
+    first, second, later = (world.probability(users, items, np.full(50, SMALL.start + d * DAY)) for d in (0, 1, 10))
+    assert (first == first[0]).all(), "without sharpness all users are alike"
+    assert np.corrcoef(first[0], second[0])[0, 1] > 0.9 > 0.7 > np.corrcoef(first[0], later[0])[0, 1]
+    plain = SimulatedWorld(SMALL).requests(world.day(0))
+    np.testing.assert_array_equal(plain.item, world.requests(world.day(0)).item)
+
+
+def test_an_aisle_tells_in_which_direction_of_taste_an_item_lies():
+    world = SimulatedWorld(SMALL.model_copy(update={"tastes": 2, "sharpness": 3.0, "items": 200}))
+    items = np.arange(200)
+    assert set(world.aisle(items)) == {"a0+", "a0-", "a1+", "a1-"}
+    chance = world.probability(np.arange(50), np.tile(items, (50, 1)), np.full(50, SMALL.start))
+    like = {a: chance[:, world.aisle(items) == a].mean(axis=1) for a in ("a0+", "a0-")}
+    assert np.corrcoef(like["a0+"], like["a0-"])[0, 1] < -0.5
+
+
+def test_a_law_that_is_none_is_named():
+    with pytest.raises(ContractBroken, match=r"\[simulated.laws\], gravity: .* received 9.81"):
+        described({"gravity": 9.81})
+    assert described({"users": 7.0}).users == 7
 
 
 def test_the_value_of_a_policy_is_the_mean_of_what_it_would_earn():
