@@ -1,24 +1,20 @@
-"""Keys to rows: an open-addressing table in numpy that grows and never shrinks in place.
+"""Keys to rows: an open-addressing table that grows and never shrinks in place.
 
-One table serves all columns of a view family, because keys are salted by field. Lookup
-is linear probing, vectorised over the batch: every round compares all unresolved keys
-with their current slot. At a low load the expected number of rounds of a
-batch of n is O(log n), and almost all keys are resolved in the first.
+One table serves all columns of a view family, because keys are salted by field. Lookup is linear probing,
+one key after the other: the looks at different keys do not wait for each other, so that the
+processor has many misses of its cache under way at once. A slot holds its key beside its row: one miss, not two.
 """
 
 import numpy as np
 
-from components.domain import MISSING_KEY, Bools, Ints, Keys
+from components.domain import MISSING_KEY, Ints, Keys
+from components.memory.compiled import compiled
 
-MAX_LOAD = 0.25
-"""Share of slots in use above which the table doubles. Every further probe of a batch costs a round of array
-operations, whoever needs it, so the table is kept emptier than a scalar one would be."""
+MAX_LOAD = 0.5
+"""Share of slots in use above which the table doubles: 1.5 looks at a key found, 2.5 at one absent (Knuth 1973)."""
 
-
-def _slots(keys: Keys, slots: int) -> Keys:
-    """First slot of each key: the top bits of a Fibonacci hash, on which every bit of the key has a say."""
-    with np.errstate(over="ignore"):
-        return (keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(65 - slots.bit_length())
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 over the golden ratio: the top bits of its product with a key depend on every bit of the key."""
 
 
 class KeyTable:
@@ -32,8 +28,8 @@ class KeyTable:
     """
 
     def __init__(self, slots: int = 1024) -> None:
-        self._keys: Keys = np.zeros(slots, np.uint64)
-        self._rows: Ints = np.full(slots, -1, np.int64)
+        """`slots` to begin with, a power of two."""
+        self._slots: Keys = np.zeros((slots, 2), np.uint64)
         self._size = 0
 
     def __len__(self) -> int:
@@ -42,76 +38,94 @@ class KeyTable:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._keys.nbytes + self._rows.nbytes
+        return self._slots.nbytes
 
     def find(self, keys: Keys) -> Ints:
         """(m,) row of each key, -1 for a key that is absent or missing. Never grows the table."""
-        mask = np.uint64(len(self._keys) - 1)
-        slots = _slots(keys, len(self._keys))
-        held = self._keys[slots]
-        rows = self._rows[slots]
-        open_ = np.flatnonzero((held != keys) & (held != MISSING_KEY))
-        while len(open_):
-            slots[open_] = (slots[open_] + np.uint64(1)) & mask
-            held = self._keys[slots[open_]]
-            rows[open_] = self._rows[slots[open_]]
-            open_ = open_[(held != keys[open_]) & (held != MISSING_KEY)]
-        rows[keys == MISSING_KEY] = -1
+        rows = np.empty(len(keys), np.int64)
+        _find(np.ascontiguousarray(keys), self._slots, self._shift, rows)
         return rows
 
     def insert(self, keys: Keys) -> Ints:
         """(m,) row of each key; absent keys get the next rows, in order of first appearance."""
         rows = self.find(keys)
-        absent = (rows < 0) & (keys != MISSING_KEY)
-        if absent.any():
-            distinct, first, which = np.unique(keys[absent], return_index=True, return_inverse=True)
-            order = np.argsort(first)
-            rank = np.empty_like(order)
-            rank[order] = np.arange(len(order))
-            rows[absent] = self._size + rank[which]
-            self._add(distinct[order])
+        absent = np.flatnonzero(rows < 0)
+        new, done = keys[absent], 0
+        placed = np.empty(len(new), np.int64)
+        while done < len(new):
+            done, self._size = _insert(new, self._slots, self._shift, placed, done, self._size)
+            if done < len(new):
+                self._double()
+        rows[absent] = placed
         return rows
+
+    @property
+    def _shift(self) -> np.uint64:
+        """A key's first slot is the top bits of its hash, as many as number the slots."""
+        return np.uint64(65 - len(self._slots).bit_length())
 
     def keys(self) -> Keys:
         """(len,) keys in row order."""
-        used = self._rows >= 0
+        used = self._slots[self._slots[:, 0] != MISSING_KEY]
         out = np.zeros(self._size, np.uint64)
-        out[self._rows[used]] = self._keys[used]
+        out[used[:, 1].astype(np.int64)] = used[:, 0]
         return out
 
     @classmethod
     def of(cls, keys: Keys) -> "KeyTable":
         """A table that holds distinct `keys` at rows 0, 1, ..."""
         table = cls()
-        table._add(keys)
+        while len(keys) > MAX_LOAD * len(table._slots):
+            table = cls(2 * len(table._slots))
+        table.insert(keys)
         return table
 
     def copy(self) -> "KeyTable":
         """An independent table with the same content."""
         twin = KeyTable(2)
-        twin._keys, twin._rows, twin._size = self._keys.copy(), self._rows.copy(), self._size
+        twin._slots, twin._size = self._slots.copy(), self._size
         return twin
 
-    def _add(self, new: Keys) -> None:
-        """Append distinct, absent, present-valued keys."""
-        slots = len(self._keys)
-        while self._size + len(new) > MAX_LOAD * slots:
-            slots *= 2
-        if slots > len(self._keys):
-            held = self.keys()
-            self._keys, self._rows = np.zeros(slots, np.uint64), np.full(slots, -1, np.int64)
-            self._place(held, np.arange(len(held)))
-        self._place(new, np.arange(self._size, self._size + len(new)))
-        self._size += len(new)
+    def _double(self) -> None:
+        held, self._slots = self._slots, np.zeros((2 * len(self._slots), 2), np.uint64)
+        _move(held, self._slots, self._shift)
 
-    def _place(self, keys: Keys, rows: Ints) -> None:
-        mask = np.uint64(len(self._keys) - 1)
-        slots = _slots(keys, len(self._keys))
-        while len(keys):
-            free: Bools = self._keys[slots] == MISSING_KEY
-            # Keys that want the same free slot write in turn and the last one keeps it.
-            self._keys[slots[free]] = keys[free]
-            won = free & (self._keys[slots] == keys)
-            self._rows[slots[won]] = rows[won]
-            keys, rows = keys[~won], rows[~won]
-            slots = (slots[~won] + np.uint64(1)) & mask
+
+@compiled
+def _find(keys: Keys, slots: Keys, shift: np.uint64, rows: Ints) -> None:
+    last = np.uint64(len(slots) - 1)
+    for i in range(len(keys)):
+        key = keys[i]
+        slot = (key * GOLDEN) >> shift
+        while slots[slot, 0] != key and slots[slot, 0] != MISSING_KEY:
+            slot = (slot + np.uint64(1)) & last
+        rows[i] = -1 if slots[slot, 0] == MISSING_KEY else np.int64(slots[slot, 1])
+
+
+@compiled
+def _insert(keys: Keys, slots: Keys, shift: np.uint64, rows: Ints, done: int, size: int) -> tuple[int, int]:
+    """Go on from key number `done`, until all are through or no slot may be taken; how far, and the new size."""
+    last = np.uint64(len(slots) - 1)
+    for i in range(done, len(keys)):
+        key = keys[i]
+        slot = (key * GOLDEN) >> shift
+        while slots[slot, 0] != key and slots[slot, 0] != MISSING_KEY:
+            slot = (slot + np.uint64(1)) & last
+        if key != MISSING_KEY and slots[slot, 0] == MISSING_KEY:
+            if size >= MAX_LOAD * len(slots):
+                return i, size
+            slots[slot, 0], slots[slot, 1] = key, np.uint64(size)
+            size += 1
+        rows[i] = -1 if slots[slot, 0] == MISSING_KEY else np.int64(slots[slot, 1])
+    return len(keys), size
+
+
+@compiled
+def _move(held: Keys, slots: Keys, shift: np.uint64) -> None:
+    last = np.uint64(len(slots) - 1)
+    for i in range(len(held)):
+        if held[i, 0] != MISSING_KEY:
+            slot = (held[i, 0] * GOLDEN) >> shift
+            while slots[slot, 0] != MISSING_KEY:
+                slot = (slot + np.uint64(1)) & last
+            slots[slot, 0], slots[slot, 1] = held[i, 0], held[i, 1]

@@ -65,9 +65,10 @@ def sigmoid(logit: npt.NDArray) -> Doubles:
     return 0.5 * (1 + np.tanh(half))
 
 
-def grown(rows: npt.NDArray, size: int, fill: float | np.int64) -> npt.NDArray:
+def grown(rows: npt.NDArray, size: int, fill: float | npt.NDArray) -> npt.NDArray:
     """`rows` with room for at least `size`, at least doubled when it must grow; new rows hold `fill`."""
     if size <= len(rows):
         return rows
-    more = max(size, 2 * len(rows)) - len(rows)
-    return np.concatenate([rows, np.full((more, *rows.shape[1:]), fill, rows.dtype)])
+    out = np.empty((max(size, 2 * len(rows)), *rows.shape[1:]), rows.dtype)
+    out[: len(rows)], out[len(rows) :] = rows, fill
+    return out

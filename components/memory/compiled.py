@@ -1,0 +1,35 @@
+"""Loops over rows, compiled: the memory's inner work, where every array operation would be another trip to memory.
+
+A million ids do not fit into a cache, and a step of 512 outcomes touches some ten thousand rows at random. In
+numpy each of its sixty passes fetches them again; a loop fetches a row once, does all of its work, and puts it
+back. Compiled by Numba (Lam, Pitrou & Seibert 2015, LLVM-HPC) on the first call, never at import, and kept on
+disk: in ``NUMBA_CACHE_DIR``, else beside the module, else in the user's cache folder; where none of them may be
+written, every process compiles anew (some seconds). No fast-math and one thread: equal input gives equal bytes.
+The interpreter's lock is held, so that to other threads a loop is one indivisible step.
+"""
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(loop: Callable[P, R]) -> Callable[P, R]:
+    """`loop`, compiled when it is first called; it may use scalars, arrays and `numpy` functions of them."""
+
+    @cache
+    def machine_code() -> Callable[P, R]:
+        from numba import njit
+
+        try:
+            return njit(cache=True, error_model="numpy")(loop)
+        except RuntimeError:  # no folder in which to keep it
+            return njit(error_model="numpy")(loop)
+
+    @wraps(loop)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return machine_code()(*args, **kwargs)
+
+    return call
