@@ -215,17 +215,35 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Matured:
-    """Examples whose reward is known: n rows, `reward` (n,) float32 in [0, 1]."""
+    """Examples whose reward is known: n rows.
+
+    Attributes
+    ----------
+    reward : (n,) float32 in [0, 1].
+    grade : (n,) float32, how strong the outcome was, in any unit, such as a rating or seconds: it tells apart what
+        the reward does not. nan where unknown; None: the reward says all.
+    """
 
     examples: Examples
     reward: Floats
+    grade: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.reward)
 
     def take(self, index: Ints | Bools | slice) -> "Matured":
         """The rows at `index`, in that order."""
-        return Matured(self.examples.take(index), self.reward[index])
+        return Matured(self.examples.take(index), self.reward[index], None if self.grade is None else self.grade[index])
+
+    def joined(self, other: "Matured") -> "Matured":
+        """The rows of both, these first."""
+        grade = None
+        if self.grade is not None or other.grade is not None:
+            grade = np.concatenate(
+                [np.full(len(m), np.nan, np.float32) if m.grade is None else m.grade for m in (self, other)]
+            )
+        examples = Examples.concat([self.examples, other.examples])
+        return Matured(examples, np.concatenate([self.reward, other.reward]), grade)
 
 
 @dataclass(frozen=True, slots=True)

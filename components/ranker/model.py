@@ -1,7 +1,8 @@
 """A ranker: feature spec + vocabulary + growing embedding table + network.
 
 `predict` reads and never changes anything: an unknown key reads its alphabet's
-out-of-vocabulary row, `MISSING_KEY` reads zeros.
+out-of-vocabulary row, `MISSING_KEY` reads zeros. The network learns graded targets,
+and a calibration turns its raw logits into those of P(reward = 1).
 """
 
 from dataclasses import dataclass
@@ -16,13 +17,19 @@ from components.ranker.dcnv2 import DCNv2
 from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
 from components.ranker.fm import FM
+from components.ranker.grading import Grading
 from components.ranker.hashing import HashedVocabulary
 from components.ranker.network import Inputs, Network, Scores
+from components.ranker.online_logistic import OnlineLogistic
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable, initial_rows
 from components.ranker.vocabulary import Turnover, Vocabulary
 
 PREDICT_BATCH = 8192
+CALIBRATION_PRECISION = 10.0
+"""Prior precision around the identity; a thousand outcomes outweigh it twentyfold."""
+CALIBRATION_DISCOUNT = 0.99
+"""Share of the evidence about the calibration kept per 1,000 outcomes."""
 _ARCHITECTURES = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}
 _FUNCTIONS = {"hashed": 1, "double_hashed": 2}
 AnyVocabulary: TypeAlias = Vocabulary | HashedVocabulary
@@ -76,6 +83,7 @@ class Model:
     ----------
     spec, settings, seed : what it was made of.
     vocabulary, table, network, numeric_fields, scaling : its parts.
+    grading : what it learns of an outcome; calibration : from its raw logit to that of the reward.
     """
 
     def __init__(
@@ -89,6 +97,8 @@ class Model:
             self.numeric_fields = NumericFields(len(spec.numeric), settings.embedding_size, settings.init_scale)
         self.dense = nn.ModuleDict({"network": self.network, "numeric": self.numeric_fields}).eval()
         self.scaling = Scaling(np.zeros(len(spec.numeric), np.float32), np.ones(len(spec.numeric), np.float32))
+        self.grading = Grading.plain()
+        self.calibration = OnlineLogistic(0, CALIBRATION_PRECISION, CALIBRATION_DISCOUNT)
         self._column_alphabet = spec.alphabet_of_column
         self._probes = _FUNCTIONS.get(settings.table, 1)
         self._widths = [field.width for field in spec.keyed]
@@ -107,7 +117,8 @@ class Model:
         """An independent copy."""
         twin = Model(self.spec, self.settings, self.seed, self.vocabulary.copy(), self.table.copy())
         twin.dense.load_state_dict(self.dense.state_dict())
-        twin.scaling = self.scaling
+        twin.scaling, twin.grading = self.scaling, self.grading
+        twin.calibration.load(self.calibration.state())
         return twin
 
     @property
@@ -150,7 +161,13 @@ class Model:
         return self.network(Inputs(fields, weights, vectors, present))
 
     def predict(self, examples: Examples) -> Prediction:
-        """Logits and hidden layers of n examples; no gradient, nothing changes."""
+        """Calibrated logits and hidden layers of n examples; no gradient, nothing changes."""
+        raw = self.predict_raw(examples)
+        calibrated = self.calibration.apply(raw.logit.astype(np.float64))
+        return Prediction(calibrated.astype(np.float32), raw.hidden)
+
+    def predict_raw(self, examples: Examples) -> Prediction:
+        """What the network itself says: its logits are those of the graded target."""
         logit = np.empty(len(examples), np.float32)
         hidden = np.empty((len(examples), self.hidden_size), np.float32)
         with torch.inference_mode():

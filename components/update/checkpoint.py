@@ -1,7 +1,7 @@
 """A generation's weights on disk: enough to serve, or enough to continue.
 
-    <folder>/model.json            what the model is: feature spec, settings, seed
-    <folder>/model.safetensors     table, network, scaling
+    <folder>/model.json            what the model is: feature spec, settings, seed, scores of outcomes
+    <folder>/model.safetensors     table, network, scaling, calibration
     <folder>/vocabulary.parquet    row -> key, alphabet, count, first, last
     <folder>/candidates.parquet    ids that wait for admission
     <folder>/optimizer.safetensors only in a checkpoint
@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
+from components.ranker.grading import Grading
 from components.ranker.model import AnyVocabulary, Model, Scaling, empty_vocabulary
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable
@@ -60,6 +61,7 @@ def save_model(model: Model, folder: Path) -> None:
         "spec": [asdict(field) for field in model.spec.fields],
         "settings": model.settings.model_dump(mode="json"),
         "seed": model.seed,
+        "grading": {name: values.tolist() for name, values in asdict(model.grading).items()},
     }
     write_whole(folder / "model.json", lambda path: path.write_text(json.dumps(about, indent=1)))
     write_whole(folder / "model.safetensors", lambda path: save_file(_weights(model), path))
@@ -94,7 +96,9 @@ def load_model(folder: Path) -> Model:
         vocabulary = empty_vocabulary(spec, settings)
         if isinstance(vocabulary, Vocabulary):
             vocabulary = Vocabulary.restore(len(spec.alphabets), by_row, candidates)
-        return _assemble(spec, settings, about["seed"], vocabulary, weights)
+        model = _assemble(spec, settings, about["seed"], vocabulary, weights)
+        model.grading = Grading(**{name: np.array(values, np.float64) for name, values in about["grading"].items()})
+        return model
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
         raise ContractBroken(f"no readable model in {folder}: {_one_line(error)}") from None
 
@@ -129,6 +133,7 @@ def _weights(model: Model) -> dict[str, torch.Tensor]:
         TABLE: model.table.weight.contiguous(),
         "scaling.mean": torch.from_numpy(model.scaling.mean.copy()),
         "scaling.scale": torch.from_numpy(model.scaling.scale.copy()),
+        **{f"calibration.{name}": torch.from_numpy(array) for name, array in model.calibration.state().items()},
     }
 
 
@@ -141,6 +146,7 @@ def _assemble(
     )
     model.table.weight.copy_(weights[TABLE])
     model.scaling = Scaling(weights["scaling.mean"].numpy(), weights["scaling.scale"].numpy())
+    model.calibration.load({name: weights[f"calibration.{name}"].numpy() for name in model.calibration.state()})
     model.dense.load_state_dict({name: weights[f"dense.{name}"] for name in model.dense.state_dict()})
     return model
 

@@ -21,12 +21,12 @@ from components.update.settings import UpdateSettings
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows (b, C), presence (b, C), standardised numbers (b, M), reward (b,), and the parent's probability (b,)."""
+    """Rows (b, C), presence (b, C), standardised numbers (b, M), target (b,), and the parent's raw probability (b,)."""
 
     rows: torch.Tensor
     present: torch.Tensor
     numeric: torch.Tensor
-    reward: torch.Tensor
+    target: torch.Tensor
     before: torch.Tensor | None
 
     @classmethod
@@ -36,14 +36,14 @@ class Batch:
             torch.from_numpy(model.rows(data.examples.keys)),
             torch.from_numpy(data.examples.keys != MISSING_KEY),
             torch.from_numpy(model.scaling.apply(data.examples.numeric)),
-            torch.from_numpy(np.ascontiguousarray(data.reward)),
+            torch.from_numpy(np.ascontiguousarray(model.grading.target(data))),
             None if before is None else torch.from_numpy(before),
         )
 
     def take(self, index: torch.Tensor) -> "Batch":
         """The examples at `index`."""
         before = None if self.before is None else self.before[index]
-        return Batch(self.rows[index], self.present[index], self.numeric[index], self.reward[index], before)
+        return Batch(self.rows[index], self.present[index], self.numeric[index], self.target[index], before)
 
 
 def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settings: UpdateSettings) -> None:
@@ -55,7 +55,7 @@ def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settin
     rates = Rates(
         settings.table_rate, settings.table_start, settings.table_keep, settings.table_decay, settings.dense_rate
     )
-    order = torch.from_numpy(rng.permutation(len(block.reward)))
+    order = torch.from_numpy(rng.permutation(len(block.target)))
     with _one_thread(), torch.random.fork_rng(devices=[]):  # dropout draws from torch's own dice
         torch.manual_seed(int(rng.integers(2**62)))
         checkpoint.model.dense.train()
@@ -80,7 +80,7 @@ def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> N
     vectors = block[:, :-2].contiguous().view(*batch.rows.shape, -1).requires_grad_()  # (b, C, D)
     first = block[:, -2].contiguous().view(batch.rows.shape).requires_grad_()  # (b, C)
     scores = model.score(vectors, first, batch.present, batch.numeric)
-    loss = loss_of(scores.logit, batch.reward, batch.before, alpha)
+    loss = loss_of(scores.logit, batch.target, batch.before, alpha)
     leaves = [vectors, first, *model.dense.parameters()]
     gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
     touched = Touched.of(batch.rows.view(-1))
@@ -133,21 +133,30 @@ class Touched:
         return embedding_bag(self.position, values, self.starts, mode="sum")
 
 
-def loss_of(logit: torch.Tensor, reward: torch.Tensor, before: torch.Tensor | None, alpha: float) -> torch.Tensor:
-    """Summed log loss, or with the parent's predictions the self-correction loss of ReLoop.
+def loss_of(logit: torch.Tensor, target: torch.Tensor, before: torch.Tensor | None, alpha: float) -> torch.Tensor:
+    """Summed log loss of n raw logits, or with the parent's predictions the self-correction loss of ReLoop.
 
     ``(1 - alpha) BCE + alpha (y max(0, p_last - p) + (1 - y) max(0, p - p_last))``
-    (Cai et al., ReLoop, SIGIR 2022, equation 5): the model pays where it errs more than its parent did.
+    (Cai et al., ReLoop, SIGIR 2022, equation 5): the model pays where it errs more than its parent did; y the target.
     """
-    entropy = binary_cross_entropy_with_logits(logit, reward, reduction="sum")
+    entropy = binary_cross_entropy_with_logits(logit, target, reduction="sum")
     if before is None or alpha == 0:
         return entropy
     now = torch.sigmoid(logit)
-    worse = reward * torch.relu(before - now) + (1 - reward) * torch.relu(now - before)
+    worse = target * torch.relu(before - now) + (1 - target) * torch.relu(now - before)
     return (1 - alpha) * entropy + alpha * worse.sum()
 
 
 def log_loss(model: Model, data: Matured) -> Floats:
-    """(n,) log loss of each example, in nats; no example changes anything."""
-    logit = model.predict(data.examples).logit.astype(np.float64)
-    return (np.logaddexp(0, logit) - data.reward * logit).astype(np.float32)
+    """(n,) log loss of the reward of each example, in nats; no example changes anything."""
+    return _cross_entropy(model.predict(data.examples).logit, data.reward)
+
+
+def training_loss(model: Model, data: Matured) -> Floats:
+    """(n,) cross-entropy of the graded target of each example, in nats: what training lowers."""
+    return _cross_entropy(model.predict_raw(data.examples).logit, model.grading.target(data))
+
+
+def _cross_entropy(logit: Floats, target: Floats) -> Floats:
+    logit = logit.astype(np.float64)
+    return (np.logaddexp(0, logit) - target * logit).astype(np.float32)

@@ -46,7 +46,10 @@ def save_replay(buffer: Matured, path: Path) -> None:
     names = [f"key{c}" for c in range(buffer.examples.keys.shape[1])]
     names += [f"numeric{c}" for c in range(buffer.examples.numeric.shape[1])]
     columns = [*buffer.examples.keys.T, *buffer.examples.numeric.T, buffer.examples.at, buffer.reward]
-    table = pa.table([pa.array(np.ascontiguousarray(c)) for c in columns], names=[*names, "at", "reward"])
+    names += ["at", "reward"]
+    if buffer.grade is not None:
+        names, columns = [*names, "grade"], [*columns, buffer.grade]
+    table = pa.table([pa.array(np.ascontiguousarray(c)) for c in columns], names=names)
     write_whole(path, partial(pq.write_table, table))
 
 
@@ -63,6 +66,7 @@ def load_replay(path: Path) -> Matured:
         keys = [table.column(n).to_numpy() for n in table.column_names if n.startswith("key")]
         numeric = [table.column(n).to_numpy() for n in table.column_names if n.startswith("numeric")]
         at, reward = table.column("at").to_numpy().copy(), table.column("reward").to_numpy().copy()
+        grade = table.column("grade").to_numpy().copy() if "grade" in table.column_names else None
     except (OSError, KeyError, pa.ArrowException) as error:
         raise ContractBroken(f"no readable replay buffer at {path}: {type(error).__name__}") from None
     n = len(at)
@@ -73,4 +77,5 @@ def load_replay(path: Path) -> Matured:
             at,
         ),
         reward,
+        grade,
     )

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.domain import DAY, ContractBroken, FeatureSpec, Keys, Matured, Refused
+from components.ranker.grading import Grading
 from components.ranker.model import Model, Scaling
 from components.ranker.settings import RankerSettings
 from components.ranker.vocabulary import Seen
 from components.update.checkpoint import Checkpoint
-from components.update.learn import Batch, learn, log_loss
+from components.update.learn import Batch, learn, log_loss, training_loss
 from components.update.settings import UpdateSettings
 
 
@@ -74,7 +75,7 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     data = data.take(np.argsort(data.examples.at, kind="stable"))
     checkpoint = Checkpoint.fresh(Model.fresh(spec, ranker, seed))
     model = checkpoint.model
-    model.scaling = Scaling.fit(data.examples.numeric)
+    model.scaling, model.grading = Scaling.fit(data.examples.numeric), Grading.fit(data)
     model.observe(data.examples)
     rows_before = model.vocabulary.rows
     turnover = model.turn_over(update.admission_count, -(2**62), 0)
@@ -82,6 +83,7 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     train, last = data.take(np.s_[:cut]), data.take(np.s_[cut:])
     before = mean_or_nan(log_loss(model, train)), mean_or_nan(log_loss(model, last))
     checkpoint, epochs = _until_converged(checkpoint, train, last, update, seed)
+    calibrate(checkpoint.model, last)
     after = mean_or_nan(log_loss(checkpoint.model, train)), mean_or_nan(log_loss(checkpoint.model, last))
     learn(checkpoint, Batch.of(checkpoint.model, last), np.random.default_rng([seed, 1]), update)
     return Update(
@@ -117,11 +119,17 @@ def _until_converged(
             checkpoint.model.table.block.copy_(fresh)
         learn(checkpoint, block, rng, update)
         epoch += 1
-        loss = mean_or_nan(log_loss(checkpoint.model, last))
+        loss = mean_or_nan(training_loss(checkpoint.model, last))
         since += 1
         if not len(last) or loss < best_loss:
             best, best_loss, since = checkpoint.copy(), loss, 0
     return best, epoch
+
+
+def calibrate(model: Model, unseen: Matured) -> None:
+    """Learn the calibration from outcomes the network has not learned from; a plain target needs none."""
+    if len(unseen) and not model.grading.is_plain:
+        model.calibration.learn(model.predict_raw(unseen.examples).logit.astype(np.float64), unseen.reward)
 
 
 def mean_or_nan(values: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Warm start: generation g + 1 from g, on new matured examples and a few replayed ones.
 
-Carried: weights, optimizer state, vocabulary with its candidates. The parent is not changed.
+Carried: weights, optimizer state, vocabulary with its candidates, and the calibration, which learns from what
+the parent predicted of the new rows. The parent is not changed.
 Grubhub (Dereventsov et al., RecSys 2021, arXiv 2107.07106): stateful instead of retraining.
 """
 
@@ -12,7 +13,7 @@ from components.domain import Doubles, Floats, Matured, Refused
 from components.update.checkpoint import Checkpoint
 from components.update.learn import Batch, learn, log_loss
 from components.update.settings import UpdateSettings
-from components.update.train import Ids, Update, mean_or_nan, ttl_start
+from components.update.train import Ids, Update, calibrate, mean_or_nan, ttl_start
 
 _FEWEST = 30
 
@@ -62,6 +63,7 @@ def warm_start(
     shuffled = rng.permutation(len(fresh))
     held = int(len(fresh) * settings.holdout_share)
     train, holdout = fresh.take(np.sort(shuffled[held:])), fresh.take(np.sort(shuffled[:held]))
+    calibrate(model, fresh)
     before = log_loss(model, train), log_loss(model, holdout)
     processed = _learn(child, parent, train, replay, settings, rng)
     learned, unseen = Change(before[0], log_loss(model, train)), Change(before[1], log_loss(model, holdout))
@@ -108,16 +110,11 @@ def _learn(
     settings: UpdateSettings,
     rng: np.random.Generator,
 ) -> int:
-    data = fresh if replay is None or not len(replay) else join(fresh, replay)
+    data = fresh if replay is None or not len(replay) else fresh.joined(replay)
     if not len(data):
         return 0
-    before = parent.model.predict(data.examples).probability if settings.reloop_alpha else None
+    before = parent.model.predict_raw(data.examples).probability if settings.reloop_alpha else None
     block = Batch.of(child.model, data, before)
     for _ in range(settings.epochs):
         learn(child, block, rng, settings)
     return settings.epochs * len(data)
-
-
-def join(a: Matured, b: Matured) -> Matured:
-    """The rows of both."""
-    return Matured(type(a.examples).concat([a.examples, b.examples]), np.concatenate([a.reward, b.reward]))
