@@ -32,7 +32,7 @@ import numpy as np
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.memory.beliefs import LAST, MEAN, VARIANCE, Beliefs
-from components.memory.entities import Entities, Touched
+from components.memory.entities import Entities
 from components.memory.key_table import KeyTable
 from components.memory.view import State, grown
 
@@ -56,17 +56,23 @@ class BeliefView:
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """(n, 1) by how much the believed logit differs from the model's."""
-        touched = self._touched(examples)
+        ids = self._entities.ids(examples)
+        seen = self._count[self._seen.find(ids.ravel()).reshape(ids.shape) + 1]
+        touched = self._entities.touched(examples, seen)
         rows = self._table.find(touched.keys.ravel()).reshape(touched.keys.shape)
         return self._signal(self._beliefs.at(touched, rows, examples.at), prediction)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Learn n outcomes as one step; the signals as they were before it."""
-        touched = self._touched(examples)
+        ids = self._entities.ids(examples)
+        seen = self._seen.insert(ids.ravel()).reshape(ids.shape) + 1
+        self._count = grown(self._count, len(self._seen) + 1, 0)
+        touched = self._entities.touched(examples, self._count[seen])
         rows = self._table.insert(touched.keys.ravel()).reshape(touched.keys.shape)
         self._beliefs.fit(len(self._table))
         sums = self._beliefs.learn(touched, rows, int(examples.at.max()), self._offsets(prediction), reward)
-        self._count_ids(examples)
+        np.add.at(self._count, seen, 1)
+        self._count[0] = 0
         return self._signal(sums, prediction)
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
@@ -105,21 +111,6 @@ class BeliefView:
         logit = prediction.logit.astype(np.float64)
         return logit if self._offset == "model" else np.zeros_like(logit)
 
-    def _touched(self, examples: Examples) -> Touched:
-        names = self._entities.experienced
-        if not names:
-            return self._entities.touched(examples, {})
-        ids = np.stack([self._entities.ids(examples, name) for name in names])
-        counts = self._count[self._seen.find(ids.ravel()) + 1].reshape(ids.shape)
-        return self._entities.touched(examples, dict(zip(names, counts, strict=True)))
-
     def _signal(self, sums: Doubles, prediction: Prediction) -> Doubles:
         mean = self._offsets(prediction) + sums[:, 0]
         return (mean / np.sqrt(1 + np.pi * sums[:, 1] / 8) - prediction.logit)[:, None]
-
-    def _count_ids(self, examples: Examples) -> None:
-        for name in self._entities.experienced:
-            rows = self._seen.insert(self._entities.ids(examples, name)) + 1
-            self._count = grown(self._count, len(self._seen) + 1, 0)
-            np.add.at(self._count, rows, 1)
-        self._count[0] = 0

@@ -9,7 +9,7 @@ The formulas stand in belief_view.py.
 import numpy as np
 
 from components.domain import Doubles, Floats, Ints
-from components.memory.compiled import compiled
+from components.memory.compiled import compiled, plain
 from components.memory.entities import Entities, Touched
 from components.memory.view import grown
 
@@ -40,7 +40,7 @@ class Beliefs:
     def at(self, touched: Touched, rows: Ints, at: Ints) -> Doubles:
         """(n, 2) mean and variance of ``sum_k x_k b_k`` at the examples' instants; what has no row reads its prior."""
         sums = np.zeros((len(rows), 2))
-        _believe(rows, touched.share, at, self._prior, self._half_life, self.values, sums)
+        _believe(rows, touched.share, plain(at), self._prior, self._half_life, self.values, sums)
         return sums
 
     def learn(self, touched: Touched, rows: Ints, now: int, offset: Doubles, reward: Floats) -> Doubles:

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import ParamSpec, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -33,3 +36,8 @@ def compiled(loop: Callable[P, R]) -> Callable[P, R]:
         return machine_code()(*args, **kwargs)
 
     return call
+
+
+def plain(array: npt.NDArray) -> npt.NDArray:
+    """`array` in rows and writable, if need be a copy: a loop is compiled for every layout it is shown."""
+    return np.require(array, requirements=["C", "W"])

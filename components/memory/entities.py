@@ -20,6 +20,7 @@ from components.domain import (
     Ints,
     Keys,
 )
+from components.memory.compiled import compiled, plain
 from components.memory.settings import Crossing, Entity, MemorySettings
 from components.ranker.features import CLOCK_FIELDS, cross_keys
 
@@ -48,18 +49,22 @@ class Entities:
         self.half_life: Doubles = np.array([k.half_life * DAY for k in kinds])[self.kind_of]
         named = {name for k in kinds for name in k.crossing if name.startswith("#")}
         self.experienced: tuple[str, ...] = tuple(sorted(name[1:] for name in named))
-        self._bucket_keys = {name: self._buckets(name) for name in self.experienced}
+        self._bucket_keys = np.stack([self._buckets(name) for name in self.experienced] or [np.zeros(65, np.uint64)])
+        self._bounds: Ints = np.cumsum([0, *widths])
+        self._parts, self._crossed = self._mixed(widths)
 
-    def touched(self, examples: Examples, experience: dict[str, Ints]) -> Touched:
-        """Keys and coefficients; `experience` has (n,) outcomes seen of the id of each experienced field."""
-        parts = [self._keys(k.crossing, examples, experience) for k in self.kinds]
-        present = [part != MISSING_KEY for part in parts]
-        share = [p / np.maximum(p.sum(1, keepdims=True), 1) if p.shape[1] > 1 else p.astype(float) for p in present]
-        return Touched(np.concatenate(parts, 1), np.concatenate(share, 1))
+    def touched(self, examples: Examples, experience: Ints) -> Touched:
+        """Keys and coefficients; `experience` (n, F): outcomes seen of the ids of the F fields of `experienced`."""
+        shape = (len(examples), len(self.kind_of))
+        keys, share = np.empty(shape, np.uint64), np.empty(shape)
+        _touch(
+            plain(examples.keys), experience, self._parts, self._crossed, self._bounds, self._bucket_keys, keys, share
+        )
+        return Touched(keys, share)
 
-    def ids(self, examples: Examples, field: str) -> Keys:
-        """(n,) key of a single-valued field."""
-        return examples.keys[:, self._columns[field].start]
+    def ids(self, examples: Examples) -> Keys:
+        """(n, F) keys of the fields of `experienced`."""
+        return examples.keys[:, [self._columns[name].start for name in self.experienced]]
 
     def _buckets(self, field: str) -> Keys:
         """(65,) key of each doubling of experience with a field's ids."""
@@ -70,17 +75,60 @@ class Entities:
         columns = self._columns
         return max([columns[n].stop - columns[n].start for n in crossing if not n.startswith("#")], default=1)
 
-    def _keys(self, crossing: Crossing, examples: Examples, experience: dict[str, Ints]) -> Keys:
-        columns = self._columns
-        parts = []
-        for name in crossing:
-            if name.startswith("#"):
-                parts.append(self._bucket_keys[name[1:]][np.frexp(experience[name[1:]] + 1.0)[1]][:, None])
-            else:
-                parts.append(examples.keys[:, columns[name]])
-        if not parts:
-            return np.full((len(examples), 1), EVERYBODY)
-        return cross_keys(*parts) if len(parts) > 1 else parts[0]
+    def _mixed(self, widths: list[int]) -> tuple[Ints, Ints]:
+        """(J, P) of what each entity column is mixed, a key column or ``-1 - f`` for experience; (J,) of how many."""
+        most = max([len(k.crossing) for k in self.kinds], default=0)
+        parts, crossed = np.zeros((len(self.kind_of), max(most, 1)), np.int64), np.zeros(len(self.kind_of), np.int64)
+        for j, (kind, within) in enumerate(
+            (k, w) for k, width in zip(self.kinds, widths, strict=True) for w in range(width)
+        ):
+            crossed[j] = len(kind.crossing)
+            for p, name in enumerate(kind.crossing):
+                parts[j, p] = self._part(name, within)
+        return parts, crossed
+
+    def _part(self, name: str, within: int) -> int:
+        if name.startswith("#"):
+            return -1 - self.experienced.index(name[1:])
+        column = self._columns[name]
+        return column.start + (within if column.stop - column.start > 1 else 0)
+
+
+@compiled
+def _touch(
+    own: Keys, seen: Ints, parts: Ints, crossed: Ints, bounds: Ints, buckets: Keys, keys: Keys, share: Doubles
+) -> None:
+    """Fill (n, J) `keys` and `share`; the mix is `components.ranker.features.cross_keys`, value for value."""
+    for i in range(len(own)):
+        for kind in range(len(bounds) - 1):
+            present = 0
+            for j in range(bounds[kind], bounds[kind + 1]):
+                mixed, missing = np.uint64(0), False
+                for p in range(crossed[j]):
+                    column = parts[j, p]
+                    if column >= 0:
+                        key = own[i, column]
+                    else:
+                        doublings, rest = 0, seen[i, -1 - column] + 1
+                        while rest > 0:
+                            doublings, rest = doublings + 1, rest >> 1
+                        key = buckets[-1 - column, doublings]
+                    missing |= key == MISSING_KEY
+                    if crossed[j] == 1:
+                        mixed = key
+                    else:
+                        mixed = (mixed ^ key) + np.uint64(0x9E3779B97F4A7C15)
+                        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                        mixed = mixed ^ (mixed >> np.uint64(31))
+                if crossed[j] == 0:
+                    mixed = EVERYBODY
+                elif crossed[j] > 1 and mixed == MISSING_KEY:
+                    mixed = np.uint64(1)
+                keys[i, j] = MISSING_KEY if missing else mixed
+                present += not missing
+            for j in range(bounds[kind], bounds[kind + 1]):
+                share[i, j] = 0.0 if keys[i, j] == MISSING_KEY else 1.0 / present
 
 
 def derived(spec: FeatureSpec, settings: MemorySettings) -> tuple[Entity, ...]:

@@ -16,11 +16,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from components.domain import DAY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
+from components.domain import DAY, MISSING_KEY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
+from components.memory.compiled import compiled, plain
 from components.memory.key_table import KeyTable
 from components.memory.settings import Crossing, MemorySettings
-from components.memory.view import State, sigmoid
+from components.memory.view import State, grown, sigmoid
 from components.ranker.features import cross_keys
+
+ERROR, INFORMATION, LAST = range(3)
+"""Columns of a row of sums; they hold at the instant `LAST`. A fourth is left free, so that rows do not straddle."""
 
 
 class EntityView:
@@ -29,9 +33,8 @@ class EntityView:
     def __init__(self, spec: FeatureSpec, crossings: tuple[Crossing, ...], settings: MemorySettings) -> None:
         self._spec, self._crossings, self._settings = spec, crossings, settings
         self._half_life, self._shrinkage = settings.counter_half_life * DAY, settings.counter_shrinkage
-        self._keys = KeyTable()
-        self._sums = np.zeros((1024, 2))
-        self._last = np.zeros(1024, np.int64)
+        self._table = KeyTable()
+        self._sums = np.zeros((0, 4))
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -40,73 +43,95 @@ class EntityView:
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """(n, S) shrunk error of each crossing's key."""
-        out = np.zeros((len(examples), len(self._crossings)))
-        for column, keys in enumerate(self._columns(examples)):
-            rows = self._keys.find(keys.ravel())
-            gap = np.maximum(np.repeat(examples.at, keys.shape[1]) - self._last[rows], 0)
-            sums = self._sums[rows] * np.exp2(-gap / self._half_life)[:, None]
-            signal = np.where(rows < 0, 0.0, sums[:, 0] / (self._shrinkage + sums[:, 1])).reshape(keys.shape)
-            out[:, column] = signal.sum(1) / np.maximum((keys != 0).sum(1), 1)
-        return out
+        keys, bounds = self._keys(examples)
+        return self._said(self._table.find(keys.ravel()).reshape(keys.shape), keys, bounds, examples.at)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Add n outcomes to the counters of their keys."""
-        signals = self.read(examples, prediction)
+        keys, bounds = self._keys(examples)
+        rows = self._table.insert(keys.ravel()).reshape(keys.shape)
+        self._sums = grown(self._sums, len(self._table), 0)
+        signals = self._said(rows, keys, bounds, examples.at)
         p = sigmoid(prediction.logit)
-        for keys in self._columns(examples):
-            present = keys != 0
-            which = np.nonzero(present)[0]
-            rows = self._rows(keys[present])
-            decay = self._touch(rows, examples.at[which])
-            np.add.at(self._sums, rows, np.column_stack([(reward - p)[which], (p * (1 - p))[which]]) * decay[:, None])
+        _add(rows, plain(examples.at), self._half_life, reward - p, p * (1 - p), self._sums)
         return signals
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
         """The model has learned these outcomes: a part of the error is gone."""
-        self._sums[:, 0] *= self._settings.rebase_keep
+        self._sums[:, ERROR] *= self._settings.rebase_keep
 
     def state(self) -> State:
         """Keys, sums and the instant they are decayed to, in row order."""
-        n = len(self._keys)
-        return {"keys": self._keys.keys(), "sums": self._sums[:n].copy(), "last": self._last[:n].copy()}
+        rows = self._sums[: len(self._table)]
+        sums, last = rows[:, :LAST].copy(), rows[:, LAST].astype(np.int64)
+        return {"keys": self._table.keys(), "sums": sums, "last": last}
 
     def load(self, state: State) -> None:
         """Continue from `state`."""
-        self._keys = KeyTable.of(state["keys"])
-        self._sums, self._last = state["sums"].copy(), state["last"].copy()
+        self._table = KeyTable.of(state["keys"])
+        free = np.zeros((len(self._table), 1))
+        self._sums = np.column_stack([state["sums"], state["last"].astype(np.float64), free])
 
     def copy(self) -> "EntityView":
         """An independent view with the same content."""
         twin = EntityView(self._spec, self._crossings, self._settings)
-        twin._keys, twin._sums, twin._last = self._keys.copy(), self._sums.copy(), self._last.copy()
+        twin._table, twin._sums = self._table.copy(), self._sums.copy()
         return twin
 
-    def _columns(self, examples: Examples) -> list[Keys]:
-        """Per crossing (n, width) keys; at most one field of a crossing may have several values."""
+    def _keys(self, examples: Examples) -> tuple[Keys, Ints]:
+        """(n, C) keys of all crossings, and the first column of each; at most one of its fields has several values."""
         columns = self._spec.columns
-        return [
+        parts = [
             examples.keys[:, columns[c[0]]]
             if len(c) == 1
             else cross_keys(*(examples.keys[:, columns[name]] for name in c))
             for c in self._crossings
         ]
+        return np.concatenate(parts, 1), np.cumsum([0, *(part.shape[1] for part in parts)])
 
-    def _rows(self, keys: Keys) -> Ints:
-        rows = self._keys.insert(keys)
-        short = len(self._keys) - len(self._last)
-        if short > 0:
-            more = max(short, len(self._last))
-            self._sums = np.vstack([self._sums, np.zeros((more, 2))])
-            self._last = np.append(self._last, np.zeros(more, np.int64))
-        return rows
+    def _said(self, rows: Ints, keys: Keys, bounds: Ints, at: Ints) -> Doubles:
+        signals = np.zeros((len(keys), len(self._crossings)))
+        _say(rows, keys, bounds, plain(at), self._half_life, self._shrinkage, self._sums, signals)
+        return signals
 
-    def _touch(self, rows: Ints, at: Ints) -> Doubles:
-        """Decay the rows to their newest instant; the weight of each new outcome at that instant.
 
-        Rows may repeat: every repetition computes and assigns the same value.
-        """
-        before = self._last[rows]
-        np.maximum.at(self._last, rows, at)
-        newest = self._last[rows]
-        self._sums[rows] *= np.exp2(-(newest - before) / self._half_life)[:, None]
-        return np.exp2(-(newest - at) / self._half_life)
+@compiled
+def _say(
+    rows: Ints,
+    keys: Keys,
+    bounds: Ints,
+    at: Ints,
+    half_life: float,
+    shrinkage: float,
+    sums: Doubles,
+    signals: Doubles,
+) -> None:
+    for i in range(len(rows)):
+        for crossing in range(len(bounds) - 1):
+            total, present = 0.0, 0
+            for j in range(bounds[crossing], bounds[crossing + 1]):
+                row = rows[i, j]
+                present += keys[i, j] != MISSING_KEY
+                if row >= 0:
+                    gap = at[i] - sums[row, LAST]
+                    kept = 1.0 if gap <= 0.0 else np.exp2(-gap / half_life)
+                    total += sums[row, ERROR] * kept / (shrinkage + sums[row, INFORMATION] * kept)
+            signals[i, crossing] = total / max(present, 1)
+
+
+@compiled
+def _add(rows: Ints, at: Ints, half_life: float, error: Doubles, information: Doubles, sums: Doubles) -> None:
+    """Decay a row to its newest outcome, or the outcome to the row, then add."""
+    for i in range(len(rows)):
+        for j in range(rows.shape[1]):
+            row = rows[i, j]
+            if row >= 0:
+                gap = at[i] - sums[row, LAST]
+                if gap > 0.0:
+                    kept = np.exp2(-gap / half_life)
+                    sums[row, ERROR] *= kept
+                    sums[row, INFORMATION] *= kept
+                    sums[row, LAST] = at[i]
+                weight = 1.0 if gap >= 0.0 else np.exp2(gap / half_life)
+                sums[row, ERROR] += weight * error[i]
+                sums[row, INFORMATION] += weight * information[i]

@@ -8,7 +8,7 @@ processor has many misses of its cache under way at once. A slot holds its key b
 import numpy as np
 
 from components.domain import MISSING_KEY, Ints, Keys
-from components.memory.compiled import compiled
+from components.memory.compiled import compiled, plain
 
 MAX_LOAD = 0.5
 """Share of slots in use above which the table doubles: 1.5 looks at a key found, 2.5 at one absent (Knuth 1973)."""
@@ -43,7 +43,7 @@ class KeyTable:
     def find(self, keys: Keys) -> Ints:
         """(m,) row of each key, -1 for a key that is absent or missing. Never grows the table."""
         rows = np.empty(len(keys), np.int64)
-        _find(np.ascontiguousarray(keys), self._slots, self._shift, rows)
+        _find(plain(keys), self._slots, self._shift, rows)
         return rows
 
     def insert(self, keys: Keys) -> Ints:

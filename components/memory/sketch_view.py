@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from components.domain import DAY, Doubles, Examples, Floats, Ints, Prediction
+from components.memory.compiled import compiled
 from components.memory.recalled import Recalled
 from components.memory.settings import MemorySettings
 from components.memory.view import State, sigmoid
@@ -26,38 +27,27 @@ class SketchView:
         k, bits = settings.sketch_arrays, settings.sketch_bits
         rng = np.random.default_rng([seed, 2])
         self._planes = rng.standard_normal((hidden_size, k * bits)).astype(np.float32)
-        self._first = np.arange(k) << bits
         self._sums = np.zeros((k << bits, 4))
         self._now = 0
 
     def recall(self, examples: Examples, prediction: Prediction) -> Recalled:
         """Means over the repetitions of the buckets' decayed sums."""
-        return self._mean(self._sums[self._buckets(prediction.hidden)], examples.at)
+        return self._decayed(self._means(self._cells(prediction.hidden), 1)[:, 0], examples.at)
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """(n, 1) shrunk error of the buckets; with groups, the median over groups of repetitions."""
-        cells = self._sums[self._buckets(prediction.hidden)]
-        groups = np.array_split(np.arange(cells.shape[1]), min(self._settings.sketch_groups, cells.shape[1]))
-        parts = [self._mean(cells[:, g], examples.at).signal(self._settings.sketch_shrinkage) for g in groups]
-        return np.median(np.stack(parts), axis=0)
+        return self._signal(self._cells(prediction.hidden), examples.at)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Decay all buckets to the newest instant and add n outcomes."""
-        signals = self.read(examples, prediction)
-        self.add(examples, prediction, reward)
+        cells = self._cells(prediction.hidden)
+        signals = self._signal(cells, examples.at)
+        self._add(cells, examples.at, sigmoid(prediction.logit), reward)
         return signals
 
     def add(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
         """Write without asking what was known before."""
-        p = sigmoid(prediction.logit)
-        now = max(int(examples.at.max()), self._now)
-        self._sums *= self._decay(np.array([now]))[0]
-        self._now = now
-        weight = np.exp2(-(now - examples.at) / (self._settings.sketch_half_life * DAY))
-        added = np.column_stack([np.ones(len(p)), reward, p, p * (1 - p)]) * weight[:, None]
-        cells = self._buckets(prediction.hidden)
-        for column in range(added.shape[1]):
-            np.add.at(self._sums[:, column], cells, added[:, column, None])
+        self._add(self._cells(prediction.hidden), examples.at, sigmoid(prediction.logit), reward)
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
         """Forget: in a new hidden space the buckets hold strangers (Zhu et al. 2023 reset them, too)."""
@@ -77,15 +67,63 @@ class SketchView:
         twin.load(self.state())
         return twin
 
-    def _buckets(self, hidden: Floats) -> Ints:
+    def _cells(self, hidden: Floats) -> Ints:
         """(n, K) cell of each repetition: its block and the sign bits of its hyperplanes."""
-        bits = self._settings.sketch_bits
-        signs = (hidden @ self._planes > 0).reshape(len(hidden), len(self._first), bits)
-        return signs @ (1 << np.arange(bits)) + self._first
+        cells = np.empty((len(hidden), self._settings.sketch_arrays), np.int64)
+        _pack(hidden @ self._planes, self._settings.sketch_bits, cells)
+        return cells
 
-    def _mean(self, cells: Doubles, at: Ints) -> Recalled:
-        mean = cells.mean(axis=1) * self._decay(at)[:, None]
-        return Recalled(*mean.T)
+    def _signal(self, cells: Ints, at: Ints) -> Doubles:
+        means = self._means(cells, min(self._settings.sketch_groups, cells.shape[1]))
+        shrinkage = self._settings.sketch_shrinkage
+        parts = [self._decayed(means[:, group], at).signal(shrinkage) for group in range(means.shape[1])]
+        return parts[0] if len(parts) == 1 else np.median(np.stack(parts), axis=0)
+
+    def _means(self, cells: Ints, groups: int) -> Doubles:
+        """(n, groups, 4) means of the sums over each group of repetitions."""
+        means = np.zeros((len(cells), groups, self._sums.shape[1]))
+        _mean(cells, self._sums, np.linspace(0, cells.shape[1], groups + 1).astype(np.int64), means)
+        return means
+
+    def _add(self, cells: Ints, at: Ints, p: Doubles, reward: Floats) -> None:
+        now = max(int(at.max()), self._now)
+        if now > self._now:
+            self._sums *= self._decay(np.array([now]))[0]
+            self._now = now
+        weight = np.exp2(-(now - at) / (self._settings.sketch_half_life * DAY))
+        _scatter(cells, np.column_stack([np.ones(len(p)), reward, p, p * (1 - p)]) * weight[:, None], self._sums)
+
+    def _decayed(self, means: Doubles, at: Ints) -> Recalled:
+        return Recalled(*(means * self._decay(at)[:, None]).T)
 
     def _decay(self, at: Ints) -> Doubles:
         return np.exp2(-np.maximum(at - self._now, 0) / (self._settings.sketch_half_life * DAY))
+
+
+@compiled
+def _pack(projected: Floats, bits: int, cells: Ints) -> None:
+    for i in range(cells.shape[0]):
+        for k in range(cells.shape[1]):
+            bucket = 0
+            for b in range(bits):
+                bucket |= (projected[i, k * bits + b] > 0) << b
+            cells[i, k] = (k << bits) | bucket
+
+
+@compiled
+def _mean(cells: Ints, sums: Doubles, bounds: Ints, means: Doubles) -> None:
+    for i in range(len(cells)):
+        for group in range(len(bounds) - 1):
+            for k in range(bounds[group], bounds[group + 1]):
+                for column in range(4):
+                    means[i, group, column] += sums[cells[i, k], column]
+            for column in range(4):
+                means[i, group, column] /= bounds[group + 1] - bounds[group]
+
+
+@compiled
+def _scatter(cells: Ints, added: Doubles, sums: Doubles) -> None:
+    for i in range(len(cells)):
+        for k in range(cells.shape[1]):
+            for column in range(4):
+                sums[cells[i, k], column] += added[i, column]

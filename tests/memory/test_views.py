@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from components.domain import DAY, Examples, Prediction
+from components.domain import DAY, MISSING_KEY, Examples, Prediction
 from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
 from components.memory.neighbour_view import TAIL, NeighbourView
@@ -13,6 +13,7 @@ from components.memory.settings import Entity, MemorySettings
 from components.memory.sketch_view import SketchView
 from components.memory.view import sigmoid
 from components.memory.views import build
+from components.ranker.features import cross_keys
 from tests.memory.world import HIDDEN, SPEC, examples, world
 
 NOW = 100 * DAY
@@ -79,16 +80,33 @@ def test_experience_is_told_apart_by_doublings() -> None:
     settings = MemorySettings()
     entities = Entities(SPEC, derived(SPEC, settings))
     one = examples(np.zeros(6, np.int64), np.zeros(6, np.int64), np.full(6, NOW))
-    seen = {"user": np.array([0, 1, 2, 3, 4, 7]), "item": np.zeros(6, np.int64)}
+    assert entities.experienced == ("item", "user")
+    seen = np.array([[0, 0], [0, 1], [0, 2], [0, 3], [0, 4], [0, 7]])
     at = [k.crossing for k in entities.kinds].index(("#user",))
     column = int(np.flatnonzero(entities.kind_of == at)[0])
     buckets = np.unique(entities.touched(one, seen).keys[:, column], return_inverse=True)[1]
     assert [x == y for x, y in pairwise(buckets)] == [False, True, False, True, False]
 
 
+def test_the_keys_of_combinations_are_those_of_the_features() -> None:
+    kinds = [("user", "item"), ("item", "genre"), ("user", "item", "tab"), ("#item", "tab"), ("tab",)]
+    entities = Entities(SPEC, tuple(Entity(crossing=c, spread=1, half_life=1) for c in kinds))
+    rng = np.random.default_rng(0)
+    some = examples(rng.integers(0, 9, 200), rng.integers(0, 9, 200), np.full(200, NOW))
+    some.keys[rng.random(some.keys.shape) < 0.2] = MISSING_KEY
+    user, item, genre, tab = some.keys[:, :1], some.keys[:, 1:2], some.keys[:, 2:4], some.keys[:, 4:]
+    bucket = entities.touched(some, np.zeros((200, 1), np.int64)).keys[tab[:, 0] != MISSING_KEY, 4]
+    assert len(np.unique(bucket)) == len(np.unique(tab[tab != MISSING_KEY]))
+    crossed = [cross_keys(user, item), cross_keys(item, genre), cross_keys(user, item, tab)]
+    found = entities.touched(some, rng.integers(0, 9, (200, 1))).keys
+    assert np.array_equal(found[:, [0, 1, 2, 3, 5]], np.column_stack([*crossed, tab]))
+
+
 def test_values_of_a_field_share_a_coefficient_of_one() -> None:
     entities = Entities(SPEC, (Entity(crossing=("genre",), spread=1, half_life=1),))
-    both = entities.touched(examples(np.array([1, 1]), np.array([1, 2]), np.array([NOW, NOW])), {})
+    both = entities.touched(
+        examples(np.array([1, 1]), np.array([1, 2]), np.array([NOW, NOW])), np.zeros((2, 0), np.int64)
+    )
     assert both.share.tolist() == [[0.5, 0.5], [1.0, 0.0]]
 
 
