@@ -13,6 +13,7 @@ from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.publish.served import Served
 from components.ranker.features import Encoder
+from components.ranker.history import History
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from components.validate.validate import Validation
@@ -33,7 +34,8 @@ class Learnable:
     """What matured since the champion was made, in order of arrival.
 
     `held` (n,) marks the window's held-out requests, which nobody learns from before the
-    verdict; `past` is what earlier generations learned from, read only for replay.
+    verdict; `past` is what earlier generations learned from, read only for replay; `history`
+    is what every user liked last as known at the cutoff, where the source has the field `recent`.
     """
 
     encoder: Encoder
@@ -41,6 +43,7 @@ class Learnable:
     fresh: Known
     held: Bools
     past: Known | None
+    history: History | None = None
 
     @cached_property
     def open(self) -> Known:

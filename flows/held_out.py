@@ -8,7 +8,7 @@ import pandas as pd
 from components.domain import Doubles, Floats, Ints
 from components.evaluate.log import LoggedDecisions
 from components.policy.plackett_luce import PlackettLuce, PolicySettings, Shown
-from components.ranker.features import Encoder
+from components.ranker.features import RECENT, Encoder
 from flows.known import EligibleSets, encode_eligible
 
 
@@ -39,10 +39,14 @@ def held_out_log(requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Enc
     Parameters
     ----------
     requests : request_id, user_id, at, context, eligible.
-    impressions : matured: request_id, item_id, position, propensity, reward, generation.
+    impressions : matured: request_id, item_id, position, propensity, reward, generation, and `recent`
+        where the source has it.
     """
     choice = requests[requests["eligible"].map(lambda e: e is not None and len(e) > 1)]
     choice = choice[_whole_slates(choice, impressions)].reset_index(drop=True)
+    if RECENT in impressions:
+        known = impressions.drop_duplicates("request_id").set_index("request_id")[RECENT]
+        choice[RECENT] = choice["request_id"].map(known)
     if choice.empty:
         return None
     eligible = encode_eligible(choice, encoder)

@@ -6,16 +6,21 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from components.domain import Bools, Examples, FieldKind, FieldOf, Ints, Matured
+from components.domain import Bools, Examples, FeatureSpec, FieldKind, FieldOf, Ints, Matured
 from components.ingest.source import Source
-from components.ranker.features import Attributes, Encoder
+from components.ranker.features import RECENT, Attributes, Encoder
+from components.ranker.history import History, Likes, history_width
 from warehouse import query
 
 
 @dataclass(frozen=True)
 class Known:
-    """Matured impressions in order of arrival: `frame` as in ``04_update/matured.sql``, and their examples."""
+    """Matured impressions in order of arrival: `frame` as in ``04_update/matured.sql``, and their examples.
+
+    Where the source has the field `recent`, `frame` has it too: (width,) raw ids per row, None where there are none.
+    """
 
     frame: pd.DataFrame
     examples: Examples
@@ -71,26 +76,45 @@ def read_matured(
         cutoff=cutoff,
         attribution=source.attribution,
     )
-    examples = encoder.encode(
-        frame["user_id"].to_numpy(object),
-        frame["item_id"].to_numpy(object),
-        frame["at"].to_numpy(np.int64),
-        context_arrays(frame["context"]),
+    context = context_arrays(frame["context"])
+    if history_width(source.spec):
+        context[RECENT] = _recent(connection, source, frame, context.get(RECENT))
+        frame[RECENT] = list(context[RECENT])
+    user, item = frame["user_id"].to_numpy(object), frame["item_id"].to_numpy(object)
+    return Known(frame, encoder.encode(user, item, frame["at"].to_numpy(np.int64), context))
+
+
+def read_history(
+    connection: duckdb.DuckDBPyConnection, source: Source, spec: FeatureSpec, cutoff: int
+) -> History | None:
+    """What every user liked last, as known at `cutoff`; None where the spec has no field for it."""
+    width = history_width(spec)
+    if not width:
+        return None
+    frame = query.frame(
+        connection,
+        "04_update/likes",
+        source=source.name,
+        attribution=source.attribution,
+        cutoff=cutoff,
+        width=width,
     )
-    return Known(frame, examples)
+    user, item = frame["user_id"].to_numpy(object), frame["item_id"].to_numpy(object)
+    return History(width, Likes(user, item, frame["at"].to_numpy(np.int64)))
 
 
 def encode_eligible(requests: pd.DataFrame, encoder: Encoder) -> EligibleSets:
-    """The eligible sets of requests that recorded one."""
+    """The eligible sets of requests that recorded one; a column `recent` is as in `Known`."""
     lengths = requests["eligible"].map(len).to_numpy(np.int64)
     row = np.repeat(np.arange(len(requests)), lengths)
     item_id = (
         np.concatenate([np.asarray(e, object) for e in requests["eligible"]]) if len(requests) else np.empty(0, object)
     )
-    context = {name: values[row] for name, values in context_arrays(requests["context"]).items()}
-    examples = encoder.encode(
-        requests["user_id"].to_numpy(object)[row], item_id, requests["at"].to_numpy(np.int64)[row], context
-    )
+    context = context_arrays(requests["context"])
+    if RECENT in requests and len(requests):
+        context[RECENT] = np.stack(requests[RECENT].tolist())
+    user, at = requests["user_id"].to_numpy(object), requests["at"].to_numpy(np.int64)
+    examples = encoder.encode(user, item_id, at, context, row)
     return EligibleSets(requests, item_id, examples, np.append(0, np.cumsum(lengths)))
 
 
@@ -101,6 +125,36 @@ def context_arrays(texts: pd.Series) -> dict[str, np.ndarray]:
     rows = [json.loads(text) if isinstance(text, str) else {} for text in texts]
     names = sorted({name for row in rows for name in row})
     return {name: np.array([row.get(name) for row in rows] + [None], dtype=object)[:-1] for name in names}
+
+
+def _recent(
+    connection: duckdb.DuckDBPyConnection, source: Source, asked: pd.DataFrame, logged: np.ndarray | None
+) -> np.ndarray:
+    """(n, width) raw ids of what the users of n rows liked last, newest first.
+
+    A request that logged what the service knew of its user says it best; otherwise it is
+    what had matured before the instant of the row.
+    """
+    width = history_width(source.spec)
+    recent = np.full((len(asked), width), None, object)
+    silent = np.ones(len(asked), bool)
+    for row, items in enumerate([] if logged is None else logged):
+        if items is not None:
+            silent[row] = False
+            recent[row, : len(items[:width])] = items[:width]
+    questions = np.flatnonzero(silent)
+    rows = asked.iloc[questions]
+    table = pa.table({"number": questions, "user_id": pa.array(rows["user_id"], pa.string()), "at": rows["at"]})
+    found = query.frame(
+        connection,
+        "04_update/recent",
+        {"asked": table},
+        source=source.name,
+        attribution=source.attribution,
+        width=width,
+    )
+    recent[found["question"].to_numpy(np.int64), found["age"].to_numpy(np.int64)] = found["item_id"].to_numpy(object)
+    return recent
 
 
 def _attribute_frame(entities: pd.DataFrame, source: Source, of: FieldOf) -> pd.DataFrame:

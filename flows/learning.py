@@ -1,5 +1,6 @@
 """Learn: what matured since the champion was made goes into the champion's memory and into a challenger."""
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -18,8 +19,8 @@ from components.update.train import pretrain
 from components.update.warm_start import warm_start
 from flows.handed import Challenger, Drift, Incumbent, Judgement, Learnable
 from flows.home import Home
-from flows.known import Known, read_encoder, read_matured
-from flows.turn import Turn
+from flows.known import Known, read_encoder, read_history, read_matured
+from flows.turn import Turn, described_source
 from warehouse import query
 from warehouse.connect import warehouse
 
@@ -36,7 +37,8 @@ def read_learnable(turn: Turn) -> Learnable:
         replayed = turn.champion is not None and turn.settings.update.replay_share > 0
         past = read_matured(connection, source, encoder, 0, since) if replayed else None
         servable = query.frame(connection, "04_update/servable", source=source.name, cutoff=window.cutoff)
-    return Learnable(encoder, servable["item_id"].to_numpy(object), fresh, _held(turn, fresh.frame), past)
+        history = read_history(connection, source, source.spec, window.cutoff)
+    return Learnable(encoder, servable["item_id"].to_numpy(object), fresh, _held(turn, fresh.frame), past, history)
 
 
 def refresh_memory(turn: Turn, learnable: Learnable) -> Incumbent | None:
@@ -66,10 +68,16 @@ def refresh_memory(turn: Turn, learnable: Learnable) -> Incumbent | None:
 
 
 def last_served(home: Home, generation: int, until: int) -> "tuple[Served, int]":
-    """A generation with its latest memory as of `until`, and the instant up to which that memory knows."""
+    """A generation with its latest memory as of `until`, and the instant up to which that memory knows.
+
+    What users liked last is as known at `until`.
+    """
     served = load_bundle(home.bundle(generation))
     with warehouse(home.warehouse) as connection:
         found = query.rows(connection, "06_ledger/last_memory", generation=generation, cutoff=until)
+        if served.history is not None and until != served.cutoff:
+            history = read_history(connection, described_source(home), served.encoder.spec, until)
+            served = replace(served, history=history)
     if not found:
         return served, served.cutoff
     memory = ErrorMemory.load(

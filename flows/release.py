@@ -112,6 +112,7 @@ def _content(
         policy=challenger.policy.settings,
         outcome=OutcomeRule.of(turn.source),
         servable=learnable.servable,
+        history=learnable.history,
         reports=_reports(turn.home.turn(turn.window.cutoff)),
     )
 

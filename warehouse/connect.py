@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from components.domain import Transient
-from warehouse.query import statements
+from warehouse.query import statements, text
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
             time.sleep(0.2)
         else:
             _lay_out(connection)
+            connection.execute(text("00_schema/macros"))
             return connection
 
 

@@ -1,6 +1,8 @@
 """Load a query by name and bind its named parameters: SQL lives in ``sql/<nn_stage>/<noun>.sql``."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -25,9 +27,16 @@ def statements(name: str) -> list[str]:
     return [s.strip() for s in without_comments.split(";") if s.strip()]
 
 
-def frame(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Parameter) -> pd.DataFrame:
-    """The rows of a query."""
-    return connection.execute(text(name), _used(name, parameters)).df()
+def frame(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    tables: dict[str, pa.Table] | None = None,
+    /,
+    **parameters: Parameter,
+) -> pd.DataFrame:
+    """The rows of a query; `tables` are Arrow tables it reads under their names."""
+    with _registered(connection, tables or {}):
+        return connection.execute(text(name), _used(name, parameters)).df()
 
 
 def rows(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Parameter) -> list[dict[str, object]]:
@@ -45,13 +54,19 @@ def execute(
     **parameters: Parameter,
 ) -> None:
     """Run a query that writes; `tables` are Arrow tables it reads under their names."""
-    for table_name, table in (tables or {}).items():
-        connection.register(table_name, table)
-    try:
+    with _registered(connection, tables or {}):
         connection.execute(text(name), _used(name, parameters))
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> Iterator[None]:
+    for name, table in tables.items():
+        connection.register(name, table)
+    try:
+        yield
     finally:
-        for table_name in tables or {}:
-            connection.unregister(table_name)
+        for name in tables:
+            connection.unregister(name)
 
 
 def _used(name: str, parameters: dict[str, Parameter]) -> dict[str, Parameter]:

@@ -62,13 +62,17 @@ class DriftFrame:
         spec: FeatureSpec,
         holdout_log_loss: float | None = None,
     ) -> "DriftFrame":
-        """From encoded examples: ids and categories are then their keys; of a multi-valued field the first value."""
-        first = {f.name: examples.keys[:, spec.columns[f.name].start] for f in spec.keyed}
+        """From encoded examples: ids and categories are then their keys; of a multi-valued field the first value.
+
+        A field that shares another's ids, such as a user's recent items, is left out: they are looked at there.
+        """
+        own = [f for f in spec.keyed if f.shares is None]
+        first = {f.name: examples.keys[:, spec.columns[f.name].start] for f in own}
         return cls(
             score=np.asarray(score, np.float64),
             reward=np.asarray(reward, np.float64),
-            ids={f.name: first[f.name] for f in spec.keyed if f.kind is FieldKind.ID},
-            categorical={f.name: first[f.name] for f in spec.keyed if f.kind is not FieldKind.ID},
+            ids={f.name: first[f.name] for f in own if f.kind is FieldKind.ID},
+            categorical={f.name: first[f.name] for f in own if f.kind is not FieldKind.ID},
             numeric={f.name: examples.numeric[:, at] for at, f in enumerate(spec.numeric)},
             holdout_log_loss=holdout_log_loss,
         )

@@ -7,6 +7,7 @@
         memory/                 error memory; settings.json beside it
         policy.json  feature_spec.json  outcome.json
         users.parquet  items.parquet  servable_items.parquet
+        history.parquet         what every user liked last, where the field `recent` is used
         reports/                validation, drift, evaluation: .html and .json
         manifest.json           last: SHA-256 of every file above
 
@@ -29,11 +30,13 @@ from components.domain import ContractBroken, FeatureSpec, Field, Transient
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
 from components.publish.catalogue import Catalogue
+from components.publish.likes_file import read_likes, write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, digest_of, list_parts, verify
 from components.publish.outcome_rule import OutcomeRule
 from components.publish.pointer import sync_folder
 from components.publish.served import Served
 from components.ranker.features import Encoder
+from components.ranker.history import History, Likes, history_width
 
 if TYPE_CHECKING:
     from components.memory.memory import ErrorMemory
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from components.ranker.model import Model
 
 Record = TypeVar("Record", bound=BaseModel)
+HISTORY = "history.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class BundleContent:
     """What goes into a bundle.
 
     `reports` maps a file name such as ``drift.html`` to its content; `servable` holds the ids
-    that a request without an eligible set is answered from.
+    that a request without an eligible set is answered from, `history` what every user liked
+    last as known at the cutoff: needed where the encoder has the field `recent`.
     """
 
     provenance: Provenance
@@ -59,6 +64,7 @@ class BundleContent:
     policy: PolicySettings
     outcome: OutcomeRule
     servable: np.ndarray
+    history: History | None = None
     reports: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -114,6 +120,7 @@ def load_bundle(folder: Path) -> Served:
     memory_settings = _read_json(folder / "memory" / "settings.json", MemorySettings)
     sides = read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")
     encoder, servable = Encoder(spec, *sides), read_ids(folder / "servable_items.parquet")
+    width = history_width(spec)
     return Served(
         generation=manifest.generation,
         cutoff=manifest.cutoff,
@@ -124,6 +131,7 @@ def load_bundle(folder: Path) -> Served:
         outcome=_read_json(folder / "outcome.json", OutcomeRule),
         servable=servable,
         catalogue=Catalogue.of(encoder, servable) if len(servable) else None,
+        history=History(width, read_likes(folder / HISTORY)) if width else None,
     )
 
 
@@ -145,6 +153,9 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
     write_attributes(folder / "users.parquet", content.encoder.users)
     write_attributes(folder / "items.parquet", content.encoder.items)
     write_ids(folder / "servable_items.parquet", content.servable)
+    width = history_width(content.encoder.spec)
+    if width:
+        write_likes(folder / HISTORY, (content.history or History(width, Likes.none())).likes())
     (folder / "reports").mkdir()
     for name, report in content.reports.items():
         if Path(name).name != name:

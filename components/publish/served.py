@@ -14,7 +14,8 @@ from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.policy.plackett_luce import PlackettLuce, Slates
 from components.publish.catalogue import Catalogue
 from components.publish.outcome_rule import OutcomeRule
-from components.ranker.features import Encoder
+from components.ranker.features import RECENT, Encoder
+from components.ranker.history import History
 
 
 class Ranker(Protocol):
@@ -74,9 +75,8 @@ class RankRequests:
 
     def encode(self, encoder: Encoder) -> Examples:
         """(nnz,) examples, one per eligible entry."""
-        lengths = np.diff(self.offsets)
-        context = {name: np.repeat(values, lengths, axis=0) for name, values in self.context.items()}
-        return encoder.encode(np.repeat(self.user_id, lengths), self.item_id, np.repeat(self.at, lengths), context)
+        request = np.repeat(np.arange(len(self.at)), np.diff(self.offsets))
+        return encoder.encode(self.user_id, self.item_id, self.at, self.context, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +139,11 @@ class KnownOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One generation, ready to decide. Everything but the memory stands still.
+    """One generation, ready to decide. Everything but the memory and the history stands still.
 
     `servable` (k,) are the ids a request without an eligible set is answered from; a request
-    whose entries *are* that array is encoded from `catalogue`, if there is one.
+    whose entries *are* that array is encoded from `catalogue`, if there is one. `history` is
+    what every user liked last, if the field `recent` is among those of the encoder.
     """
 
     generation: int
@@ -154,6 +155,16 @@ class Served:
     outcome: OutcomeRule
     servable: np.ndarray
     catalogue: Catalogue | None = None
+    history: History | None = None
+
+    def informed(self, requests: RankRequests) -> RankRequests:
+        """The requests with what their users liked last as their context `recent`, unless they bring one.
+
+        It belongs into the decision log: only with it can the decision be encoded again as it was made.
+        """
+        if self.history is None or RECENT in requests.context:
+            return requests
+        return replace(requests, context={**requests.context, RECENT: self.history.recent(requests.user_id)})
 
     def score_eligible(self, requests: RankRequests) -> ScoredEntries:
         """Base and compensated logits of every eligible entry; mutates nothing."""
@@ -175,7 +186,7 @@ class Served:
         return Decisions(scored, slates, requests.item_id[slates.shown.entry])
 
     def learn(self, outcomes: KnownOutcomes) -> None:
-        """Write outcomes into the memory, with this generation's own prediction.
+        """Write outcomes into the memory, with this generation's own prediction, and likes into the history.
 
         The weights stand still while a generation serves and were made before these
         outcomes, so the prediction is prequential whenever it is computed.
@@ -184,6 +195,8 @@ class Served:
             return
         examples = self.encoder.encode(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.context)
         self.memory.write(examples, self.model.predict(examples), outcomes.reward)
+        if self.history is not None:
+            self.history.add(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
 
     def _encode(self, requests: RankRequests) -> Examples:
         if self.catalogue is not None and requests.item_id is self.catalogue.items and len(requests.at) == 1:
@@ -195,5 +208,6 @@ class Served:
         return replace(self, memory=memory)
 
     def fork(self) -> "Served":
-        """The same generation with a memory of its own, so that learning leaves this one as it is."""
-        return self.with_memory(self.memory.copy())
+        """The same generation with a memory and a history of its own, so that learning leaves this one as it is."""
+        history = None if self.history is None else self.history.copy()
+        return replace(self, memory=self.memory.copy(), history=history)

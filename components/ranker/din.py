@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 from components.domain import ContractBroken, FeatureSpec
+from components.ranker.features import RECENT
 from components.ranker.network import Deep, Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
-
-HISTORY = "recent"
 
 
 class DIN(Network):
@@ -22,13 +21,13 @@ class DIN(Network):
 
     def __init__(self, spec: FeatureSpec, settings: RankerSettings) -> None:
         super().__init__()
-        if HISTORY not in spec.columns:
+        if RECENT not in spec.columns:
             raise ContractBroken(
                 f"architecture din got the fields {list(spec.columns)}; it needs a multi-valued field "
-                f"named {HISTORY} that shares the alphabet of item; see docs/sources.md"
+                f"named {RECENT} that shares the alphabet of item; see docs/sources.md"
             )
         self.hidden_size = settings.hidden_sizes[-1]
-        self.history = spec.columns[HISTORY]
+        self.history = spec.columns[RECENT]
         size = settings.embedding_size
         self.attention = nn.Sequential(nn.Linear(4 * size, 16), nn.Sigmoid(), nn.Linear(16, 1))
         self.deep = Deep((len(spec.fields) + 1) * size, settings.hidden_sizes, settings.dropout)

@@ -30,6 +30,8 @@ from components.domain import (
 
 CLOCK_FIELDS = ("hour", "weekday")
 """Context fields that are read off the clock (UTC) instead of the log."""
+RECENT = "recent"
+"""The context field of what the user liked last: filled from outcomes, where the log does not bring it."""
 
 
 def hash_ids(field: str, values: Sequence[str | None] | np.ndarray) -> Keys:
@@ -127,51 +129,59 @@ class Encoder:
     items: Attributes
 
     def encode(
-        self, user_ids: np.ndarray, item_ids: np.ndarray, at: Ints, context: Mapping[str, np.ndarray]
+        self,
+        user_ids: np.ndarray,
+        item_ids: np.ndarray,
+        at: Ints,
+        context: Mapping[str, np.ndarray],
+        request: Ints | None = None,
     ) -> Examples:
-        """Examples of n triples; `context` maps a context field to its n raw values, absent ones are missing.
+        """Examples of n items, each asked about by a user at an instant in a context.
 
         An id never seen is no error: its key is its hash, which the vocabulary answers
         with the out-of-vocabulary row.
-        """
-        user_rows, item_rows = self.users.rows(user_ids), self.items.rows(item_ids)
-        keys = np.full((len(at), self.spec.key_columns), MISSING_KEY, np.uint64)
-        numeric = np.full((len(at), len(self.spec.numeric)), np.nan, np.float32)
-        columns = self.spec.columns
-        for field in self.spec.keyed:
-            keys[:, columns[field.name]] = self._keys(field, user_ids, item_ids, user_rows, item_rows, at, context)
-        for column, field in enumerate(self.spec.numeric):
-            side = {FieldOf.USER: (self.users, user_rows), FieldOf.ITEM: (self.items, item_rows)}.get(field.of)
-            if side is not None:
-                numeric[:, column] = side[0].numeric[field.name][side[1]]
-            elif field.name in context:
-                numeric[:, column] = pd.to_numeric(pd.Series(context[field.name]), errors="coerce")
-        return Examples(keys, numeric, np.asarray(at, np.int64))
 
-    def _keys(
-        self,
-        field: Field,
-        user_ids: np.ndarray,
-        item_ids: np.ndarray,
-        user_rows: Ints,
-        item_rows: Ints,
-        at: Ints,
-        context: Mapping[str, np.ndarray],
-    ) -> Keys:
-        if field.of is FieldOf.CONTEXT:
-            return _context_keys(field, at, context)
-        ids, rows, side = (
-            (user_ids, user_rows, self.users) if field.of is FieldOf.USER else (item_ids, item_rows, self.items)
-        )
-        if field.name == field.of.value:
-            return hash_ids(field.name, ids)[:, None]
-        return side.keys[field.name][rows]
+        Parameters
+        ----------
+        user_ids, at : (r,) one per request; item_ids : (n,).
+        context : context field -> (r,) raw values, or (r, width) of a multi-valued field; absent ones are missing.
+        request : (n,) request each item belongs to; none: every item has a request of its own, r is n.
+        """
+        asked = slice(None) if request is None else request
+        user_rows, item_rows = self.users.rows(user_ids), self.items.rows(item_ids)
+        keys = np.empty((len(item_ids), self.spec.key_columns), np.uint64)
+        for field in self.spec.keyed:
+            columns = self.spec.columns[field.name]
+            if field.of is FieldOf.ITEM:
+                keys[:, columns] = _side_keys(field, item_ids, item_rows, self.items)
+            elif field.of is FieldOf.USER:
+                keys[:, columns] = _side_keys(field, user_ids, user_rows, self.users)[asked]
+            else:
+                keys[:, columns] = _context_keys(field, at, context)[asked]
+        numeric = np.full((len(item_ids), len(self.spec.numeric)), np.nan, np.float32)
+        for column, field in enumerate(self.spec.numeric):
+            if field.of is FieldOf.ITEM:
+                numeric[:, column] = self.items.numeric[field.name][item_rows]
+            elif field.of is FieldOf.USER:
+                numeric[:, column] = self.users.numeric[field.name][user_rows][asked]
+            elif field.name in context:
+                values = pd.to_numeric(pd.Series(context[field.name]), errors="coerce")
+                numeric[:, column] = values.to_numpy(np.float32)[asked]
+        return Examples(keys, numeric, np.asarray(at, np.int64)[asked])
+
+
+def _side_keys(field: Field, ids: np.ndarray, rows: Ints, side: Attributes) -> Keys:
+    if field.name == field.of.value:
+        return hash_ids(field.name, ids)[:, None]
+    return side.keys[field.name][rows]
 
 
 def _context_keys(field: Field, at: Ints, context: Mapping[str, np.ndarray]) -> Keys:
     if field.name in context:
         values = context[field.name]
-        return hash_lists(field, values) if field.kind is FieldKind.MULTI else hash_ids(field.alphabet, values)[:, None]
+        if field.kind is not FieldKind.MULTI:
+            return hash_ids(field.alphabet, values)[:, None]
+        return hash_ids(field.alphabet, values) if values.ndim == 2 else hash_lists(field, values)
     if field.name == "hour":
         return hash_ids("hour", (at % DAY) // HOUR)[:, None]
     if field.name == "weekday":

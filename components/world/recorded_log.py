@@ -9,6 +9,7 @@ Caveat, wherever a value is shown: eligible sets are what people chose to rate, 
 catalogue, so values compare policies and do not forecast a live site.
 """
 
+import json
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,14 +17,31 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.domain import DAY, WEEK, Bools, Doubles, Examples, Floats, Ints, Prediction, Window, iso
+from components.domain import (
+    DAY,
+    WEEK,
+    Bools,
+    Doubles,
+    Examples,
+    FeatureSpec,
+    Floats,
+    Ints,
+    Prediction,
+    Window,
+    iso,
+)
 from components.ingest.interactions import LogTables
+from components.ranker.features import RECENT
+from components.ranker.history import History, with_recent
 
 PERIODS = {"day": DAY, "week": WEEK}
 
 
 class Encoding(Protocol):
     """Raw ids to examples."""
+
+    @property
+    def spec(self) -> FeatureSpec: ...
 
     def encode(
         self, user_ids: np.ndarray, item_ids: np.ndarray, at: Ints, context: dict[str, np.ndarray]
@@ -90,6 +108,9 @@ class Player(Protocol):
 
     @property
     def policy(self) -> Drawing: ...
+
+    @property
+    def history(self) -> History | None: ...
 
 
 class WorldSettings(BaseModel):
@@ -244,10 +265,16 @@ def oracle_value(reward: Doubles | Floats, offsets: Ints) -> float:
 
 
 class _Scorer:
-    """Scores interactions as they happen; the base model's part is computed once, for its weights stand still."""
+    """Scores interactions as they happen.
+
+    The base model's part is computed once, for its weights stand still, unless it looks at what users liked last:
+    `recent` (n, width) is then what each interaction was scored with, raw ids.
+    """
 
     def __init__(self, player: Player, rows: Log, at: Ints) -> None:
-        self.player = player
+        self.player, self.user_id = player, rows.user_id
+        self.history = None if RECENT in rows.context else player.history
+        self.recent = None if self.history is None else self.history.recent(rows.user_id)
         self.examples = player.encoder.encode(rows.user_id, rows.item_id, at, rows.context)
         self.prediction = player.model.predict(self.examples)
         self.compensated = self.prediction.logit.copy()
@@ -255,8 +282,18 @@ class _Scorer:
     def score(self, rows: slice) -> None:
         if rows.start == rows.stop:
             return
+        self._look_back(rows)
         part = Prediction(self.prediction.logit[rows], self.prediction.hidden[rows])
         self.compensated[rows] = self.player.memory.compensate(self.examples.take(rows), part)
+
+    def _look_back(self, rows: slice) -> None:
+        if self.recent is None or self.history is None:
+            return
+        self.recent[rows] = self.history.recent(self.user_id[rows])
+        part = with_recent(self.player.encoder.spec, self.examples.take(rows), self.recent[rows])
+        self.examples.keys[rows] = part.keys
+        prediction = self.player.model.predict(part)
+        self.prediction.logit[rows], self.prediction.hidden[rows] = prediction.logit, prediction.hidden
 
     def scored(self, rows: Log) -> Scored:
         return Scored(rows.at, rows.reward, self.prediction.logit, self.compensated, self.examples)
@@ -276,7 +313,7 @@ class _Session:
         self.waiting: Bools = np.zeros(len(requests.entries), bool)
 
     def deliver(self, now: int) -> None:
-        """Write the shown items' outcomes that arrived before `now` into the memory, in order of arrival."""
+        """Let the shown items' outcomes that arrived before `now` be learned, in order of arrival."""
         arrived = np.flatnonzero(self.waiting & (self.requests.entries.at < now))
         if not len(arrived):
             return
@@ -284,7 +321,10 @@ class _Session:
         self.waiting[arrived] = False
         examples = replace(self.scorer.examples.take(arrived), at=self.requests.entries.at[arrived])
         part = Prediction(self.scorer.prediction.logit[arrived], self.scorer.prediction.hidden[arrived])
-        self.player.memory.write(examples, part, self.requests.entries.reward[arrived])
+        entries = self.requests.entries.take(arrived)
+        self.player.memory.write(examples, part, entries.reward)
+        if self.player.history is not None:
+            self.player.history.add(entries.user_id, entries.item_id, entries.at, entries.reward)
 
     def answer(self, requests: slice) -> None:
         """Draw the slates of the requests `requests`."""
@@ -339,7 +379,14 @@ class _Session:
                 "user_id": entries.user_id[requests.offsets[:-1]],
                 "at": requests.at,
                 "generation": generation,
-                "context": None,
+                "context": self._context(),
                 "eligible": np.split(entries.item_id, requests.offsets[1:-1]),
             }
         )
+
+    def _context(self) -> list[str] | None:
+        """JSON text per request: what the policy knew beside user and items, as the service logs it."""
+        if self.scorer.recent is None:
+            return None
+        first = self.scorer.recent[self.requests.offsets[:-1]]
+        return [json.dumps({RECENT: [item for item in recent if item is not None]}) for recent in first]

@@ -57,6 +57,7 @@ class SpyPlayer:
     spy: Spy = field(default_factory=Spy)
     generation: int = 3
     policy: PlackettLuce = field(default_factory=lambda: PlackettLuce(PolicySettings()))
+    history: None = None
 
     @property
     def encoder(self) -> Spy:

@@ -1,0 +1,54 @@
+-- What several queries mean by the same words. Macros live as long as a connection, so that they are the code's own.
+
+-- grain: impression whose reward is known, accepted by its contracts. With `attribution` null outcomes are explicit:
+-- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
+-- is the largest outcome that came in time, or 0.
+create or replace temp macro matured(of_source, attribution) as table (
+    with rewards as (
+        select
+            i.impression_id,
+            max(o.value) as reward,
+            min(o.outcome_at) as outcome_at
+        from impressions as i
+        join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
+        where i.source = of_source
+            and (attribution is null or o.outcome_at <= i.shown_at + to_microseconds((attribution * 1e6)::bigint))
+        group by i.impression_id
+    ),
+    rejected as (
+        select row_id from quarantine where source = of_source and table_name = 'impressions'
+    )
+    select
+        i.impression_id,
+        i.request_id,
+        q.user_id,
+        i.item_id,
+        i.position,
+        i.propensity,
+        i.logit,
+        i.score,
+        i.generation,
+        q.context,
+        i.shown_at,
+        case
+            when attribution is null then r.outcome_at
+            else i.shown_at + to_microseconds((attribution * 1e6)::bigint)
+        end as matured_at,
+        coalesce(r.reward, 0)::float as reward
+    from impressions as i
+    join requests as q on q.request_id = i.request_id and q.source = i.source
+    left join rewards as r on r.impression_id = i.impression_id
+    anti join rejected as x on x.row_id = i.impression_id
+    where i.source = of_source and (attribution is not null or r.reward is not null)
+);
+
+-- grain: matured impression whose item its user liked; `number` counts a user's likes in order of arrival, from 1.
+create or replace temp macro likes(of_source, attribution) as table (
+    select
+        user_id,
+        item_id,
+        matured_at,
+        row_number() over (partition by user_id order by matured_at, impression_id) as number
+    from matured(of_source, attribution)
+    where reward >= 0.5
+);
