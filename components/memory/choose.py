@@ -5,11 +5,12 @@ Every candidate is judged as it would have predicted history, each step before i
 multiples, then pairs of fields one by one, because the loss is flat around its optimum and the spreads hardly interact.
 """
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from components.domain import Examples, FeatureSpec, FieldKind, Floats, Matured, Prediction
+from components.domain import FeatureSpec, FieldKind, Matured, Prediction
 from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
 from components.memory.settings import Crossing, MemorySettings
@@ -71,18 +72,24 @@ def pairs(spec: FeatureSpec) -> list[Crossing]:
 def prequential_loss(spec: FeatureSpec, history: Matured, settings: MemorySettings) -> float:
     """Mean log loss (nats) of the outcome view over history, each step predicted before it is learned."""
     view = BeliefView(Entities(spec, derived(spec, settings)), "nothing", 1.0)
-    signals = np.concatenate([view.write(*step)[:, 0] for step in steps(history, STEP)])
+    told = steps(history, STEP)
+    signals = np.concatenate([view.write(s.matured.examples, s.prediction, s.matured.reward)[:, 0] for s in told])
     start = int(len(history) * BURN_IN)
     p = np.clip(sigmoid(signals[start:]), 1e-12, 1 - 1e-12)
     reward = history.reward[start:]
     return float(-np.mean(reward * np.log(p) + (1 - reward) * np.log(1 - p)))
 
 
-def steps(history: Matured, size: int) -> list[tuple[Examples, Prediction, Floats]]:
-    """History in steps of `size` outcomes, with a prediction that says nothing (logit 0)."""
-    out = []
-    for start in range(0, len(history), size):
-        part = history.take(slice(start, start + size))
-        nothing = Prediction(np.zeros(len(part), np.float32), np.zeros((len(part), 0), np.float32))
-        out.append((part.examples, nothing, part.reward))
-    return out
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Outcomes of history, and a prediction that says nothing (logit 0)."""
+
+    matured: Matured
+    prediction: Prediction
+
+
+def steps(history: Matured, size: int) -> list[Step]:
+    """History in steps of `size` outcomes."""
+    parts = [history.take(slice(start, start + size)) for start in range(0, len(history), size)]
+    nothing = [Prediction(np.zeros(len(p), np.float32), np.zeros((len(p), 0), np.float32)) for p in parts]
+    return [Step(part, prediction) for part, prediction in zip(parts, nothing, strict=True)]

@@ -6,19 +6,21 @@ every score; belongs to one generation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from components.domain import ContractBroken, Examples, FeatureSpec, Floats, Matured, Prediction
+from components.domain import ContractBroken, Doubles, Examples, FeatureSpec, Floats, Matured, Prediction
 from components.memory import state_file
 from components.memory.choose import CANDIDATES, chosen, steps
+from components.memory.graded import Graded
 from components.memory.settings import MemorySettings
 from components.memory.trust import Trust
 from components.memory.view import Part, State, View
 from components.memory.views import build, needs_no_model
+from components.ranker.grading import Grading
 
 __all__ = ["ErrorMemory", "MemorySettings", "TrustReport", "TrustWeight"]
 
@@ -51,6 +53,7 @@ class MemoryHead(BaseModel):
     seed: int
     chosen: dict[str, float]
     crossings: tuple[tuple[str, ...], ...]
+    grading: dict[str, tuple[float, ...]]
 
 
 class ErrorMemory:
@@ -60,6 +63,7 @@ class ErrorMemory:
         self._spec, self._hidden_size, self._settings, self._seed = spec, hidden_size, settings, seed
         self._views: dict[str, View] = build(spec, hidden_size, settings, seed)
         signals = sum(len(view.signals) for view in self._views.values())
+        self._graded = Graded(settings.trust_precision, settings.trust_discount)
         self._trust = Trust(signals, settings.trust_precision, settings.trust_discount)
         self._outcomes = 0
         self._history = 0
@@ -96,37 +100,49 @@ class ErrorMemory:
         """
         if not self._outcomes:
             return prediction.logit.astype(np.float32)
-        signals = np.column_stack([view.read(examples, prediction) for view in self._views.values()])
+        told = {name: view.read(examples, prediction) for name, view in self._views.items()}
+        signals = self._about_rewards(told, prediction)
         return self._trust.apply(prediction.logit.astype(np.float64), signals).astype(np.float32)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None = None) -> None:
         """Learn n outcomes in order of arrival.
 
         Parameters
         ----------
         prediction : the base model's, made before the outcomes were known (prequential). Predictions
             of a model that was trained on these rows would show no error, and teach the memory nothing.
+        grade : (n,) how strong the outcomes were, as in `Matured`, if that is known.
         """
         for start in range(0, len(examples), self._settings.batch):
             step = slice(start, start + self._settings.batch)
             rows, outcome = examples.take(step), reward[step]
             part = Prediction(prediction.logit[step], prediction.hidden[step])
-            before = [view.write(rows, part, outcome) for view in self._views.values()]
-            self._trust.learn(part.logit.astype(np.float64), np.column_stack(before), outcome)
+            graded = None if grade is None else grade[step]
+            before = {
+                name: view.write(rows, part, self._graded.target(name, rows, outcome, graded))
+                for name, view in self._views.items()
+            }
+            self._trust.learn(part.logit.astype(np.float64), self._about_rewards(before, part), outcome)
+            for name, signals in before.items():
+                self._graded.learn(name, signals, part, outcome)
             self._outcomes += len(rows)
 
     def prime(self, history: Matured) -> None:
         """Tell the views that need no model what happened before there was one, such as the pre-training rows.
 
         Trust learns nothing from it, so the memory still is the base model, bit for bit, until the first
-        `write`. An empty memory first chooses its spreads and half-life on it, if the settings say so.
+        `write`. An empty memory first learns the scores of outcomes from it, and chooses its spreads and
+        half-life, if the settings say so.
         """
-        if self._settings.choose and not self._outcomes and not self._history:
-            self._settings = chosen(self._spec, history, self._settings)
-            self._views = build(self._spec, self._hidden_size, self._settings, self._seed)
+        if not self._outcomes and not self._history:
+            self._choose(history)
         for name in needs_no_model(self._views):
-            for step in steps(history, self._settings.batch):
-                self._views[name].write(*step)
+            for part in steps(history, self._settings.batch):
+                examples, reward = part.matured.examples, part.matured.reward
+                target = self._graded.target(name, examples, reward, part.matured.grade)
+                self._graded.learn(
+                    name, self._views[name].write(examples, part.prediction, target), part.prediction, reward
+                )
         self._history += len(history)
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
@@ -144,6 +160,8 @@ class ErrorMemory:
         """An independent memory with the same content."""
         twin = ErrorMemory.empty(self._spec, self._hidden_size, self._settings, self._seed)
         twin._views = {name: view.copy() for name, view in self._views.items()}
+        twin._graded.grading = self._graded.grading
+        twin._graded.load(self._graded.state())
         twin._trust.load(self._trust.state())
         twin._outcomes, twin._history = self._outcomes, self._history
         return twin
@@ -171,8 +189,19 @@ class ErrorMemory:
             settings = settings.model_copy(update={**saved.chosen, "crossings": saved.crossings})
         memory = cls.empty(spec, saved.hidden_size, settings, saved.seed)
         memory._outcomes, memory._history = saved.outcomes, saved.history
+        memory._graded.grading = Grading(**{name: np.array(values) for name, values in saved.grading.items()})
         memory._restore(arrays, folder)
         return memory
+
+    def _choose(self, history: Matured) -> None:
+        self._graded.fit(history)
+        if self._settings.choose:
+            scored = Matured(history.examples, self._graded.grading.target(history))
+            self._settings = chosen(self._spec, scored, self._settings)
+            self._views = build(self._spec, self._hidden_size, self._settings, self._seed)
+
+    def _about_rewards(self, told: dict[str, Doubles], prediction: Prediction) -> Doubles:
+        return np.column_stack([self._graded.read(name, signals, prediction) for name, signals in told.items()])
 
     def _restore(self, arrays: State, folder: Path) -> None:
         for name, part in self._parts().items():
@@ -190,11 +219,12 @@ class ErrorMemory:
             seed=self._seed,
             chosen=values,
             crossings=self._settings.crossings,
+            grading={name: tuple(values.tolist()) for name, values in asdict(self._graded.grading).items()},
         )
         return head.model_dump(mode="json")
 
     def _parts(self) -> dict[str, Part]:
-        return {"trust": self._trust, **self._views}
+        return {"trust": self._trust, "calibration": self._graded, **self._views}
 
     def _arrays(self) -> State:
         return {f"{name}/{key}": a for name, part in self._parts().items() for key, a in part.state().items()}
