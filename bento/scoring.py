@@ -9,7 +9,7 @@ import numpy as np
 from bento.decision_log import DecisionLog
 from bento.live_memory import column
 from bento.schemas import RankRequest, RankResponse, ShownItem
-from components.domain import ContractBroken, FieldOf
+from components.domain import ContractBroken, FieldKind, FieldOf
 from components.publish.served import Decisions, RankRequests, Served
 
 Clock = Callable[[], int]
@@ -37,16 +37,19 @@ class Scoring:
         eligible = _eligible(served, asked)
         _check_context(served, asked.context)
         at = self.clock()
-        context = {name: column([value]) for name, value in asked.context.items()}
-        requests = RankRequests(
-            column([asked.user_id]), np.array([at]), eligible, np.array([0, len(eligible)]), context
+        context = {name: column([value]) for name, value in asked.context.items() if value is not None}
+        requests = served.informed(
+            RankRequests(column([asked.user_id]), np.array([at]), eligible, np.array([0, len(eligible)]), context)
         )
         made = served.decide(requests, asked.slate_size, self.rng)
         answer = _response(served, made)
-        self._write(served, asked, answer, made, at)
+        self._write(served, asked, requests, answer, made)
         return answer
 
-    def _write(self, served: Served, asked: RankRequest, answer: RankResponse, made: Decisions, at: int) -> None:
+    def _write(
+        self, served: Served, asked: RankRequest, requests: RankRequests, answer: RankResponse, made: Decisions
+    ) -> None:
+        at = int(requests.at[0])
         if asked.eligible is None:
             self.log.name_servable(served.generation, served.servable.tolist(), at)
         self.log.append(
@@ -56,7 +59,7 @@ class Scoring:
                 "user_id": asked.user_id,
                 "at": at,
                 "generation": served.generation,
-                "context": asked.context,
+                "context": {name: _logged(value[0]) for name, value in requests.context.items()},
                 "eligible": asked.eligible,
                 "slate": [
                     {**shown.model_dump(), "logit": logit}
@@ -85,11 +88,20 @@ def _eligible(served: Served, asked: RankRequest) -> np.ndarray:
 
 
 def _check_context(served: Served, context: Mapping[str, object]) -> None:
-    allowed = [f.name for f in served.encoder.spec.fields if f.of is FieldOf.CONTEXT]
-    unknown = sorted(set(context) - set(allowed))
-    if unknown:
-        what = f"allowed is {', '.join(allowed)}" if allowed else "this generation uses no context"
-        raise ContractBroken(f"context has {unknown[0]!r}; {what}")
+    allowed = {f.name: f.kind for f in served.encoder.spec.fields if f.of is FieldOf.CONTEXT}
+    for name, value in sorted(context.items()):
+        if name not in allowed:
+            what = f"allowed is {', '.join(allowed)}" if allowed else "this generation uses no context"
+            raise ContractBroken(f"context has {name!r}; {what}")
+        several = allowed[name] is FieldKind.MULTI
+        if value is not None and isinstance(value, list) is not several:
+            what = "a list of texts" if several else "a single value"
+            raise ContractBroken(f"context {name!r} is {value!r}; allowed is {what}")
+
+
+def _logged(value: object) -> object:
+    """A value of the context as JSON takes it; of a user's recent items those there are."""
+    return [item for item in value if item is not None] if isinstance(value, np.ndarray) else value
 
 
 def _response(served: Served, made: Decisions) -> RankResponse:

@@ -10,6 +10,7 @@ from components.publish.bundle import load_bundle
 from components.publish.outcome_rule import OutcomeRule
 from components.publish.served import RankRequests
 from tests.bento.conftest import release, write_outcome, write_request
+from tests.publish.conftest import RECENT_SPEC
 
 
 def follow(home, settings, generation=1):
@@ -176,3 +177,45 @@ def test_context_is_learned_with_the_impression(home, settings, log, start):
         for d in ("tv", "phone")
     )
     assert tv > phone + 0.1
+
+
+@pytest.fixture
+def attentive(tmp_path_factory):
+    """A home whose generation looks at what users liked last."""
+    home = tmp_path_factory.mktemp("attentive")
+    release(home, 1, spec=RECENT_SPEC, architecture="din")
+    return home
+
+
+def recent(live, user="ann"):
+    return [item for item in live.served.history.recent(np.array([user], object))[0] if item is not None]
+
+
+def test_a_like_enters_the_history_with_its_tick_and_not_before(attentive, settings, start):
+    log = DecisionLog(attentive, 1)
+    live = follow(attentive, settings)
+    for number, (item, value) in enumerate([("heat", 1.0), ("alien", 0.0), ("brazil", 1.0)]):
+        write_request(log, f"r{number}", start + number, items=(item,), context={"recent": []})
+        write_outcome(log, f"r{number}-0", start + number, value=value)
+    live.advance(start + SECOND - 1)
+    assert recent(live) == []
+    live.advance(start + SECOND)
+    assert recent(live) == ["brazil", "heat"]
+    assert recent(live, "bob") == []
+
+
+def test_a_restart_gives_the_same_history_and_memory(attentive, settings, start):
+    live = follow(attentive, settings)
+    end = busy_log(attentive, start)
+    for now in range(start, end + SECOND, SECOND // 3):
+        live.advance(now)
+    restarted = follow(attentive, settings)
+    restarted.advance(end + SECOND)
+    likes = live.served.history.likes()
+    assert len(likes) == 6
+    assert columns(likes) == columns(restarted.served.history.likes())
+    assert restarted.served.memory.digest() == live.served.memory.digest()
+
+
+def columns(likes):
+    return [part.tolist() for part in (likes.user_id, likes.item_id, likes.at)]

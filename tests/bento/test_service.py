@@ -15,7 +15,9 @@ from components.policy.plackett_luce import Shown
 from components.publish.bundle import load_bundle
 from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
 from components.publish.served import RankRequests
+from flows.known import context_arrays
 from tests.bento.conftest import ITEMS, release
+from tests.publish.conftest import RECENT_SPEC
 
 RANK = {"user_id": "ann", "slate_size": 2}
 
@@ -86,6 +88,29 @@ def test_the_logged_propensity_is_the_one_recomputed_from_the_bundle(http, home)
         assert np.array_equal(again, shown["propensity"].to_numpy())
 
 
+def test_what_a_user_liked_is_in_the_next_answer_and_in_the_log_as_it_was_used(tmp_path, monkeypatch):
+    release(tmp_path, 1, spec=RECENT_SPEC, architecture="din")
+    with client(tmp_path, monkeypatch) as http:
+        for item in ("heat", "brazil"):
+            learned = http.get("/generation").json()["outcomes_learned"]
+            shown = http.post("/rank", json=RANK | {"eligible": [item], "slate_size": 1}).json()["slate"][0]
+            http.post("/outcome", json={"impression_id": shown["impression_id"], "kind": "rating", "value": 9})
+            until(lambda n=learned: http.get("/generation").json()["outcomes_learned"] == n + 1)
+        http.post("/rank", json=RANK | {"context": {"device": "tv"}})
+        http.post("/rank", json=RANK | {"context": {"recent": ["alien"]}})
+    tables, served = logged(tmp_path), load_bundle(tmp_path / "bundles" / "g000001")
+    context = context_arrays(tables.requests["context"])
+    assert context["recent"].tolist() == [[], ["heat"], ["brazil", "heat"], ["alien"]]
+    for row, request in tables.requests.iterrows():  # encoded again from the log alone, bit for bit
+        asked = {name: values[row : row + 1] for name, values in context.items()}
+        offline = served.score_eligible(
+            RankRequests.of([request["user_id"]], np.array([request["at"]]), [request["eligible"]], asked)
+        )
+        shown = tables.impressions[tables.impressions["request_id"] == request["request_id"]]
+        entries = [request["eligible"].index(item) for item in shown["item_id"]]
+        assert offline.prediction.logit[entries].astype(float).tolist() == shown["logit"].tolist()
+
+
 def test_a_body_is_read_as_json_whatever_it_is_called(http):
     for kind in ("application/x-www-form-urlencoded", "text/plain", "application/vnd.bentoml+pickle"):
         assert http.post("/rank", content=json.dumps(RANK), headers={"content-type": kind}).status_code in (200, 415)
@@ -110,6 +135,10 @@ def test_unknown_users_and_items_are_served(http):
         (RANK | {"eligible": ["a", "b", "a"]}, "eligible names item 'a' twice"),
         (RANK | {"eligible": "heat"}, "eligible: Input should be a valid array"),
         (RANK | {"context": {"devise": "tv"}}, "context has 'devise'; allowed is device"),
+        (
+            RANK | {"context": {"device": ["tv"]}},
+            "allowed is a single value",
+        ),
         (RANK | {"size": 3}, "size: Extra inputs are not permitted; allowed fields are user_id"),
         ([], "body: Input should be"),
     ],

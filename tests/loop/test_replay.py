@@ -1,6 +1,7 @@
 """The loop as a whole: generations, resumption, rollback and re-promotion, on a tiny log through Prefect."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -35,9 +36,9 @@ margin = 0.5
 """
 
 
-def run(home: Path, tiny: TinySource, turns: int) -> ReplayRecord:
+def run(home: Path, tiny: TinySource, turns: int, settings: str = SETTINGS) -> ReplayRecord:
     home.mkdir(exist_ok=True)
-    (home / "evercurrent.toml").write_text(SETTINGS)
+    (home / "evercurrent.toml").write_text(settings)
     record: ReplayRecord = replay(str(home), str(tiny.description), turns, str(tiny.log))
     return record
 
@@ -187,3 +188,49 @@ def test_what_the_gate_says_is_what_happens_to_the_pointer(
     assert parents == [False, False, True]
     assert [r.kind.value for r in read_releases(tmp_path / "home")] == ["FIRST", "PROMOTE", "ROLL_BACK"]
     assert read_pointer(tmp_path / "home", Role.CHALLENGER).generation == 4  # type: ignore[union-attr]
+
+
+RECENT = """
+[[fields]]
+name = "recent"
+kind = "multi"
+of = "context"
+shares = "item"
+width = 4
+"""
+
+
+def test_a_generation_that_attends_to_what_users_liked_is_learned_from_what_it_logged(
+    tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    description = tmp_path / "tiny.toml"
+    description.write_text(tiny.description.read_text() + RECENT)
+    learned: list[Matured] = []
+    whole = learning.warm_start
+
+    def spy(parent: Checkpoint, fresh: Matured, *rest: object) -> Update:
+        learned.append(fresh)
+        return whole(parent, fresh, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(learning, "warm_start", spy)
+    attentive = TinySource(description, tiny.log, tiny.frame)
+    record = run(tmp_path / "home", attentive, 1, SETTINGS + '[ranker]\narchitecture = "din"\n')
+    assert record.turns[0].auc.champion is not None
+    with warehouse(tmp_path / "home" / "warehouse.duckdb") as connection:
+        logged = connection.execute(
+            "select user_id, epoch_us(requested_at), context ->> '$.recent' from requests where generation = 1"
+        ).fetchall()
+    keys = hash_ids("user", [user for user, _, _ in logged])
+    said = {(key, at): json.loads(text) for key, (_, at, text) in zip(keys, logged, strict=True)}
+    rows = [m.examples for m in learned if len(m)]
+    assert len(logged) > 20
+    assert any(said.values())
+    for examples in rows:
+        for row, at in zip(examples.keys, examples.at, strict=True):
+            assert [key for key in row[-4:] if key] == hash_ids("item", said[row[0], at]).tolist()
+
+
+def test_an_architecture_that_the_source_cannot_feed_is_told_so_in_one_line(tmp_path: Path, tiny: TinySource) -> None:
+    with pytest.raises(ContractBroken, match="needs a multi-valued field named recent") as told:
+        run(tmp_path / "home", tiny, 1, '[ranker]\narchitecture = "din"\n')
+    assert "\n" not in str(told.value)

@@ -24,6 +24,7 @@ SPEC = FeatureSpec(
         Field("device", FieldKind.CATEGORICAL, FieldOf.CONTEXT),
     )
 )
+RECENT_SPEC = FeatureSpec((*SPEC.fields, Field("recent", FieldKind.MULTI, FieldOf.CONTEXT, 3, shares="item")))
 ITEMS = pd.DataFrame(
     {
         "item_id": ["heat", "alien", "brazil", "solaris", "stalker"],
@@ -34,13 +35,14 @@ ITEMS = pd.DataFrame(
 NOW = 20_000 * DAY
 
 
-def encoder() -> Encoder:
-    users = Attributes.build(pd.DataFrame({"user_id": ["ann", "bob", "cyd"]}), "user_id", SPEC, FieldOf.USER)
-    return Encoder(SPEC, users, Attributes.build(ITEMS, "item_id", SPEC, FieldOf.ITEM))
+def encoder(spec=SPEC) -> Encoder:
+    users = Attributes.build(pd.DataFrame({"user_id": ["ann", "bob", "cyd"]}), "user_id", spec, FieldOf.USER)
+    return Encoder(spec, users, Attributes.build(ITEMS, "item_id", spec, FieldOf.ITEM))
 
 
-def make_content(generation=1, parent=None, seed=0, **changes) -> BundleContent:
-    model = Model.fresh(SPEC, RankerSettings(embedding_size=4, hidden_sizes=(8, 4)), seed)
+def make_content(generation=1, parent=None, seed=0, spec=SPEC, architecture="deepfm", **changes) -> BundleContent:
+    shape = RankerSettings(architecture=architecture, embedding_size=4, hidden_sizes=(8, 4))
+    model = Model.fresh(spec, shape, seed)
     settings = MemorySettings()
     provenance = Provenance(
         generation=generation,
@@ -55,9 +57,9 @@ def make_content(generation=1, parent=None, seed=0, **changes) -> BundleContent:
     )
     content = {
         "provenance": provenance,
-        "encoder": encoder(),
+        "encoder": encoder(spec),
         "model": model,
-        "memory": ErrorMemory.empty(SPEC, model.hidden_size, settings),
+        "memory": ErrorMemory.empty(spec, model.hidden_size, settings),
         "memory_settings": settings,
         "policy": PolicySettings(temperature=0.8, epsilon=0.2),
         "outcome": OutcomeRule(kind="rating", at_least=8),

@@ -11,7 +11,9 @@ from components.policy.plackett_luce import PolicySettings
 from components.publish.bundle import load_bundle, manifest_digest, write_bundle
 from components.publish.manifest import MANIFEST, Provenance, list_parts, read_manifest, verify
 from components.publish.served import KnownOutcomes, RankRequests
-from tests.publish.conftest import ITEMS, NOW, make_content
+from components.ranker.features import hash_ids
+from components.ranker.history import History, Likes
+from tests.publish.conftest import ITEMS, NOW, RECENT_SPEC, make_content
 
 
 def requests():
@@ -223,3 +225,48 @@ def test_settings_of_the_policy_survive(tmp_path):
 
 def test_provenance_has_a_window():
     assert Provenance(generation=1, source="s", start=1, cutoff=2).window.cutoff == 2
+
+
+@pytest.fixture
+def attentive(tmp_path):
+    """A generation that looks at what users liked last, with what ann liked."""
+    history = History(3, Likes(np.array(["ann", "ann"], object), np.array(["heat", "alien"], object), np.array([1, 2])))
+    return load_bundle(write_bundle(tmp_path, make_content(spec=RECENT_SPEC, architecture="din", history=history)))
+
+
+def test_a_bundle_carries_what_users_liked_last(attentive, tmp_path):
+    asked = np.array(["ann", "bob"], object)
+    assert attentive.history.recent(asked).tolist() == [["alien", "heat", None], [None] * 3]
+    assert "history.parquet" in {part.path for part in list_parts(tmp_path / "g000001")}
+
+
+def test_a_bundle_without_the_field_carries_no_history(folder):
+    assert load_bundle(folder).history is None
+    assert not (folder / "history.parquet").exists()
+
+
+def test_a_request_is_encoded_with_what_its_user_liked_unless_it_says_so_itself(attentive):
+    two = RankRequests.of(["ann", "bob"], np.array([NOW, NOW]), [["heat", "alien"], ["heat"]])
+    keys = attentive.informed(two).encode(attentive.encoder).keys[:, -3:]
+    assert keys.tolist() == [[*hash_ids("item", ["alien", "heat"]).tolist(), 0]] * 2 + [[0, 0, 0]]
+    own = {"recent": np.array([["brazil", None, None]] * 2, object)}
+    said = RankRequests(two.user_id, two.at, two.item_id, two.offsets, own)
+    assert attentive.informed(said) is said
+
+
+def test_what_a_fork_likes_the_original_does_not_know(attentive):
+    twin = attentive.fork()
+    ann = np.array(["ann"], object)
+    brazil = KnownOutcomes(ann, np.array(["brazil"], object), np.array([NOW]), np.ones(1, np.float32))
+    twin.learn(brazil)
+    assert twin.history.recent(ann).tolist() == [["brazil", "alien", "heat"]]
+    assert attentive.history.recent(ann).tolist() == [["alien", "heat", None]]
+
+
+def test_a_request_for_anything_servable_looks_at_the_same_history(attentive):
+    user, at = np.array(["ann"], object), np.array([NOW])
+    short = attentive.informed(RankRequests(user, at, attentive.servable, np.array([0, len(ITEMS)])))
+    long = attentive.informed(RankRequests.of(user, at, [attentive.servable.tolist()]))
+    scores = [attentive.score_eligible(asked) for asked in (short, long)]
+    np.testing.assert_array_equal(scores[0].examples.keys, scores[1].examples.keys)
+    np.testing.assert_array_equal(scores[0].score, scores[1].score)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.domain import Examples, Matured
-from components.ranker.history import recent_items, with_history
+from components.ranker.history import History, Likes, recent_items, with_history
 from tests.ranker.windows import SPEC, window
 
 
@@ -49,3 +49,53 @@ def test_the_columns_of_recent_are_filled_and_the_rest_is_left_alone() -> None:
     assert (filled.keys[:, columns] > 0).any() and np.isin(
         filled.keys[:, columns], [0, *data.examples.keys[:, 1]]
     ).all()
+
+
+def some_likes(seed: int, start: int, n: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    user, item = (rng.integers(0, many, n).astype(str).astype(object) for many in (9, 50))
+    return user, item, np.sort(rng.integers(start, start + n // 2, n)), rng.integers(0, 2, n).astype(np.float32)
+
+
+def rows(likes: Likes) -> list[tuple[str, int, str]]:
+    return list(zip(likes.user_id.tolist(), likes.at.tolist(), likes.item_id.tolist(), strict=True))
+
+
+def test_the_history_kept_while_outcomes_arrive_is_the_one_looked_up_in_the_past() -> None:
+    user, item, at, reward = some_likes(0, 0)
+    history = History(4, Likes.none())
+    data = log(user.astype(int).tolist(), (item.astype(int) + 1).tolist(), np.arange(len(at)).tolist())
+    wanted = recent_items(Matured(data, reward), data, 4)
+    for i in range(len(at)):
+        found = [int(x) + 1 if x is not None else 0 for x in history.recent(user[i : i + 1])[0]]
+        assert found == wanted[i].tolist()
+        history.add(*(part[i : i + 1] for part in (user, item, at, reward)))
+
+
+def test_a_then_b_is_a_carried_over_and_then_b() -> None:
+    a, b = some_likes(1, 0), some_likes(2, 90)  # B's first outcomes are of instants A has seen
+    whole, first = History(3, Likes.none()), History(3, Likes.none())
+    for part in (a, b):
+        whole.add(*part)
+    first.add(*a)
+    second = History(3, first.likes())
+    second.add(*b)
+    assert rows(second.likes()) == rows(whole.likes())
+    assert rows(first.likes()) != rows(whole.likes())
+
+
+def test_an_outcome_that_comes_late_takes_its_place_in_time() -> None:
+    ann, likes = np.array(["ann"], object), np.ones(1, np.float32)
+    history = History(2, Likes.none())
+    for item, at in (("a", 10), ("c", 30), ("b", 20), ("too old", 5)):
+        history.add(ann, np.array([item], object), np.array([at]), likes)
+    assert history.recent(ann).tolist() == [["c", "b"]]
+
+
+def test_a_copy_learns_for_itself() -> None:
+    ann = np.array(["ann"], object)
+    history = History(2, Likes(ann, np.array(["a"], object), np.array([1])))
+    twin = history.copy()
+    twin.add(ann, np.array(["b"], object), np.array([2]), np.ones(1, np.float32))
+    assert history.recent(ann).tolist() == [["a", None]]
+    assert twin.recent(ann).tolist() == [["b", "a"]]

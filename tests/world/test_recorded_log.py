@@ -1,12 +1,14 @@
 """The recorded-log world: what the policy may see, and what the world knows."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
-from components.domain import DAY, HOUR, Examples, Floats, Prediction, Window
+from components.domain import DAY, HOUR, Examples, FeatureSpec, Field, FieldKind, FieldOf, Floats, Prediction, Window
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
+from components.ranker.history import History, Likes
 from components.world.recorded_log import (
     Log,
     Rules,
@@ -57,7 +59,7 @@ class SpyPlayer:
     spy: Spy = field(default_factory=Spy)
     generation: int = 3
     policy: PlackettLuce = field(default_factory=lambda: PlackettLuce(PolicySettings()))
-    history: None = None
+    history: History | None = None
 
     @property
     def encoder(self) -> Spy:
@@ -107,6 +109,35 @@ def test_the_memory_learns_each_shown_outcome_once_and_only_after_it_arrived() -
     arrived = sorted(played.log.outcomes["outcome_at"])
     assert [at for at, _ in player.spy.learned] == arrived
     assert player.spy.known_at_read[0] == 0
+
+
+@dataclass
+class Encoding(Spy):
+    """As `Spy`, with a field for what users liked last; its logit says how many there are."""
+
+    spec = FeatureSpec((Field("recent", FieldKind.MULTI, FieldOf.CONTEXT, 2, shares="item"),))
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def encode(self, user_ids: np.ndarray, item_ids: np.ndarray, at: np.ndarray, context: object) -> Examples:
+        return Examples(np.zeros((len(at), 2), np.uint64), np.zeros((len(at), 0), np.float32), at)
+
+    def predict(self, examples: Examples) -> Prediction:
+        return Prediction((examples.keys > 0).sum(1).astype(np.float32), np.zeros((len(examples), 1), np.float32))
+
+
+def test_what_users_liked_last_is_what_was_shown_to_them_and_never_what_the_world_knows() -> None:
+    log = log_of([("ann", "x", 1, 1.0), ("ann", "y", 1, 1.0), ("ann", "z", 3, 1.0), ("bob", "x", 4, 1.0)])
+    player = SpyPlayer(Encoding(), history=History(2, Likes.none()))
+    played = play(log, WINDOW, player, np.random.default_rng(0), replace(RULES, period=2 * HOUR))
+    shown = played.log.impressions["item_id"].iloc[0]
+    assert played.log.requests["context"].tolist() == [
+        '{"recent": []}',
+        json.dumps({"recent": [shown]}),  # of x and y, both liked, only one was shown
+        '{"recent": []}',
+    ]
+    assert played.log.impressions["logit"].tolist() == played.scored.champion[[0, 2, 3]].tolist() == [0.0, 1.0, 0.0]
 
 
 def test_every_interaction_of_the_window_is_scored_shown_or_not() -> None:
