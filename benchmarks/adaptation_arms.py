@@ -192,7 +192,7 @@ class Arm:
 def published(spec: FeatureSpec, hidden: int, seed: int, name: str, gamma: float, strength: float) -> Published:
     """ReLoop2 with the sketch, or with the exact neighbours if `name` says so."""
     forever = 36_500.0
-    settings = MemorySettings(sketch_half_life=forever, neighbours_ttl=forever)
+    settings = MemorySettings(sketch_half_life=forever, neighbours_ttl=forever, neighbours_exact=True)
     view = build(spec, hidden, settings.model_copy(update={"views": (name,)}), seed)[name]
     assert isinstance(view, SketchView | NeighbourView)
     return Published(view, gamma, strength)

@@ -76,7 +76,9 @@ class MemorySettings(BaseModel):
     sketch_groups: PositiveInt = 1
     """Groups of the median of means over repetitions; 1 is the plain mean."""
     neighbours: PositiveInt = 50
-    """k, nearest outcomes asked for."""
+    """k, nearest outcomes asked for: exactly, or k to 2 k of the same leaf of a tree."""
+    neighbours_exact: bool = False
+    """Search all that is kept: milliseconds per query instead of microseconds at 100,000 kept."""
     neighbours_kept: PositiveInt = 100_000
     """Outcomes in the ring; the oldest is overwritten."""
     neighbours_ttl: PositiveFloat = 90.0

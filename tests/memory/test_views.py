@@ -8,7 +8,8 @@ import pytest
 from components.domain import DAY, MISSING_KEY, Examples, Prediction
 from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
-from components.memory.neighbour_view import TAIL, NeighbourView
+from components.memory.exact_index import TAIL
+from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import Entity, MemorySettings
 from components.memory.sketch_view import SketchView
 from components.memory.view import sigmoid

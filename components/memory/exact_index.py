@@ -1,0 +1,100 @@
+"""Neighbours exactly: FAISS over everything kept, milliseconds per query at 100,000 kept.
+
+An index is never changed while it may be searched: adding to a FAISS index under another thread's search crashes,
+and removing from an inverted file returns wrong ids. A write builds a small new index of the tail, now and
+then a new one of everything, and swaps the reference.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from components.domain import DAY, Doubles, Floats, Ints
+from components.memory.outcome_log import Kept
+from components.memory.recalled import Recalled
+from components.memory.settings import MemorySettings
+from components.memory.view import State, sigmoid
+
+TAIL = 4096
+"""Outcomes in the small index before everything is indexed anew: 20 rebuilds per 80,000 outcomes, 5 ms each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """An index of the outcomes numbered `first` and on."""
+
+    index: Any
+    first: int
+
+    @classmethod
+    def of(cls, hidden: Floats, first: int) -> "Indexed":
+        """All of (m, H) unit vectors."""
+        import faiss
+
+        index = faiss.IndexFlatIP(hidden.shape[1])
+        if len(hidden):
+            index.add(np.ascontiguousarray(hidden))
+        return cls(index, first)
+
+    @property
+    def end(self) -> int:
+        """Number of the first outcome after it."""
+        return self.first + int(self.index.ntotal)
+
+
+class ExactIndex:
+    """All that is kept, in two flat indexes."""
+
+    def __init__(self, hidden_size: int, settings: MemorySettings) -> None:
+        self._settings = settings
+        none = Indexed.of(np.zeros((0, hidden_size), np.float32), 0)
+        self._parts = (none, none)
+
+    def recall(self, hidden: Floats, at: Ints, kept: Kept) -> Recalled:
+        """Softmax-weighted sums over the k nearest of (n, H) unit vectors; what is past the ttl does not count."""
+        s = self._settings
+        similarity, row = self._nearest(hidden, kept)
+        age = at[:, None] - kept.examples.at[row] if len(kept) else np.zeros(row.shape)
+        known = (row >= 0) & (age <= s.neighbours_ttl * DAY)
+        closeness = np.where(known, np.exp((similarity - 1) / s.neighbours_temperature), 0.0)
+        share = closeness / np.maximum(closeness.sum(1, keepdims=True), 1e-12)
+        if not len(kept):
+            return Recalled(*np.zeros((4, len(hidden))))
+        p = sigmoid(kept.logit[row])
+        return Recalled(*((share * part).sum(1) for part in (np.ones_like(p), kept.reward[row], p, p * (1 - p))))
+
+    def add(self, kept: Kept, new: int) -> None:
+        """Take in the newest `new` of the log."""
+        base, end = self._parts[0], kept.first + len(kept)
+        if end - base.end > TAIL:
+            base = Indexed.of(kept.hidden, kept.first)
+        self._swap(base, kept)
+
+    def state(self) -> State:
+        """Which outcomes are in the large index."""
+        base = self._parts[0]
+        return {"based": np.array([base.first, base.end])}
+
+    def load(self, state: State, kept: Kept) -> None:
+        """Continue from `state`."""
+        first, end = (max(int(number) - kept.first, 0) for number in state["based"])
+        self._swap(Indexed.of(kept.hidden[first:end], kept.first + first), kept)
+
+    def encode_anew(self, kept: Kept) -> None:
+        """The hidden space is another: index everything in it."""
+        self._swap(Indexed.of(kept.hidden, kept.first), kept)
+
+    def _swap(self, base: Indexed, kept: Kept) -> None:
+        start = max(base.end, kept.first)
+        self._parts = (base, Indexed.of(kept.hidden[start - kept.first :], start))
+
+    def _nearest(self, hidden: Floats, kept: Kept) -> tuple[Doubles, Ints]:
+        """Similarity and place in `kept` of the k best of both parts, best first, -1 where there are fewer."""
+        found = [(part.index.search(hidden, self._settings.neighbours), part.first) for part in self._parts]
+        similarity = np.concatenate([s for (s, _), _ in found], 1).astype(np.float64)
+        row = np.concatenate([np.where(r < 0, -1, r + first - kept.first) for (_, r), first in found], 1)
+        row[(row < 0) | (row >= len(kept))] = -1
+        best = np.argsort(-np.where(row < 0, -np.inf, similarity), axis=1, kind="stable")
+        best = best[:, : self._settings.neighbours]
+        return np.take_along_axis(similarity, best, 1), np.take_along_axis(row, best, 1)
