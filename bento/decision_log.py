@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from components.domain import SECOND, Transient
-from components.publish.pointer import sync_folder
+from components.whole_file import sync_folder
 
 Line: TypeAlias = dict[str, Any]
 """One parsed JSON object; its shape is the module's docstring, checked where it is read."""

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from components.domain import ContractBroken
+from components.whole_file import write_whole
 
 ARRAYS, HEAD = "memory.safetensors", "memory.json"
 
@@ -30,9 +29,9 @@ def save(folder: Path, head: Mapping[str, object], arrays: Mapping[str, npt.NDAr
     """Write both files; the head, which names the digest, last, so that a half-written save is noticed."""
     folder.mkdir(parents=True, exist_ok=True)
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    _replace(folder / ARRAYS, lambda part: save_file(whole, part))
+    write_whole(folder / ARRAYS, lambda part: save_file(whole, part))
     text = json.dumps({**head, "digest": digest(head, arrays)}, sort_keys=True, indent=1)
-    _replace(folder / HEAD, lambda part: part.write_text(text))
+    write_whole(folder / HEAD, lambda part: part.write_text(text))
 
 
 def load(folder: Path) -> tuple[dict[str, object], dict[str, npt.NDArray]]:
@@ -55,15 +54,3 @@ def load(folder: Path) -> tuple[dict[str, object], dict[str, npt.NDArray]]:
         said = f"has digest {found[:12]}, recorded is {str(recorded)[:12]}"
         raise ContractBroken(f"memory at {folder} {said}; publish the generation again")
     return head, arrays
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -8,8 +8,6 @@ come from users' logs. Colour is never the only sign; every tone has a mark of i
 
 import gzip
 import math
-import os
-import tempfile
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
+
+from components.whole_file import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -191,16 +191,7 @@ def render(title: str, subtitle: str, sections: Sequence[Section], badges: Seque
 
 def write_page(path: Path, html: str) -> None:
     """Write `html` to `path` so that a reader sees the old page or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(html)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, lambda part: part.write_text(html, encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,10 @@ from components.publish.catalogue import Catalogue
 from components.publish.likes_file import read_likes, write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, digest_of, list_parts, verify
 from components.publish.outcome_rule import OutcomeRule
-from components.publish.pointer import sync_folder
 from components.publish.served import Served
 from components.ranker.features import Encoder
 from components.ranker.history import History, Likes, history_width
+from components.whole_file import sync_folder
 
 if TYPE_CHECKING:
     from components.memory.memory import ErrorMemory

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from components.domain import ContractBroken, Transient
 from components.publish.manifest import Frozen, bundle_name
+from components.whole_file import write_whole
 
 BUNDLES, POINTERS, LEDGER = "bundles", "pointers", "releases.jsonl"
 
@@ -110,27 +111,10 @@ def write_durably(path: Path, content: bytes) -> None:
     Transient
         If the disk refuses (full, read-only, quota); the old file is untouched.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(path.parent)
+        write_whole(path, lambda part: part.write_bytes(content), durable=True)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise Transient(f"cannot write {path}: {error.strerror}; free space and rights there are needed") from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_releases(home: Path) -> tuple[Release, ...]:

@@ -28,8 +28,8 @@ from components.ranker.model import AnyVocabulary, Model, Scaling, empty_vocabul
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable
 from components.ranker.vocabulary import Seen, Vocabulary
-from components.update.atomic import write_whole
 from components.update.optimizer import DenseAdam
+from components.whole_file import write_whole
 
 TABLE = "table"
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from components.domain import DAY, ContractBroken, Doubles, Examples, Matured
 from components.ranker.features import cross_keys
-from components.update.atomic import write_whole
+from components.whole_file import write_whole
 
 
 def sample(past: Matured, rows: int, half_life_days: float, seed: int) -> Matured:

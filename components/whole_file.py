@@ -1,0 +1,48 @@
+"""A file appears whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+READABLE = 0o644
+"""Rights of what is written: the owner's to change, everybody's to read."""
+
+
+def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in its place.
+
+    A reader sees the old file or the new one; if `write` raises, nothing is left behind.
+
+    Parameters
+    ----------
+    durable : whether the content has reached the disk, and survives a power cut, on return.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        write(unfinished)
+        unfinished.chmod(READABLE)
+        if durable:
+            _sync(unfinished)
+        unfinished.replace(path)
+        if durable:
+            sync_folder(path.parent)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` survive a power cut."""
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
