@@ -1,14 +1,13 @@
 """Do the intervals hold? Coverage over simulated logs, wherever the diagnostics did not refuse."""
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from benchmarks.off_policy_logs import Logged, Pool, draw, make_pool
 from components.domain import Doubles
 from components.evaluate.confidence_sequence import boundary
-from components.evaluate.diagnostics import diagnose, refusals
 from components.evaluate.estimators import dr, ips, parts
 from components.evaluate.evaluate import evaluate
 from components.evaluate.intervals import Interval, bernstein_interval, bootstrap_interval, normal_interval
@@ -18,24 +17,68 @@ RATES = (0.005, 0.05, 0.5, 0.9)
 SETTINGS = EvaluateSettings()
 
 
+GUARANTEED = ("empirical Bernstein",)
+"""Intervals that promise at least 95 % at every n."""
+
+COMPARED = ("normal",)
+"""Intervals shown for comparison; no estimate of ours carries them."""
+
+
 @dataclass
 class Tally:
     """Intervals seen so far for one estimator and kind of interval."""
 
-    covered: list[bool] = field(default_factory=list)
-    widths: list[float] = field(default_factory=list)
+    intervals: int = 0
+    covered: int = 0
+    width: float = 0.0
 
     def add(self, interval: Interval, truth: float) -> None:
         """One interval."""
-        self.covered.append(interval.lower <= truth <= interval.upper)
-        self.widths.append(interval.upper - interval.lower)
+        self.count(interval.lower <= truth <= interval.upper, interval.upper - interval.lower)
+
+    def count(self, covered: bool, width: float) -> None:
+        """One interval that is judged already."""
+        self.intervals, self.covered, self.width = self.intervals + 1, self.covered + covered, self.width + width
+
+    def merge(self, other: "Tally") -> None:
+        """The intervals of another stretch of logs."""
+        self.intervals, self.covered = self.intervals + other.intervals, self.covered + other.covered
+        self.width += other.width
+
+
+@dataclass
+class Cell:
+    """One size and rate: logs drawn, how many were refused, and the tallies of the others."""
+
+    n: int
+    rate: float
+    logs: int = 0
+    refused: int = 0
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
+
+    def merge(self, other: "Cell") -> None:
+        """Add another stretch of the same cell."""
+        self.logs, self.refused = self.logs + other.logs, self.refused + other.refused
+        for key, tally in other.tallies.items():
+            self.tallies[key].merge(tally)
+
+    def rows(self) -> list["CoverageRow"]:
+        """A row per estimator and interval; rows without coverage where every log was refused."""
+        if not self.tallies:
+            return [self._row((name, "skew-corrected"), Tally()) for name in ("IPS", "SNIPS", "DR")]
+        return [self._row(key, tally) for key, tally in self.tallies.items()]
+
+    def _row(self, key: tuple[str, str], tally: Tally) -> "CoverageRow":
+        seen = tally.intervals
+        covered, width = (tally.covered / seen, tally.width / seen) if seen else (None, None)
+        return CoverageRow(*key, self.n, self.rate, covered, self.refused / self.logs, self.logs, width)
 
 
 @dataclass(frozen=True)
 class CoverageRow:
     """Coverage of one estimator's interval; `covered` and `mean_width` are null where all logs were refused.
 
-    `logs` were drawn, `refused` is the share that the diagnostics refused, `intervals` were made.
+    `logs` were drawn, `refused` is the share that the diagnostics refused.
     """
 
     estimator: str
@@ -45,24 +88,21 @@ class CoverageRow:
     covered: float | None
     refused: float
     logs: int
-    intervals: int
     mean_width: float | None
 
 
-def coverage(n: int, rate: float, logs: int, *, bootstraps: int, seed: int = 1) -> list[dict[str, object]]:
-    """Rows for one size and rate; the bootstrap is tried on the first `bootstraps` logs (it is the slow one)."""
-    pool = make_pool(rate)
-    rng = np.random.default_rng([seed, n, round(rate * 1000)])
-    tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
-    refused = 0
+def coverage(n: int, rate: float, logs: int, *, bootstraps: int, seed: int, stretch: int = 0) -> Cell:
+    """Intervals of `logs` logs of n decisions; the bootstrap is tried on the first `bootstraps` (it is the slow one).
+
+    `seed` makes the world and its policies, `stretch` numbers the parts that a cell is drawn in.
+    """
+    pool = make_pool(rate, seed)
+    rng = np.random.default_rng([seed, n, round(rate * 1000), stretch])
+    cell = Cell(n, rate, logs)
     for number in range(logs):
-        if not _one(pool, draw(pool, n, rng), tallies, rng, number < bootstraps):
-            refused += 1
-    if not tallies:
-        return [
-            asdict(CoverageRow(e, "skew-corrected", n, rate, None, 1.0, logs, 0, None)) for e in ("IPS", "SNIPS", "DR")
-        ]
-    return [asdict(_row(key, tally, n, rate, refused / logs, logs)) for key, tally in tallies.items()]
+        if not _one(pool, draw(pool, n, rng), cell.tallies, rng, number < bootstraps):
+            cell.refused += 1
+    return cell
 
 
 def _one(pool: Pool, made: Logged, tallies: dict, rng: np.random.Generator, bootstrapped: bool) -> bool:
@@ -86,9 +126,7 @@ def _one(pool: Pool, made: Logged, tallies: dict, rng: np.random.Generator, boot
         tallies["SNIPS", "ratio bootstrap"].add(found, pool.target_value)
     for name, each in (("IPS", ips(p).each), ("DR", dr(p).each)):
         held, width = _sequence(each, w * r, pool.target_value)
-        tally = tallies[name, "confidence sequence"]
-        tally.covered.append(held)
-        tally.widths.append(width)
+        tallies[name, "confidence sequence"].count(held, width)
     return True
 
 
@@ -101,17 +139,3 @@ def _sequence(each: Doubles, rewarded: Doubles, truth: float) -> tuple[bool, flo
     effective = np.cumsum(rewarded) ** 2 / np.maximum(np.cumsum(rewarded**2), 1e-300)
     read = (count >= 200) & (effective >= SETTINGS.minimum_rewarded)
     return bool((np.abs(mean - truth) <= radius)[read].all()), float(2 * radius[-1])
-
-
-def _row(key: tuple[str, str], tally: Tally, n: int, rate: float, refused: float, logs: int) -> CoverageRow:
-    widths, covered = np.array(tally.widths), np.array(tally.covered)
-    return CoverageRow(key[0], key[1], n, rate, float(covered.mean()), refused, logs, len(widths), float(widths.mean()))
-
-
-def refusal_rate(pool: Pool, n: int, logs: int, seed: int = 2) -> float:
-    """Share of sound logs that the weights' diagnostics refuse."""
-    rng = np.random.default_rng(seed)
-    made = [draw(pool, n, rng) for _ in range(logs)]
-    return float(
-        np.mean([bool(refusals(diagnose(m.log, m.target, parts(m.log, m.target).weight), SETTINGS)) for m in made])
-    )

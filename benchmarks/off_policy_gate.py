@@ -5,16 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.off_policy_logs import as_log, make_pool, pick, softmax
-from components.domain import Doubles, Verdict
-from components.evaluate.estimators import difference, dr, paired, parts
+from components.domain import Doubles, Ints, Verdict
+from components.evaluate.estimators import difference, dr, gap_spread, paired, parts
 from components.evaluate.evaluate import evaluate
 from components.evaluate.evaluation import Evaluation
-from components.evaluate.gate import GateState, Kind, judge_so_far
+from components.evaluate.gate import Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval
+from components.evaluate.line import Line, look
 from components.evaluate.settings import EvaluateSettings
 from components.world.simulated import Requests, SimulatedSettings, SimulatedWorld
 
 DAYS, PER_DAY = 30, 1667
+HELD_OUT = 120
+"""Requests a day that the gate may read in the histories of a small shop, drawn from all of the day's."""
 DISAGREE = 5
 """Champion and challenger differ for every fifth user: they agree on 80 % of decisions."""
 
@@ -40,9 +43,10 @@ CASES = (
 
 @dataclass(frozen=True)
 class History:
-    """One world's decisions under the champion: requests, policies (n, k), and what was shown."""
+    """One world's decisions under the champion: requests and their day, policies (n, k), and what was shown."""
 
     requests: Requests
+    day: Ints
     champion: Doubles
     better: Doubles
     worse: Doubles
@@ -50,35 +54,40 @@ class History:
     reward: Doubles
 
 
-def gate(histories: int, alpha: float = 0.05, first: int = 0) -> dict[str, float]:
-    """Share of histories in which each case's challenger is promoted at any of the daily looks."""
+def gate(histories: int, first: int = 0, per_day: int = PER_DAY) -> dict[str, int]:
+    """Number of histories in which each case's challenger is promoted at any of the daily looks."""
     promoted = dict.fromkeys((c.name for c in CASES), 0)
     for seed in range(first, first + histories):
-        for name, yes in one_history(seed, alpha).items():
+        for name, yes in one_history(seed, per_day).items():
             promoted[name] += yes
-    return {name: count / histories for name, count in promoted.items()}
+    return promoted
 
 
-def one_history(seed: int, alpha: float) -> dict[str, bool]:
-    """Whether each case's challenger is promoted within the history's 30 daily looks."""
+def one_history(seed: int, per_day: int = PER_DAY) -> dict[str, bool]:
+    """Whether each case's challenger is promoted within the history's 30 daily looks, by what the loop calls.
+
+    `per_day` of each day's requests are read, drawn at random: the challenger's gain is exact on all of the day's.
+    """
     history = make_history(seed)
     q = past_means(history)
-    days = np.arange(len(history.reward)) // PER_DAY
     targets = {case.name: challenger(history, case.gain) for case in CASES}
-    states = dict.fromkeys(targets, GateState.empty())
+    lines = {case.name: Line(champion=1, kind=case.kind) for case in CASES}
     promoted = dict.fromkeys(targets, False)
+    rng = np.random.default_rng([seed, per_day])
     for day in range(DAYS):
-        rows = days == day
+        rows = np.sort(rng.choice(np.flatnonzero(history.day == day), per_day, replace=False))
         log = as_log(history.champion[rows], history.shown[rows], history.reward[rows])
         model = q[rows].ravel()
         incumbent = parts(log, history.champion[rows].ravel(), model)
         for case in CASES:
             if promoted[case.name]:
                 continue
-            ours = parts(log, targets[case.name][rows].ravel(), model)
-            states[case.name] += GateState.of(paired(ours, incumbent), dr(incumbent).each)
-            decision = judge_so_far(states[case.name], case.margin, alpha, case.kind)
-            promoted[case.name] = decision.verdict is Verdict.PROMOTE
+            target, champion = targets[case.name][rows].ravel(), history.champion[rows].ravel()
+            ours = parts(log, target, model)
+            pair = paired(ours, incumbent, gap_spread(ours, incumbent, target, champion))
+            found = look(lines[case.name], pair, dr(incumbent).each, EvaluateSettings(margin=case.margin))
+            lines[case.name] = found.line
+            promoted[case.name] = found.decision.verdict is Verdict.PROMOTE
     return promoted
 
 
@@ -93,7 +102,8 @@ def make_history(seed: int) -> History:
     better = np.where(differ, softmax(8 * logit, 0.05), champion)
     worse = np.where(differ, softmax(-8 * logit, 0.05), champion)
     shown = pick(champion, rng)
-    return History(requests, champion, better, worse, shown, world.reward(requests, shown))
+    day = np.arange(len(requests)) // PER_DAY
+    return History(requests, day, champion, better, worse, shown, world.reward(requests, shown))
 
 
 def challenger(history: History, gain: float) -> Doubles:
@@ -102,7 +112,7 @@ def challenger(history: History, gain: float) -> Doubles:
     An equal challenger still differs: half of those users are led towards worse items, and the
     others towards better ones until it evens out.
     """
-    chance, day = history.requests.probability, np.arange(len(history.reward)) // PER_DAY
+    chance, day = history.requests.probability, history.day
     start, towards = history.champion, history.better if gain > 0 else history.worse
     if gain == 0:
         half = (history.requests.user // DISAGREE % 2 == 0)[:, None]
@@ -125,8 +135,7 @@ def challenger(history: History, gain: float) -> Doubles:
 def past_means(history: History) -> Doubles:
     """(n, k) model: mean reward of each item on the days before, shrunken; never the day it judges."""
     item, shown = history.requests.item, history.shown
-    rows = np.arange(len(shown))
-    day, here = rows // PER_DAY, item[rows, shown]
+    day, here = history.day, item[np.arange(len(shown)), shown]
     size = int(item.max()) + 1
     cell = day * size + here
     counts = np.bincount(cell, minlength=DAYS * size).reshape(DAYS, size).cumsum(axis=0)
@@ -174,9 +183,9 @@ class Dipping:
     power_cross_fitted: float = 0.0
 
 
-def double_dipping(histories: int, n: int = 2000, share: float = 0.3) -> Dipping:
+def double_dipping(histories: int, seed: int, n: int = 2000, share: float = 0.3) -> Dipping:
     """A challenger that memorises rewards per user and item, on permuted rewards: nothing is there to learn."""
-    pool, rng, out = make_pool(0.3), np.random.default_rng(5), Dipping()
+    pool, rng, out = make_pool(0.3, seed), np.random.default_rng([seed, 5]), Dipping()
     for _ in range(histories):
         who = rng.integers(len(pool.requests), size=n)
         logging, item, user = pool.logging[who], pool.requests.item[who], pool.requests.user[who]

@@ -17,20 +17,29 @@ SETTINGS = EvaluateSettings()
 UNSUPPORTED = 0.3
 
 
-def refusals(open_bandit_folder: Path) -> dict[str, bool | None]:
-    """Case -> refused; null where the Open Bandit file is not at hand. `sound_log` must be false."""
-    made = draw(make_pool(0.3), 5000, np.random.default_rng(3))
+def refusals(open_bandit_folder: Path) -> dict[str, bool]:
+    """Case -> refused. The case of Open Bandit is left out where its file is not at hand."""
+    made = _sound_log()
     missing, zero, above = (_with_propensity(made, value) for value in (np.nan, 0.0, 1.5))
     constant = made.log.propensity * 0 + 1
-    return {
-        "uniform_on_bts_women": _uniform_on_bts_women(open_bandit_folder / "bts_women.parquet"),
+    bts_women = open_bandit_folder / "bts_women.parquet"
+    return ({"uniform_on_bts_women": _uniform_refused(bts_women)} if bts_women.exists() else {}) | {
         "missing_propensity": bool(_judge(made, missing).refused),
         "zero_propensity": bool(_judge(made, zero).refused),
         "propensity_above_one": bool(_judge(made, above).refused),
         "constant_one_propensity": bool(_judge(made, constant).refused),
         "unsupported_mass": abs(unsupported_figure(made) - UNSUPPORTED) < 0.03,
-        "sound_log": bool(_judge(made, made.log.propensity).refused),
     }
+
+
+def sound_log_refused() -> bool:
+    """Whether a log without fault is refused, too; it must not be."""
+    made = _sound_log()
+    return bool(_judge(made, made.log.propensity).refused)
+
+
+def _sound_log() -> Logged:
+    return draw(make_pool(0.3), 5000, np.random.default_rng(3))
 
 
 def unsupported_figure(made: Logged) -> float:
@@ -51,9 +60,7 @@ def unsupported_figure(made: Logged) -> float:
     return named[0] if named else float("nan")
 
 
-def _uniform_on_bts_women(path: Path) -> bool | None:
-    if not path.exists():
-        return None
+def _uniform_refused(path: Path) -> bool:
     log = open_bandit(pd.read_parquet(path)).log
     return bool(evaluate(log, uniform(log), uniform(log), None, SETTINGS).refused)
 

@@ -7,6 +7,7 @@ log yields HOLD with its reasons and no weighted value.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtri
@@ -15,11 +16,14 @@ from components.domain import DAY, ContractBroken, Doubles, Verdict
 from components.evaluate import gate
 from components.evaluate.diagnostics import diagnose, refusals
 from components.evaluate.estimators import (
+    Paired,
     Parts,
     Terms,
     difference,
     dm,
     dr,
+    effective,
+    gap_spread,
     ips,
     paired,
     parts,
@@ -76,6 +80,8 @@ def evaluate(
     case = _Case(
         challenger=_parts(log, target, q, share),
         champion=_parts(log, champion, q, share),
+        target=target,
+        incumbent=champion,
         settings=settings,
         bounds=_request_bounds(log, value_range),
     )
@@ -101,8 +107,16 @@ def evaluate(
 class _Case:
     challenger: Parts
     champion: Parts
+    target: Doubles
+    incumbent: Doubles
     settings: EvaluateSettings
     bounds: Interval
+
+    @cached_property
+    def pair(self) -> Paired:
+        """What the gate reads: terms of the paired difference, and the spread they were bound to have."""
+        spread = gap_spread(self.challenger, self.champion, self.target, self.incumbent)
+        return paired(self.challenger, self.champion, spread)
 
     def estimate(self, terms: Terms) -> Estimate:
         """A value with its interval, kept within what a request can earn."""
@@ -184,8 +198,11 @@ def _model_word(p: Parts) -> Estimate:
 
 def _judged(blank: Evaluation, case: _Case) -> Evaluation:
     s = case.settings
-    terms = difference(case.challenger, case.champion)
-    bounds = signed_interval(terms.each, s.alpha)
+    pair = case.pair
+    weight = min(case.challenger.whole, case.champion.whole, key=effective)
+    terms = Terms("paired DR" if case.challenger.modelled else "paired IPS", pair.corrected, weight)
+    error = max(standard_error(terms.each), pair.expected_error)
+    bounds = signed_interval(terms.each, s.alpha, error)
     gap = Estimate(terms.name, terms.value, bounds.lower, bounds.upper, terms.ess, bounds.kind)
     assert blank.champion_value is not None
     margin = s.margin * blank.champion_value.value
@@ -197,7 +214,8 @@ def _judged(blank: Evaluation, case: _Case) -> Evaluation:
         slope_choice=estimated.slope_choice,
         difference=gap,
         margin=margin,
-        detectable=float(ndtri(1 - s.alpha / 2) + ndtri(s.power)) * standard_error(terms.each),
+        detectable=float(ndtri(1 - s.alpha / 2) + ndtri(s.power))
+        * error,
         verdict=decision.verdict,
         reasons=decision.reasons,
     )
@@ -244,6 +262,5 @@ def _pictured(judged: Evaluation, case: _Case, segments: Mapping[str, np.ndarray
     history, tail = ess_over_time(case.challenger), weight_tail(case.challenger)
     if not segments:
         return replace(judged, history=history, tail=tail)
-    pair = paired(case.challenger, case.champion)
-    each = by_segment(segments, _relied_on(case.challenger), pair, case.settings.alpha)
+    each = by_segment(segments, _relied_on(case.challenger), case.pair, case.settings.alpha)
     return replace(judged, history=history, tail=tail, segments=each)

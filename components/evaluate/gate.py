@@ -7,17 +7,20 @@ a changed model family or exploration setting is asked to be better (superiority
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from components.domain import Doubles, Verdict
-from components.evaluate.confidence_sequence import Running, confidence_sequence
-from components.evaluate.estimators import Paired, baseline
+from components.evaluate.confidence_sequence import TUNED_FOR, Running, confidence_sequence
+from components.evaluate.estimators import Paired, baseline, left_over
 from components.evaluate.intervals import Interval
 
 Kind = Literal["update", "change"]
+
+FIRST_LOOK = 200
+"""Requests before a sequence is read: its promise is asymptotic, and holds from here on in the coverage study."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def must_roll_back(champion: float, parent: Interval, paired: Interval) -> bool:
 
 @dataclass(frozen=True)
 class GateState:
-    """What the gate knows of one challenger after any number of days: 14 numbers, whatever the traffic.
+    """What the gate knows of one challenger after any number of days: 18 numbers, whatever the traffic.
 
     Sums over requests of the vector (A, B, C): the paired difference A and weight gap B of
     `components.evaluate.estimators.paired`, and the champion's terms C. States of days,
@@ -67,18 +70,26 @@ class GateState:
     ----------
     count : requests so far.
     total : (3,) sums. products : (3, 3) sums of products. fourth : sum of B^4.
+    spread : sum of ``E[B^2 | x]``, what B was bound to spread; 0 where it is not known.
+    residual : (3,) as in `Paired`.
     """
 
     count: int
     total: Doubles
     products: Doubles
     fourth: float
+    spread: float = 0.0
+    residual: Doubles = field(default_factory=lambda: np.zeros(3))
 
     @classmethod
     def of(cls, pair: Paired, champion: Doubles) -> "GateState":
         """State of one batch; `champion` (m,) terms of the champion's value."""
         rows = np.stack([pair.a, pair.b, champion])
-        return cls(len(champion), rows.sum(axis=1), rows @ rows.T, float(np.square(pair.b * pair.b).sum()))
+        fourth = float(np.square(pair.b * pair.b).sum())
+        state = cls(len(champion), rows.sum(axis=1), rows @ rows.T, fourth)
+        if pair.spread is None or pair.residual is None:
+            return state
+        return replace(state, spread=float(pair.spread.sum()), residual=pair.residual)
 
     @classmethod
     def empty(cls) -> "GateState":
@@ -91,35 +102,53 @@ class GateState:
             self.total + other.total,
             self.products + other.products,
             self.fourth + other.fourth,
+            self.spread + other.spread,
+            self.residual + other.residual,
         )
 
     def to_json(self) -> str:
         """One JSON document, to be kept with the challenger until the next look."""
         figures = {"count": self.count, "total": self.total.tolist(), "products": self.products.tolist()}
-        return json.dumps(figures | {"fourth": self.fourth})
+        more = {"fourth": self.fourth, "spread": self.spread, "residual": self.residual.tolist()}
+        return json.dumps(figures | more)
 
     @classmethod
     def from_json(cls, text: str) -> "GateState":
         """The state that `to_json` wrote, to the last bit."""
         found = json.loads(text)
-        return cls(found["count"], np.array(found["total"]), np.array(found["products"]), found["fourth"])
+        arrays = {name: np.array(found[name]) for name in ("total", "products", "residual")}
+        return cls(**found | arrays)
 
     def running(self, margin: float) -> Running:
         """Mean and spread of ``X = A + margin C - beta B`` with the beta of least variance.
 
         ``E[X] > 0`` says that the challenger's value exceeds ``1 - margin`` of the champion's;
-        taking the margin inside pays for not knowing the champion's value exactly.
+        taking the margin inside pays for not knowing the champion's value exactly. The spread is that
+        of the sample, or what the weights were bound to give if that is more (`Paired.expected_error`).
         """
         if self.count < 2:
             return Running(self.count)
         mean = self.total / self.count
         spread = self.products / self.count - np.outer(mean, mean)
         x = np.array([1.0, 0.0, margin])
-        x[1] = -baseline(float(spread[1] @ x), self.products[1, 1] / self.count, self.fourth / self.count, self.count)
-        return Running(self.count, float(mean @ x), self.count * max(float(x @ spread @ x), 0.0))
+        beta = baseline(float(spread[1] @ x), self.products[1, 1] / self.count, self.fourth / self.count, self.count)
+        x[1] = -beta
+        variance = max(float(x @ spread @ x), self._expected_variance(beta), 0.0)
+        return Running(self.count, float(mean @ x), self.count * variance)
+
+    def _expected_variance(self, beta: float) -> float:
+        """What the weights were bound to give."""
+        return self.spread / self.count * left_over(self.residual, beta)
 
 
-def judge_so_far(state: GateState, margin: float, alpha: float, kind: Kind, minimum: int = 200) -> Decision:
+def judge_so_far(
+    state: GateState,
+    margin: float,
+    alpha: float,
+    kind: Kind,
+    minimum: int = FIRST_LOOK,
+    tuned_for: int = TUNED_FOR,
+) -> Decision:
     """The verdict after the decisions so far; may be asked every day without inflating its error.
 
     Parameters
@@ -127,17 +156,18 @@ def judge_so_far(state: GateState, margin: float, alpha: float, kind: Kind, mini
     margin : share of the champion's value, used for updates.
     alpha : error over all looks together of the two-sided sequence; promotion uses one side.
     minimum : requests before the first look, for the sequence's normal limit to have begun.
+    tuned_for : requests at which the sequence is tightest, fixed before the first reward is read.
     """
     if state.count < minimum:
         return Decision(Verdict.HOLD, (f"{state.count} requests so far; the first look is at {minimum}",))
     share = 0.0 if kind == "change" else margin
-    bounds = confidence_sequence(state.running(share), alpha)
+    bounds = confidence_sequence(state.running(share), alpha, tuned_for)
     test = "superiority" if kind == "change" else f"non-inferiority, margin {margin:.1%}"
     passed = bounds.lower > 0
     why = (
         f"{test}: after {state.count} requests the lower bound {bounds.lower:+.5f} is {'' if passed else 'not '}above 0"
     )
-    worse = confidence_sequence(state.running(0.0), alpha)
+    worse = confidence_sequence(state.running(0.0), alpha, tuned_for)
     if worse.upper < 0:
         return Decision(Verdict.HOLD, (why, f"the challenger is worse: upper bound {worse.upper:+.5f} is below 0"))
     return Decision(Verdict.PROMOTE if passed else Verdict.HOLD, (why,))

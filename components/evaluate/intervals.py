@@ -82,8 +82,8 @@ def skew_interval(each: Doubles, alpha: float) -> Interval:
     return Interval(ends[0], ends[1], "skew-corrected")
 
 
-def signed_interval(each: Doubles, alpha: float) -> Interval:
-    """Hull of the skew-corrected interval and Student's, for differences.
+def signed_interval(each: Doubles, alpha: float, least: float = 0.0) -> Interval:
+    """Hull of the skew-corrected interval and Student's, for differences; its error is `least` or more.
 
     Terms of a difference have heavy tails on both sides. Their sample skewness is then mostly
     noise, and noise of the wrong sign: the outlier that lifts the mean also lifts the
@@ -91,9 +91,10 @@ def signed_interval(each: Doubles, alpha: float) -> Interval:
     92-94 %, hull 94.2-95.4 %.
     """
     m, corrected = moments(each), skew_interval(each, alpha)
-    if m.error == 0 or not np.isfinite(m.error):
+    error = max(m.error, least)
+    if error == 0 or not np.isfinite(error):
         return Interval(corrected.lower, corrected.upper, "skew-corrected and Student")
-    half = float(stdtrit(m.count - 1, 1 - alpha / 2)) * m.error
+    half = float(stdtrit(m.count - 1, 1 - alpha / 2)) * error
     lower, upper = min(corrected.lower, m.mean - half), max(corrected.upper, m.mean + half)
     return Interval(lower, upper, "skew-corrected and Student")
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from components.domain import Verdict
-from components.evaluate.estimators import Paired, paired, parts
+from components.evaluate.estimators import Paired, gap_spread, paired, parts
 from components.evaluate.evaluate import EvaluateSettings, evaluate
 from components.evaluate.gate import GateState, judge, judge_so_far, must_roll_back
 from components.evaluate.intervals import Interval
+from components.evaluate.log import LoggedDecisions
 from tests.evaluate.tiny import many
 
 
@@ -91,6 +92,35 @@ def test_without_enough_requests_that_carry_the_gap_there_is_no_baseline():
     np.testing.assert_array_equal(pair.corrected, pair.a)
     wide = Paired(np.tile(pair.a, 4), np.tile(pair.b, 4))
     np.testing.assert_allclose(wide.corrected, 0.01)
+
+
+def test_a_sample_without_its_rare_heavy_weights_is_not_more_certain_than_they_allow():
+    n, rng = 400, np.random.default_rng(4)
+    rows, offsets = np.arange(n), np.arange(n + 1) * 2
+    champion = np.tile([0.99, 0.01], n)
+    target = np.tile([0.9, 0.1], n)
+    reward = (rng.random(n) < 0.6).astype(float)
+    log = LoggedDecisions(rows, 0 * rows, offsets, offsets[:-1], np.full(n, 0.99), reward, rows, np.ones(n))
+    q = np.full(2 * n, 0.6)
+    ours, theirs = parts(log, target, q), parts(log, champion, q)
+    spread = gap_spread(ours, theirs, target, champion)
+    np.testing.assert_allclose(spread, 0.09**2 / 0.99 + 0.09**2 / 0.01)
+    pair = paired(ours, theirs, spread)
+    assert pair.expected_error == pytest.approx(np.sqrt(spread[0] * np.mean((reward - 0.6) ** 2) / n))
+    assert pair.expected_error > 8 * pair.corrected.std() / np.sqrt(n)
+    state = GateState.of(pair, reward)
+    assert state.running(0.0).variance == pytest.approx(pair.expected_error**2 * n)
+    assert (state + state).running(0.0).variance == pytest.approx(state.running(0.0).variance)
+    assert GateState.from_json(state.to_json()).running(0.1) == state.running(0.1)
+
+
+def test_the_spread_of_a_slate_follows_the_prefix_it_was_drawn_with():
+    log = LoggedDecisions([0, 0], [0, 1], [0, 2, 4], [0, 3], [0.5, 0.25], [1.0, 0.0], [0, 0], [1, 1])
+    champion, target = np.array([0.5, 0.5, 0.75, 0.25]), np.array([0.8, 0.2, 0.5, 0.5])
+    found = gap_spread(parts(log, target), parts(log, champion), target, champion)
+    first = 0.3**2 / 0.5 + 0.3**2 / 0.5
+    second = (1.6 * 0.5 - 0.75) ** 2 / 0.75 + (1.6 * 0.5 - 0.25) ** 2 / 0.25
+    np.testing.assert_allclose(found, [first + second])
 
 
 def test_no_verdict_before_the_first_look():

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.off_policy_coverage import coverage
-from benchmarks.off_policy_gate import CASES, double_dipping, one_history, paired_width_ratio
+from benchmarks.off_policy_gate import CASES, HELD_OUT, double_dipping, gate, paired_width_ratio
 from benchmarks.off_policy_logs import draw, make_pool
 from benchmarks.off_policy_refusals import UNSUPPORTED, unsupported_figure
 
 LOGS = 400
+SEED = 7
 
 
 def far(share, count):
@@ -23,44 +24,52 @@ def far(share, count):
 
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
 def test_95_percent_intervals_cover_95_percent(rate):
-    rows = coverage(1000, rate, LOGS, bootstraps=0)
-    seen = {(r["estimator"], r["interval"]): r for r in rows}
+    rows = coverage(1000, rate, LOGS, bootstraps=0, seed=SEED).rows()
+    seen = {(r.estimator, r.interval): r for r in rows}
     kinds = dict.fromkeys(("IPS", "SNIPS", "DR", "SNDR"), "skew-corrected")
     for estimator, kind in (kinds | {"paired DR": "skew-corrected and Student"}).items():
         row = seen[estimator, kind]
-        assert row["refused"] <= 0.02
-        assert row["covered"] == pytest.approx(0.95, abs=far(0.95, LOGS)), estimator
+        assert row.refused <= 0.02
+        assert row.covered == pytest.approx(0.95, abs=far(0.95, LOGS)), estimator
     for estimator in ("IPS", "DR"):
-        assert seen[estimator, "confidence sequence"]["covered"] >= 0.95 - far(0.95, LOGS)
+        assert seen[estimator, "confidence sequence"].covered >= 0.95 - far(0.95, LOGS)
 
 
 def test_a_log_of_five_rewards_is_refused():
-    (row, *_) = coverage(1000, 0.005, 100, bootstraps=0)
-    assert row["refused"] >= 0.99
+    (row, *_) = coverage(1000, 0.005, 100, bootstraps=0, seed=SEED).rows()
+    assert row.refused >= 0.99
+    assert row.covered is None
 
 
 def test_the_bootstrap_covers_too():
-    rows = coverage(1000, 0.5, 100, bootstraps=100)
-    (row,) = [r for r in rows if r["interval"] == "ratio bootstrap"]
-    assert row["covered"] >= 0.95 - far(0.95, 100)
+    rows = coverage(1000, 0.5, 100, bootstraps=100, seed=SEED).rows()
+    (row,) = [r for r in rows if r.interval == "ratio bootstrap"]
+    assert row.covered >= 0.95 - far(0.95, 100)
 
 
 def test_the_gate_promotes_the_better_and_the_equal_update_and_hardly_anything_else():
     histories = 12
-    found = [one_history(seed, 0.05) for seed in range(100, 100 + histories)]
-    share = {case.name: np.mean([f[case.name] for f in found]) for case in CASES}
+    share = {name: count / histories for name, count in gate(histories, first=100).items()}
     for name in ("superiority.worse_promoted", "superiority.equal_promoted", "noninferiority.worse_promoted"):
         assert share[name] <= 0.05 + far(0.05, histories)
     for name in ("superiority.better_promoted", "noninferiority.equal_promoted"):
         assert share[name] >= 0.8
 
 
+def test_a_line_on_hold_for_a_month_of_small_days_errs_no_more_often_than_it_says():
+    histories = 16
+    share = {name: count / histories for name, count in gate(histories, first=300, per_day=HELD_OUT).items()}
+    assert set(share) == {case.name for case in CASES}
+    for name in ("superiority.worse_promoted", "superiority.equal_promoted", "noninferiority.worse_promoted"):
+        assert share[name] <= 0.05 + far(0.05, histories)
+
+
 def test_the_paired_interval_is_at_most_half_as_wide_where_policies_agree_on_80_percent():
-    assert paired_width_ratio() <= 0.5
+    assert paired_width_ratio(SEED) <= 0.5
 
 
 def test_a_memoriser_is_not_promoted_on_held_out_requests_and_is_found_out_on_its_own():
-    found = double_dipping(100)
+    found = double_dipping(100, SEED)
     assert found.memoriser_promoted <= 0.05 + far(0.05, 100)
     assert found.memoriser_ahead_without_holding_out >= 0.95
     assert found.memoriser_refused_without_holding_out >= 0.95
