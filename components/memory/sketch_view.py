@@ -114,11 +114,16 @@ def _pack(projected: Floats, bits: int, cells: Ints) -> None:
 def _mean(cells: Ints, sums: Doubles, bounds: Ints, means: Doubles) -> None:
     for i in range(len(cells)):
         for group in range(len(bounds) - 1):
+            a, b, c, d = 0.0, 0.0, 0.0, 0.0
             for k in range(bounds[group], bounds[group + 1]):
-                for column in range(4):
-                    means[i, group, column] += sums[cells[i, k], column]
-            for column in range(4):
-                means[i, group, column] /= bounds[group + 1] - bounds[group]
+                cell = cells[i, k]
+                a += sums[cell, 0]
+                b += sums[cell, 1]
+                c += sums[cell, 2]
+                d += sums[cell, 3]
+            size = bounds[group + 1] - bounds[group]
+            means[i, group, 0], means[i, group, 1] = a / size, b / size
+            means[i, group, 2], means[i, group, 3] = c / size, d / size
 
 
 @compiled
