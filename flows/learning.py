@@ -132,7 +132,7 @@ def learn_held_out(
     if made.diverged:
         return challenger
     memory.rebase(made.checkpoint.model.predict)
-    return Challenger(made.checkpoint, memory, challenger.policy, challenger.kind, challenger.update)
+    return Challenger(made.checkpoint, memory, challenger.policy, challenger.kind, challenger.update.then(made))
 
 
 def _held(turn: Turn, fresh: pd.DataFrame) -> Bools:

@@ -2,12 +2,12 @@
 
 import hashlib
 import subprocess
-from collections import Counter
 from pathlib import Path
 
 from components.domain import Verdict
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
-from components.publish.manifest import IdChange, Provenance, read_manifest
+from components.publish.id_changes import IdChanges
+from components.publish.manifest import Provenance, read_manifest
 from components.publish.outcome_rule import OutcomeRule
 from components.publish.pointer import Pointer, Release, ReleaseKind, Role, append_release, move_pointer
 from components.update.checkpoint import save_checkpoint
@@ -15,6 +15,7 @@ from components.update.train import Update
 from flows.bento_store import build_bento, enter_model_store
 from flows.handed import Challenger, Judgement, Learnable, Published
 from flows.home import Home
+from flows.id_changes import id_changes
 from flows.turn import Turn
 from warehouse import query
 from warehouse.connect import transaction, warehouse
@@ -103,8 +104,9 @@ def _number(turn: Turn) -> int:
 def _content(
     turn: Turn, generation: int, learnable: Learnable, challenger: Challenger, judgement: Judgement
 ) -> BundleContent:
+    changes = id_changes(turn, challenger.update)
     return BundleContent(
-        provenance=_provenance(turn, generation, challenger, judgement),
+        provenance=_provenance(turn, generation, challenger, judgement, changes),
         encoder=learnable.encoder,
         model=challenger.checkpoint.model,
         memory=challenger.memory,
@@ -113,11 +115,14 @@ def _content(
         outcome=OutcomeRule.of(turn.source),
         servable=learnable.servable,
         history=learnable.history,
+        id_changes=changes,
         reports=_reports(turn.home.turn(turn.window.cutoff)),
     )
 
 
-def _provenance(turn: Turn, generation: int, challenger: Challenger, judgement: Judgement) -> Provenance:
+def _provenance(
+    turn: Turn, generation: int, challenger: Challenger, judgement: Judgement, changes: IdChanges
+) -> Provenance:
     warm = challenger.kind == "update"
     return Provenance(
         generation=generation,
@@ -132,14 +137,7 @@ def _provenance(turn: Turn, generation: int, challenger: Challenger, judgement: 
         reasons=judgement.reasons,
         carried=("weights", "optimizer", "vocabulary", "memory") if warm else (),
         grown=challenger.update.grown,
-        ids=_id_changes(challenger.update),
-    )
-
-
-def _id_changes(update: Update) -> tuple[IdChange, ...]:
-    admitted, expired = Counter(update.admitted.field), Counter(update.expired.field)
-    return tuple(
-        IdChange(field=f, admitted=admitted[f], expired=expired[f]) for f in sorted(admitted.keys() | expired.keys())
+        ids=changes.summary(),
     )
 
 

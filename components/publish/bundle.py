@@ -7,6 +7,7 @@
         memory/                 error memory; settings.json beside it
         policy.json  feature_spec.json  outcome.json
         users.parquet  items.parquet  servable_items.parquet
+        id_changes.parquet      ids that got a row or lost theirs, each by name
         history.parquet         what every user liked last, where the field `recent` is used
         reports/                validation, drift, evaluation: .html and .json
         manifest.json           last: SHA-256 of every file above
@@ -30,6 +31,7 @@ from components.domain import ContractBroken, FeatureSpec, Field, Transient
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
 from components.publish.catalogue import Catalogue
+from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import read_likes, write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, digest_of, list_parts, verify
 from components.publish.outcome_rule import OutcomeRule
@@ -65,6 +67,7 @@ class BundleContent:
     outcome: OutcomeRule
     servable: np.ndarray
     history: History | None = None
+    id_changes: IdChanges | None = None
     reports: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -156,6 +159,8 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
     width = history_width(content.encoder.spec)
     if width:
         write_likes(folder / HISTORY, (content.history or History(width, Likes.none())).likes())
+    if content.id_changes is not None:
+        write_id_changes(folder / "id_changes.parquet", content.id_changes)
     (folder / "reports").mkdir()
     for name, report in content.reports.items():
         if Path(name).name != name:

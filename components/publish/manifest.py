@@ -29,11 +29,17 @@ class Part(Frozen):
 
 
 class IdChange(Frozen):
-    """What a generation did to one field's vocabulary: numbers of ids that got a row, and that lost theirs."""
+    """What a generation did to one field's vocabulary.
+
+    `admitted` and `expired` count the ids that got a row, and that lost theirs; `admitted_last` and
+    `expired_last` name the few of them seen latest. All of them stand in the bundle's id_changes.parquet.
+    """
 
     field: str
     admitted: int = Field(default=0, ge=0)
     expired: int = Field(default=0, ge=0)
+    admitted_last: tuple[str, ...] = ()
+    expired_last: tuple[str, ...] = ()
 
 
 class Provenance(Frozen):

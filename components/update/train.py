@@ -1,10 +1,10 @@
 """Pre-training: generation 1 from a stretch of matured examples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from components.domain import DAY, ContractBroken, FeatureSpec, Keys, Matured, Refused
+from components.domain import DAY, ContractBroken, FeatureSpec, Ints, Keys, Matured, Refused
 from components.ranker.grading import Grading
 from components.ranker.model import Model, Scaling
 from components.ranker.settings import RankerSettings
@@ -16,10 +16,11 @@ from components.update.settings import UpdateSettings
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Ids that came or went: `field` (m,) the name of the field whose ids they are, `keys` (m,)."""
+    """Ids that came or went: `field` (m,) whose ids they are, `keys` (m,), `last` (m,) microseconds last seen at."""
 
     field: np.ndarray
     keys: Keys
+    last: Ints
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -27,7 +28,11 @@ class Ids:
     @classmethod
     def of(cls, spec: FeatureSpec, seen: Seen) -> "Ids":
         """Named by the fields of `spec`."""
-        return cls(np.array(spec.alphabets, dtype=object)[seen.alphabet], seen.keys)
+        return cls(np.array(spec.alphabets, dtype=object)[seen.alphabet], seen.keys, seen.last)
+
+    def then(self, later: "Ids") -> "Ids":
+        """Those of both."""
+        return Ids(*(np.concatenate([getattr(self, f.name), getattr(later, f.name)]) for f in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,19 @@ class Update:
     holdout_before: float
     holdout_after: float
     diverged: Refused | None
+
+    def then(self, later: "Update") -> "Update":
+        """What both updates did, `later` on top of this one; the losses stay those of the first."""
+        return replace(
+            self,
+            checkpoint=later.checkpoint,
+            admitted=self.admitted.then(later.admitted),
+            expired=self.expired.then(later.expired),
+            grown=self.grown + later.grown,
+            rows=self.rows + later.rows,
+            examples_processed=self.examples_processed + later.examples_processed,
+            diverged=later.diverged,
+        )
 
 
 def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: UpdateSettings, seed: int) -> Update:

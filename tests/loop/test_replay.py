@@ -9,6 +9,7 @@ import pytest
 
 from components.domain import ContractBroken, Matured, Verdict
 from components.evaluate.evaluation import Evaluation
+from components.publish.manifest import read_manifest
 from components.publish.pointer import Role, read_pointer, read_releases
 from components.ranker.features import hash_ids
 from components.update.checkpoint import Checkpoint
@@ -63,6 +64,20 @@ def test_two_turns_make_three_generations_and_every_figure_is_there(record: Repl
         assert turn.reasons
     status = read_status(Home(home))
     assert [g.generation for g in status.generations] == [1, 2, 3]
+
+
+def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home: Path, tiny: TinySource) -> None:
+    changes = [pd.read_parquet(home / "bundles" / f"g{g:06d}" / "id_changes.parquet") for g in (1, 2, 3)]
+    vocabulary = pd.read_parquet(home / "bundles" / "g000003" / "model" / "vocabulary.parquet")
+    everything = pd.concat(changes)
+    assert set(everything["key"]) == set(vocabulary["keys"]) - {0}
+    assert everything["id"].notna().all()
+    first = changes[0]
+    assert set(first.loc[first["field"] == "item", "id"]) <= set(tiny.frame["what"].astype(str))
+    assert set(first.loc[first["field"] == "genre", "id"]) <= {f"g{n}" for n in range(7)}
+    manifest = read_manifest(home / "bundles" / "g000001")
+    counts = first.groupby("field").size()
+    assert {c.field: c.admitted for c in manifest.ids} == counts.to_dict()
 
 
 def test_only_shown_items_entered_the_warehouse(record: ReplayRecord, home: Path) -> None:

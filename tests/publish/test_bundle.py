@@ -4,11 +4,13 @@ import json
 import resource
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from components.domain import ContractBroken, Transient, Verdict
 from components.policy.plackett_luce import PolicySettings
 from components.publish.bundle import load_bundle, manifest_digest, write_bundle
+from components.publish.id_changes import IdChanges
 from components.publish.manifest import MANIFEST, Provenance, list_parts, read_manifest, verify
 from components.publish.served import KnownOutcomes, RankRequests
 from components.ranker.features import hash_ids
@@ -270,3 +272,27 @@ def test_a_request_for_anything_servable_looks_at_the_same_history(attentive):
     scores = [attentive.score_eligible(asked) for asked in (short, long)]
     np.testing.assert_array_equal(scores[0].examples.keys, scores[1].examples.keys)
     np.testing.assert_array_equal(scores[0].score, scores[1].score)
+
+
+def test_every_id_that_came_or_went_is_in_the_bundle_by_name_and_the_manifest_names_the_latest(tmp_path):
+    expired = 2
+    changes = IdChanges(
+        field=np.array(["item"] * 9 + ["user"], object),
+        change=np.array(["admitted"] * (9 - expired) + ["expired"] * expired + ["admitted"], object),
+        id=np.array([f"i{n}" for n in range(8)] + [None, "ann"], object),
+        key=np.arange(10, 20, dtype=np.uint64),
+        last_seen=np.arange(10),
+    )
+    provenance = make_content().provenance.model_copy(update={"ids": changes.summary()})
+    folders = [
+        write_bundle(tmp_path / name, make_content(provenance=provenance, id_changes=shuffled))
+        for name, shuffled in (("a", changes), ("b", changes.sorted()))
+    ]
+    item, user = read_manifest(folders[0]).ids
+    assert (item.admitted, item.expired, user.admitted) == (7, 2, 1)
+    assert item.admitted_last == ("i6", "i5", "i4", "i3", "i2")
+    assert item.expired_last == (f"key {18:016x}", "i7")
+    table = pq.read_table(folders[0] / "id_changes.parquet").to_pylist()
+    assert len(table) == 10
+    assert table[-1] == {"field": "user", "change": "admitted", "id": "ann", "key": 19, "last_seen": 9}
+    assert manifest_digest(folders[0]) == manifest_digest(folders[1])
