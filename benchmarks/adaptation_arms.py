@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from components.domain import DAY, Doubles, Examples, FeatureSpec, Floats, Matured, Prediction
+from components.domain import DAY, Doubles, Examples, FeatureSpec, Matured, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings, TrustReport
 from components.memory.neighbour_view import NeighbourView
 from components.memory.recalled import reloop2
@@ -52,7 +52,7 @@ class Corrector(Protocol):
         """(n,) probabilities."""
         ...
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, fresh: Matured, prediction: Prediction) -> None:
         """Learn outcomes, with the predictions made before them."""
         ...
 
@@ -75,7 +75,7 @@ class Nothing:
         """The network's own probability."""
         return sigmoid(prediction.logit)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, fresh: Matured, prediction: Prediction) -> None:
         """Nothing."""
 
     def rebase(self, network: "Network") -> None:
@@ -98,9 +98,9 @@ class Published:
         recalled = self.view.recall(examples, prediction)
         return reloop2(sigmoid(prediction.logit), recalled, self._gamma, self._strength)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, fresh: Matured, prediction: Prediction) -> None:
         """Keep the outcomes."""
-        self.view.add(examples, prediction, reward)
+        self.view.add(fresh.examples, prediction, fresh.reward)
 
     def rebase(self, network: "Network") -> None:
         """Encode anew, or reset."""
@@ -122,9 +122,9 @@ class Remembering:
         """The compensated probability."""
         return sigmoid(self.memory.compensate(examples, prediction))
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, fresh: Matured, prediction: Prediction) -> None:
         """Learn the outcomes."""
-        self.memory.write(examples, prediction, reward)
+        self.memory.write(fresh.examples, prediction, fresh.reward, fresh.grade)
 
     def rebase(self, network: "Network") -> None:
         """Re-encode."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import DAY, HOUR, WEEK, ContractBroken, FeatureSpec, FieldKind, FieldOf, Ints, Matured
-from components.ingest.interactions import field_values, instants, read_log, reward_of
+from components.ingest.interactions import field_values, grade_of, instants, read_log, reward_of
 from components.ingest.source import Source, read_source
 from components.ranker.features import CLOCK_FIELDS, Attributes, Encoder
 
@@ -67,6 +67,7 @@ def examples(source: Source, frame: pd.DataFrame, folder: Path, origin: str, pre
     _require(source, frame, origin)
     reward = reward_of(frame[source.outcome.column], source, origin).to_numpy(np.float32)
     frame, reward = frame[~np.isnan(reward)], reward[~np.isnan(reward)]
+    grade = grade_of(frame, source, origin)
     _both(reward, source, origin)
     at = instants(frame[source.time.column], source.time.unit, origin)
     late = np.flatnonzero(np.diff(at) < 0)
@@ -91,7 +92,7 @@ def examples(source: Source, frame: pd.DataFrame, folder: Path, origin: str, pre
     return Log(
         source.name,
         source.spec,
-        Matured(encoder.encode(user, item, at, context), reward),
+        Matured(encoder.encode(user, item, at, context), reward, grade.astype(np.float32)),
         pd.factorize(user)[0].astype(np.int64),
         before,
     )
@@ -105,6 +106,7 @@ def _both(reward: np.ndarray, source: Source, where: str) -> None:
 
 def _require(source: Source, frame: pd.DataFrame, origin: str) -> None:
     columns = [source.columns.user_id, source.columns.item_id, source.time.column, source.outcome.column]
+    columns += [source.outcome.grade] if source.outcome.grade else []
     for field in source.fields[2:]:
         beside = {FieldOf.ITEM: source.items, FieldOf.USER: source.users}.get(field.of)
         if beside is None and field.name not in (*CLOCK_FIELDS, "recent"):

@@ -13,7 +13,10 @@ BINS = 20
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Figures of one arm. Spreads are standard deviations over seeds; times are of one core."""
+    """Figures of one arm. Spreads are standard deviations over seeds; times are of one core.
+
+    `examples` and `train_seconds` count pre-training and updates, the next two the updates alone.
+    """
 
     auc: float
     auc_spread: float
@@ -23,6 +26,8 @@ class Figures:
     gauc: float
     examples: float
     train_seconds: float
+    update_examples: float
+    update_seconds: float
     memory_bytes: float
     read_us: float
     write_us: float

@@ -1,7 +1,7 @@
 """Prequential replay: predict a slot, then learn what has become known. One schedule, many correctors."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -22,6 +22,7 @@ from components.domain import DAY, HOUR, WEEK, FeatureSpec, Ints, Matured, Predi
 from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.recalled import Recalled, reloop2
 from components.memory.view import sigmoid
+from components.ranker.history import history_width, with_history
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
 from components.update.train import pretrain
@@ -48,6 +49,13 @@ class Plan:
     schedules: tuple[Schedule, ...]
     full: bool
 
+    def known(self, start: int) -> int:
+        """Rows whose outcomes are known when the slot that begins at row `start` is predicted."""
+        if self.delay == 0:
+            return start
+        at = self.log.data.examples.at
+        return min(int(np.searchsorted(at, at[start] - self.delay, "right")), start)
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -70,6 +78,7 @@ def slot_starts(log: Log, slot: str, stop: int) -> Ints:
 
 def replay(plan: Plan, say: Callable[[str], None]) -> list[Done]:
     """All arms of one seed."""
+    plan = replace(plan, log=replace(plan.log, data=_with_recent(plan)))
     log, before = plan.log, plan.log.data.take(np.s_[: plan.log.pretrain])
     say("pre-training")
     start = perf_counter()
@@ -95,6 +104,22 @@ def replay(plan: Plan, say: Callable[[str], None]) -> list[Done]:
         _run(plan, network, arms, say)
         out += [_done(plan, network, arm, spent) for arm in arms]
     return out
+
+
+def _with_recent(plan: Plan) -> Matured:
+    """The log with the field `recent`, if it has one, as known when each slot began; before the stretch, at each row.
+
+    Rows take the place of instants: row i knows the outcomes of the first `known` rows.
+    """
+    data = plan.log.data
+    if not history_width(plan.log.spec):
+        return data
+    known = np.searchsorted(data.examples.at, data.examples.at, "left")
+    lengths = np.diff(plan.starts)
+    known[plan.starts[0] : plan.starts[-1]] = np.repeat([plan.known(int(s)) for s in plan.starts[:-1]], lengths)
+    order = replace(data.examples, at=np.arange(len(data)))
+    asked = with_history(plan.log.spec, Matured(order, data.reward), replace(data.examples, at=known), delay=1)
+    return replace(data, examples=replace(asked, at=data.examples.at))
 
 
 def _arms(
@@ -128,14 +153,12 @@ def _run(plan: Plan, network: Network, arms: list[Arm], say: Callable[[str], Non
     written = first
     every = max(len(plan.starts) // 40, 1)
     for number, (start, stop) in enumerate(zip(plan.starts[:-1], plan.starts[1:], strict=True)):
-        now = int(data.examples.at[start])
-        known = min(int(np.searchsorted(data.examples.at, now - plan.delay, "right")), int(start))
-        known = int(start) if plan.delay == 0 else max(known, written)
+        now, known = int(data.examples.at[start]), max(plan.known(int(start)), written)
         told = np.s_[written - first : known - first]
         fresh = data.take(np.s_[written:known])
         for arm in arms if len(fresh) else ():
             began = perf_counter()
-            arm.corrector.write(fresh.examples, Prediction(logit[told], hidden[told]), fresh.reward)
+            arm.corrector.write(fresh, Prediction(logit[told], hidden[told]))
             arm.write_seconds += perf_counter() - began
         written = known
         if network.advance(now, known):
@@ -169,6 +192,8 @@ def _done(plan: Plan, network: Network, arm: Arm, spent: tuple[int, float]) -> D
         gauc=grouped_auc(reward, arm.probability, group),
         examples=spent[0] + network.examples,
         train_seconds=spent[1] + network.seconds,
+        update_examples=network.examples,
+        update_seconds=network.seconds,
         memory_bytes=arm.corrector.nbytes,
         read_us=1e6 * arm.read_seconds / rows,
         write_us=1e6 * arm.write_seconds / rows,
@@ -202,5 +227,5 @@ def _recalled(spec: FeatureSpec, rest: Matured, said: Prediction, step: int, vie
         here = np.s_[start : start + step]
         rows, part = rest.examples.take(here), Prediction(said.logit[here], said.hidden[here])
         parts.append(corrector.view.recall(rows, part))
-        corrector.write(rows, part, rest.reward[here])
+        corrector.write(rest.take(here), part)
     return Recalled(*(np.concatenate([getattr(r, name) for r in parts]) for name in Recalled.__slots__))

@@ -6,12 +6,12 @@ before its answer leaves the service; `sync` forces it to the disk. Kinds of lin
 
     {"type": "request", "request_id", "user_id", "at", "generation", "context", "eligible",
      "slate": [{"impression_id", "item_id", "position", "propensity", "score", "logit"}]}
-    {"type": "outcome", "impression_id", "kind", "value", "raw", "at"}
+    {"type": "outcome", "impression_id", "kind", "value", "grade", "raw", "at"}
     {"type": "servable", "generation", "items"}
 
 `at` is microseconds UTC. `eligible` null means the servable items of the generation, which a
-line of that type names once per file. `value` is the reward, `raw` what the caller sent.
-The reader for the warehouse is `components.ingest.decision_log`.
+line of that type names once per file. `value` is the reward, `grade` how strong the outcome was
+(null: unknown), `raw` what the caller sent. The reader for the warehouse is `components.ingest.decision_log`.
 """
 
 import json

@@ -12,7 +12,7 @@ attribution window, when that closes, as the largest outcome in time, or 0 witho
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +23,8 @@ from bento.decision_log import Line, LogTail
 from bento.settings import ServiceSettings
 from components.domain import DAY, SECOND
 from components.publish.served import KnownOutcomes, Served
+
+NO_GRADE = float("nan")
 
 logger = logging.getLogger("bentoml.evercurrent")
 
@@ -43,6 +45,7 @@ class Outcome:
 
     at: int
     reward: float
+    grade: float = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,7 +119,8 @@ class LiveMemory:
     def _take_outcome(self, line: Line) -> None:
         if line["kind"] != self.served.outcome.kind:
             return
-        impression_id, outcome = line["impression_id"], Outcome(int(line["at"]), float(line["value"]))
+        impression_id, grade = line["impression_id"], line.get("grade")
+        outcome = Outcome(int(line["at"]), float(line["value"]), NO_GRADE if grade is None else float(grade))
         known = self._outcomes.get(impression_id)
         if known is None or outcome < known:
             self._outcomes[impression_id] = outcome
@@ -144,16 +148,17 @@ class LiveMemory:
                 user_id=np.array([s.user_id for s in shown], object),
                 item_id=np.array([s.item_id for s in shown], object),
                 at=np.array([d.instant for d in rows], np.int64),
-                reward=np.array([self._reward(d) for d in rows], np.float32),
+                reward=np.array([self._counted(d).reward for d in rows], np.float32),
+                grade=np.array([self._counted(d).grade for d in rows], np.float32),
                 context={name: column([s.context.get(name) for s in shown]) for name in names},
             )
         )
         self._done.update(d.impression_id for d in rows)
         self.learned += len(rows)
 
-    def _reward(self, due: Due) -> float:
+    def _counted(self, due: Due) -> Outcome:
         outcome = self._outcomes.get(due.impression_id)
-        return outcome.reward if outcome is not None and outcome.at <= due.instant else 0.0
+        return outcome if outcome is not None and outcome.at <= due.instant else Outcome(due.instant, 0.0, NO_GRADE)
 
     def _forget(self, before: int) -> None:
         while self._shown and next(iter(self._shown.values())).at < before:

@@ -70,6 +70,7 @@ class OutcomeRequest(Body):
     impression_id: str
     kind: str
     value: Value
+    grade: float | None = Field(default=None, description="how strong it was, where the value alone says yes or no")
 
 
 class OutcomeResponse(bentoml.IODescriptor):

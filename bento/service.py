@@ -159,7 +159,8 @@ class Evercurrent:
         if known is not None:
             return OutcomeResponse(accepted=False, reward=known.reward)
         at = now()
-        line = {"type": "outcome", **told.model_dump(), "value": reward, "raw": told.value, "at": at}
+        grade = live.served.outcome.grade(told.value, told.grade)
+        line = {"type": "outcome", **told.model_dump(), "value": reward, "grade": grade, "raw": told.value, "at": at}
         self.log.append(line, at)
         return OutcomeResponse(accepted=True, reward=reward)
 

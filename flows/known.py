@@ -31,7 +31,8 @@ class Known:
     @property
     def matured(self) -> Matured:
         """What a ranker learns from."""
-        return Matured(self.examples, self.frame["reward"].to_numpy(np.float32))
+        reward, grade = (self.frame[name].to_numpy(np.float32) for name in ("reward", "grade"))
+        return Matured(self.examples, reward, grade if np.isfinite(grade).any() else None)
 
     @property
     def arrived(self) -> Examples:

@@ -127,7 +127,7 @@ def learn_held_out(
         return challenger
     model = challenger.checkpoint.model
     memory = challenger.memory.copy()
-    memory.write(held.arrived, model.predict(held.examples), held.matured.reward)
+    memory.write(held.arrived, model.predict(held.examples), held.matured.reward, held.matured.grade)
     made = warm_start(challenger.checkpoint, held.matured, None, turn.window.cutoff, turn.settings.update, turn.seed)
     if made.diverged:
         return challenger
@@ -145,7 +145,8 @@ def _held(turn: Turn, fresh: pd.DataFrame) -> Bools:
 def _remember(served: Served, known: Known) -> ErrorMemory:
     memory = cast(ErrorMemory, served.memory.copy())
     if len(known):
-        memory.write(known.arrived, served.model.predict(known.examples), known.matured.reward)
+        matured = known.matured
+        memory.write(known.arrived, served.model.predict(known.examples), matured.reward, matured.grade)
     return memory
 
 

@@ -40,6 +40,7 @@ SCHEMAS = {
             ("impression_id", pa.string()),
             ("kind", pa.string()),
             ("value", pa.float64()),
+            ("grade", pa.float64()),
             ("outcome_at", pa.int64()),
         ]
     ),

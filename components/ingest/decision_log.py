@@ -31,7 +31,7 @@ IMPRESSIONS = (
     "logging_policy",
     "at",
 )
-OUTCOMES = ("impression_id", "kind", "value", "outcome_at")
+OUTCOMES = ("impression_id", "kind", "value", "grade", "outcome_at")
 
 
 def read_decision_log(paths: Sequence[Path]) -> LogTables:
@@ -114,6 +114,7 @@ def _outcome(line: Line) -> dict[str, object]:
         "impression_id": line["impression_id"],
         "kind": line["kind"],
         "value": float(str(line["value"])),
+        "grade": line.get("grade"),
         "outcome_at": line["at"],
     }
 
@@ -122,5 +123,5 @@ def _table(rows: list[dict[str, object]], columns: Sequence[str], at: str, *key:
     frame = pd.DataFrame(rows, columns=list(columns))
     frame = frame.sort_values([at, *key], kind="stable").drop_duplicates(list(key)).reset_index(drop=True)
     whole = {name: np.int64 for name in (at, "generation") if name in frame}
-    numbers = {name: np.float64 for name in ("propensity", "score", "logit", "value") if name in frame}
+    numbers = {name: np.float64 for name in ("propensity", "score", "logit", "value", "grade") if name in frame}
     return frame.astype({**whole, **numbers, **({"position": np.int32} if "position" in frame else {})})

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
-from components.domain import ContractBroken, FieldKind, FieldOf, Ints
+from components.domain import ContractBroken, Doubles, FieldKind, FieldOf, Ints
 from components.ingest.source import FieldColumn, Source
-from components.ranker.features import CLOCK_FIELDS
+from components.ranker.features import CLOCK_FIELDS, RECENT
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
@@ -168,6 +168,12 @@ def reward_of(values: pd.Series, source: Source, origin: str) -> pd.Series:
     return positive.astype(float).where(values.notna(), np.nan)
 
 
+def grade_of(frame: pd.DataFrame, source: Source, origin: str) -> Doubles:
+    """(n,) how strong each outcome was, nan where that is unknown."""
+    column = source.outcome.graded_by
+    return np.full(len(frame), np.nan) if column is None else np.asarray(_numbers(frame, column, origin), float)
+
+
 def _outcomes(frame: pd.DataFrame, source: Source, impression_id: pd.Series, at: Ints, origin: str) -> pd.DataFrame:
     reward = reward_of(frame[source.outcome.column], source, origin).to_numpy()
     column = source.columns.outcome_at
@@ -177,7 +183,13 @@ def _outcomes(frame: pd.DataFrame, source: Source, impression_id: pd.Series, at:
         known &= frame[column].notna().to_numpy()
         outcome_at = at.copy()
         outcome_at[known] = instants(frame.loc[known, column], source.time.unit, origin)
-    table = {"impression_id": impression_id, "kind": source.outcome.kind, "value": reward, "outcome_at": outcome_at}
+    table = {
+        "impression_id": impression_id,
+        "kind": source.outcome.kind,
+        "value": reward,
+        "grade": grade_of(frame, source, origin),
+        "outcome_at": outcome_at,
+    }
     return pd.DataFrame(table)[known]
 
 
@@ -185,9 +197,10 @@ def _require(frame: pd.DataFrame, source: Source, origin: str) -> None:
     columns = source.columns
     named = [v for v in columns.model_dump().values() if v is not None]
     named += [source.time.column, source.outcome.column]
+    named += [source.outcome.grade] if source.outcome.grade else []
     for field in source.fields[2:]:
         beside = (field.of is FieldOf.ITEM and source.items) or (field.of is FieldOf.USER and source.users)
-        if not beside and field.name not in (*CLOCK_FIELDS, "recent"):
+        if not beside and field.name not in (*CLOCK_FIELDS, RECENT):
             named.append(field.column or field.name)
     missing = sorted(set(named) - set(frame.columns))
     if missing:
@@ -218,8 +231,10 @@ def _id_list(value: object) -> list[str] | None:
 
 
 def _floats(frame: pd.DataFrame, column: str | None, origin: str) -> "pd.Series | float":
-    if column is None:
-        return np.nan
+    return np.nan if column is None else _numbers(frame, column, origin)
+
+
+def _numbers(frame: pd.DataFrame, column: str, origin: str) -> pd.Series:
     numbers = pd.to_numeric(frame[column], errors="coerce")
     if (numbers.isna() & frame[column].notna()).any():
         bad = frame.loc[numbers.isna() & frame[column].notna(), column].iloc[0]

@@ -31,11 +31,14 @@ class TimeColumn(Frozen):
 class OutcomeColumn(Frozen):
     """What the user did: `column`, the outcome's `kind`, and which values count as reward 1.
 
-    Exactly one of `at_least`, `equals`, `one_of` says what is positive.
+    Exactly one of `at_least`, `equals`, `one_of` says what is positive. `grade` names a column of numbers that
+    says how strong the outcome was, such as seconds watched: it tells apart what yes and no do not, and only its
+    order matters. With `at_least` the column itself is the grade.
     """
 
     column: str
     kind: str
+    grade: str | None = None
     at_least: float | None = None
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
@@ -46,6 +49,11 @@ class OutcomeColumn(Frozen):
         if len(rules) != 1:
             raise ValueError(f"outcome has {len(rules)} rules; exactly one of at_least, equals, one_of is allowed")
         return self
+
+    @property
+    def graded_by(self) -> str | None:
+        """The column that grades the outcome, if any."""
+        return self.grade or (self.column if self.at_least is not None else None)
 
 
 class Columns(Frozen):

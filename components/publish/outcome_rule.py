@@ -64,6 +64,14 @@ class OutcomeRule(Frozen):
             raise ContractBroken(f"outcome value is {number:g}; allowed is a reward from 0 to 1")
         return number
 
+    def grade(self, value: Scalar, told: float | None) -> float | None:
+        """How strong an outcome was: what the rule compares, else what the caller says; None where neither is there.
+
+        >>> OutcomeRule(kind="rating", at_least=8).grade(9, None), OutcomeRule(kind="click", equals=1).grade(1, None)
+        (9.0, None)
+        """
+        return told if self.at_least is None else _number(value)
+
 
 def _number(value: Scalar) -> float:
     try:

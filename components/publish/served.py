@@ -33,7 +33,7 @@ class Memory(Protocol):
         """(n,) compensated logits."""
         ...
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
         """Learn outcomes, in order of arrival."""
         ...
 
@@ -127,13 +127,15 @@ class Decisions:
 class KnownOutcomes:
     """m impressions with their rewards, in order of arrival.
 
-    `at` is the instant the outcome became known; `context` as in `RankRequests`, per row.
+    `at` is the instant the outcome became known; `grade` how strong it was, nan where that is unknown;
+    `context` as in `RankRequests`, per row.
     """
 
     user_id: np.ndarray
     item_id: np.ndarray
     at: Ints
     reward: Floats
+    grade: Floats
     context: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -194,7 +196,7 @@ class Served:
         if not len(outcomes.at):
             return
         examples = self.encoder.encode(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.context)
-        self.memory.write(examples, self.model.predict(examples), outcomes.reward)
+        self.memory.write(examples, self.model.predict(examples), outcomes.reward, outcomes.grade)
         if self.history is not None:
             self.history.add(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
 

@@ -40,61 +40,64 @@ class Grading:
     Attributes
     ----------
     negative, positive : ascending upper edges of the levels of each class; the last level is open.
-    score : (len(negative) + len(positive) + 2,) in [0, 1], levels of negatives first.
-    unknown : (2,) score of a negative and of a positive without a grade.
+    score : (L,) in [0, 1], L = len(negative) + len(positive) + 4: the levels of negatives, those of positives, then
+        a negative and a positive without a grade.
     """
 
     negative: Doubles
     positive: Doubles
     score: Doubles
-    unknown: Doubles
 
     @classmethod
     def plain(cls) -> "Grading":
         """Yes is 1 and no is 0."""
-        return cls(np.empty(0), np.empty(0), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+        return cls(np.empty(0), np.empty(0), np.array([0.0, 1.0, 0.0, 1.0]))
 
     @classmethod
     def fit(cls, history: Matured) -> "Grading":
         """Learn the scores from n outcomes; `plain` where they have no grade, or where there are too few to tell."""
-        if history.grade is None or len(history) < LEAST_ROWS:
+        positive = history.reward >= 0.5
+        if (
+            history.grade is None
+            or np.isfinite(history.grade).sum() < LEAST_ROWS
+            or positive.all()
+            or not positive.any()
+        ):
             return cls.plain()
-        known = history.take(np.isfinite(history.grade))
-        positive = known.reward >= 0.5
-        if len(known) < LEAST_ROWS or positive.all() or not positive.any():
-            return cls.plain()
-        assert known.grade is not None
-        edges = _edges(known.grade[~positive]), _edges(known.grade[positive])
-        blank = cls(*edges, np.zeros(len(edges[0]) + len(edges[1]) + 2), np.zeros(2))
-        level = blank._level(positive, known.grade)
-        score = _scores(level, len(blank.score), known.reward, known.examples.keys)
-        unknown = np.array([score[level[~positive]].mean(), score[level[positive]].mean()])
-        return cls(*edges, score, unknown)
+        edges = _edges(history.grade[~positive]), _edges(history.grade[positive])
+        blank = cls(*edges, np.zeros(len(edges[0]) + len(edges[1]) + 4))
+        level = blank._level(positive, history.grade)
+        score = _scores(level, len(blank.score), history.reward, history.examples.keys)
+        is_positive = np.r_[np.repeat([False, True], [len(edges[0]) + 1, len(edges[1]) + 1]), False, True]
+        never = np.bincount(level, minlength=len(score)) == 0
+        means = np.array([score[level[~positive]].mean(), score[level[positive]].mean()])
+        return cls(*edges, np.where(never, means[is_positive.astype(int)], score))
 
     @property
     def is_plain(self) -> bool:
         """Whether the target is the reward itself."""
-        return len(self.score) == 2
+        return self.score.tolist() == [0, 1, 0, 1]
 
     def target(self, data: Matured) -> Floats:
         """(n,) float32 what to learn: the score of each outcome's level."""
         if self.is_plain:
             return data.reward
-        positive = data.reward >= 0.5
-        if data.grade is None:
-            return self.unknown[positive.astype(int)].astype(np.float32)
-        score = self.score[self._level(positive, np.nan_to_num(data.grade))]
-        return np.where(np.isfinite(data.grade), score, self.unknown[positive.astype(int)]).astype(np.float32)
+        grade = np.full(len(data), np.nan, np.float32) if data.grade is None else data.grade
+        return self.score[self._level(data.reward >= 0.5, grade)].astype(np.float32)
 
     def _level(self, positive: Bools, grade: Floats) -> Ints:
-        high = len(self.negative) + 1 + np.searchsorted(self.positive, grade, "left")
-        return np.where(positive, high, np.searchsorted(self.negative, grade, "left"))
+        low, high = np.searchsorted(self.negative, grade, "left"), np.searchsorted(self.positive, grade, "left")
+        level = np.where(positive, len(self.negative) + 1 + high, low)
+        return np.where(np.isfinite(grade), level, len(self.score) - 2 + positive)
 
 
 def _edges(grade: Floats) -> Doubles:
     """Upper edges of at most BINS levels, evenly filled; the largest grade lies in the open last level."""
+    grade = grade[np.isfinite(grade)].astype(np.float64)
+    if not len(grade):
+        return np.empty(0)
     inner = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(grade.astype(np.float64), inner, method="lower"))
+    edges = np.unique(np.quantile(grade, inner, method="lower"))
     return np.asarray(edges[edges < grade.max()], np.float64)
 
 

@@ -59,7 +59,7 @@ class Remembering(Protocol):
 
     def compensate(self, examples: Examples, prediction: Prediction) -> Floats: ...
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None: ...
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None: ...
 
 
 class ShownSlates(Protocol):
@@ -135,12 +135,17 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Interactions in order of time: n rows. `context` maps a context field to its n raw values."""
+    """Interactions in order of time: n rows.
+
+    `grade` says how strong an outcome was, nan where that is unknown; `context` maps a context field to its n
+    raw values.
+    """
 
     user_id: np.ndarray
     item_id: np.ndarray
     at: Ints
     reward: Floats
+    grade: Floats
     context: dict[str, np.ndarray]
 
     def between(self, window: Window) -> "Log":
@@ -151,7 +156,8 @@ class Log:
     def take(self, index: Ints) -> "Log":
         """The rows at `index`."""
         context = {name: values[index] for name, values in self.context.items()}
-        return Log(self.user_id[index], self.item_id[index], self.at[index], self.reward[index], context)
+        reward, grade = self.reward[index], self.grade[index]
+        return Log(self.user_id[index], self.item_id[index], self.at[index], reward, grade, context)
 
     def __len__(self) -> int:
         return len(self.at)
@@ -322,7 +328,7 @@ class _Session:
         examples = replace(self.scorer.examples.take(arrived), at=self.requests.entries.at[arrived])
         part = Prediction(self.scorer.prediction.logit[arrived], self.scorer.prediction.hidden[arrived])
         entries = self.requests.entries.take(arrived)
-        self.player.memory.write(examples, part, entries.reward)
+        self.player.memory.write(examples, part, entries.reward, entries.grade)
         if self.player.history is not None:
             self.player.history.add(entries.user_id, entries.item_id, entries.at, entries.reward)
 
@@ -366,6 +372,7 @@ class _Session:
                 "impression_id": impression_id,
                 "kind": self.rules.outcome_kind,
                 "value": entries.reward[entry].astype(float),
+                "grade": entries.grade[entry].astype(float),
                 "outcome_at": entries.at[entry],
             }
         )

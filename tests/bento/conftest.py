@@ -49,8 +49,8 @@ def write_request(log, request_id, at, user="ann", items=("heat",), eligible=ITE
     log.append(line, at)
 
 
-def write_outcome(log, impression_id, at, value=1.0, kind="rating"):
-    line = {"type": "outcome", "impression_id": impression_id, "kind": kind, "value": value, "raw": value, "at": at}
+def write_outcome(log, impression_id, at, value=1.0, kind="rating", grade=None):
+    line = {"type": "outcome", "impression_id": impression_id, "kind": kind, "value": value, "grade": grade, "at": at}
     log.append(line, at)
 
 

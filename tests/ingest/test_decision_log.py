@@ -18,7 +18,15 @@ REQUEST = {
     "eligible": ["a", "b"],
     "slate": [SHOWN, SHOWN | {"impression_id": "r1-1", "item_id": "a", "position": 1, "propensity": 1.0}],
 }
-OUTCOME = {"type": "outcome", "impression_id": "r1-0", "kind": "rating", "value": 1.0, "raw": 9, "at": 150}
+OUTCOME = {
+    "type": "outcome",
+    "impression_id": "r1-0",
+    "kind": "rating",
+    "value": 1.0,
+    "grade": 9.0,
+    "raw": 9,
+    "at": 150,
+}
 SERVABLE = {"type": "servable", "generation": 7, "items": ["a", "b", "c"]}
 
 
@@ -43,8 +51,16 @@ def test_a_log_becomes_requests_impressions_and_outcomes(tmp_path):
     assert tables.impressions["propensity"].tolist() == [0.3, 1.0]
     assert set(tables.impressions["logging_policy"]) == {"g000007"}
     assert tables.outcomes.to_dict("records") == [
-        {"impression_id": "r1-0", "kind": "rating", "value": 1.0, "outcome_at": 150}
+        {"impression_id": "r1-0", "kind": "rating", "value": 1.0, "grade": 9.0, "outcome_at": 150}
     ]
+
+
+def test_an_outcome_without_a_grade_has_an_unknown_one(tmp_path):
+    silent = {name: value for name, value in OUTCOME.items() if name != "grade"}
+    tables = read_decision_log(
+        [write(tmp_path / "a.jsonl", silent, OUTCOME | {"impression_id": "r2-0", "grade": None})]
+    )
+    assert tables.outcomes["grade"].isna().all() and len(tables.outcomes) == 2
 
 
 def test_no_files_and_empty_files_give_empty_tables_with_their_columns(tmp_path):

@@ -69,6 +69,30 @@ def test_what_is_positive_is_the_sources_rule(
     assert canonical(frame, source, "log").outcomes["value"].tolist() == rewards
 
 
+@pytest.mark.parametrize(
+    ("rule", "grades"),
+    [
+        ({"at_least": 8}, [7.0, 8.0, 9.5]),
+        ({"equals": 8}, [None, None, None]),
+        ({"equals": 8, "grade": "seconds"}, [3.0, None, 40.0]),
+        ({"at_least": 8, "grade": "seconds"}, [3.0, None, 40.0]),
+    ],
+    ids=["the number itself", "yes and no", "a column", "a column instead of the number"],
+)
+def test_how_strong_an_outcome_was_is_what_the_source_says(rule: dict[str, object], grades: list[object]) -> None:
+    source = described(outcome={"column": "liked", "kind": "like"} | rule)  # type: ignore[arg-type]
+    frame = rows(who=[1, 2, 3], what=["a", "b", "c"], when=[1, 2, 3], liked=[7, 8, 9.5], kinds=["x", "y", "z"])
+    frame["seconds"] = [3, None, 40]
+    found = canonical(frame, source, "log").outcomes["grade"]
+    assert found.astype(object).where(found.notna(), None).tolist() == grades
+
+
+def test_a_grade_that_the_log_lacks_is_named() -> None:
+    source = described(outcome={"column": "liked", "kind": "like", "equals": 1, "grade": "seconds"})  # type: ignore[arg-type]
+    with pytest.raises(ContractBroken, match="lacks column seconds"):
+        canonical(rows(), source, "log")
+
+
 def test_a_missing_outcome_is_no_outcome() -> None:
     tables = canonical(rows(liked=[1, None]), described(), "log")
     assert len(tables.impressions) == 2

@@ -174,6 +174,7 @@ def test_learning_in_a_fork_leaves_the_original_alone(folder):
         np.array(["heat"] * 20, object),
         np.full(20, NOW),
         np.ones(20, np.float32),
+        np.full(20, np.nan, np.float32),
     )
     fork.learn(rows)
     assert len(served.memory) == 0
@@ -183,9 +184,8 @@ def test_learning_in_a_fork_leaves_the_original_alone(folder):
 def test_learning_nothing_is_nothing(folder):
     served = load_bundle(folder)
     before = served.memory.digest()
-    served.learn(
-        KnownOutcomes(np.empty(0, object), np.empty(0, object), np.empty(0, np.int64), np.empty(0, np.float32))
-    )
+    nobody, never, nothing = np.empty(0, object), np.empty(0, np.int64), np.empty(0, np.float32)
+    served.learn(KnownOutcomes(nobody, nobody, never, nothing, nothing))
     assert served.memory.digest() == before
 
 
@@ -259,7 +259,8 @@ def test_a_request_is_encoded_with_what_its_user_liked_unless_it_says_so_itself(
 def test_what_a_fork_likes_the_original_does_not_know(attentive):
     twin = attentive.fork()
     ann = np.array(["ann"], object)
-    brazil = KnownOutcomes(ann, np.array(["brazil"], object), np.array([NOW]), np.ones(1, np.float32))
+    liked = np.ones(1, np.float32)
+    brazil = KnownOutcomes(ann, np.array(["brazil"], object), np.array([NOW]), liked, liked)
     twin.learn(brazil)
     assert twin.history.recent(ann).tolist() == [["brazil", "alien", "heat"]]
     assert attentive.history.recent(ann).tolist() == [["alien", "heat", None]]

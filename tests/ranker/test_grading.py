@@ -70,9 +70,19 @@ def test_an_outcome_without_a_grade_gets_the_mean_score_of_its_class() -> None:
     data = ratings()
     grading = Grading.fit(data)
     missing = with_grade(data, np.full(ROWS, np.nan, np.float32))
-    expected = np.where(data.reward >= 0.5, grading.unknown[1], grading.unknown[0])
-    np.testing.assert_allclose(grading.target(missing), expected, rtol=1e-6)
+    target = grading.target(data)
+    means = [target[data.reward == c].mean() for c in (0, 1)]
+    np.testing.assert_allclose(grading.target(missing), np.where(data.reward >= 0.5, means[1], means[0]), rtol=1e-5)
     np.testing.assert_array_equal(grading.target(missing), grading.target(with_grade(data, None)))
+
+
+def test_where_only_yes_has_a_grade_no_is_a_level_of_its_own() -> None:
+    data = ratings()
+    assert data.grade is not None
+    seconds = np.where(data.reward >= 0.5, data.grade, np.nan).astype(np.float32)
+    target = Grading.fit(with_grade(data, seconds)).target(with_grade(data, seconds))
+    assert len(np.unique(target[data.reward == 0])) == 1
+    assert target[seconds == 10].mean() > target[seconds == 8].mean() > target[data.reward == 0].mean()
 
 
 def test_a_grade_beyond_anything_seen_reads_the_outermost_level() -> None:

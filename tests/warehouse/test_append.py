@@ -99,7 +99,13 @@ def test_absence_before_maturity_is_unknown_and_after_it_zero(
     )
     known = [] if outcome_at is None else [outcome_at * second]
     outcomes = pd.DataFrame(
-        {"impression_id": ["i"] * len(known), "kind": "like", "value": 1.0, "outcome_at": pd.array(known, "int64")}
+        {
+            "impression_id": ["i"] * len(known),
+            "kind": "like",
+            "value": 1.0,
+            "grade": 7.5,
+            "outcome_at": pd.array(known, "int64"),
+        }
     )
     with warehouse(tmp_path / "w.duckdb") as connection:
         append_log(connection, LogTables(requests, impressions, outcomes), NOBODY, source="s", digest="d", path="p")
@@ -107,3 +113,4 @@ def test_absence_before_maturity_is_unknown_and_after_it_zero(
             connection, "04_update/matured", source="s", start=0, cutoff=1000 * second, attribution=attribution
         )
     assert list(zip(found["reward"], found["matured_at"] // second, strict=True)) == matured
+    assert found["grade"].fillna(-1).tolist() == [7.5 if reward else -1 for reward, _ in matured]

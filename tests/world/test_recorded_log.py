@@ -25,7 +25,9 @@ RULES = Rules(period=DAY, slate_size=1, lag=HOUR, outcome_kind="like")
 
 def log_of(rows: list[tuple[str, str, int, float]]) -> Log:
     user, item, at, reward = zip(*rows, strict=True)
-    return Log(np.array(user, object), np.array(item, object), np.array(at) * HOUR, np.array(reward, np.float32), {})
+    rewards = np.array(reward, np.float32)
+    grades = np.full(len(rewards), np.nan, np.float32)
+    return Log(np.array(user, object), np.array(item, object), np.array(at) * HOUR, rewards, grades, {})
 
 
 LOG = log_of(
@@ -50,7 +52,7 @@ class Spy:
         self.known_at_read.append(len(self.learned))
         return prediction.logit
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
         self.learned += list(zip(examples.at.tolist(), reward.tolist(), strict=True))
 
 

@@ -2,12 +2,13 @@
 
 -- grain: impression whose reward is known, accepted by its contracts. With `attribution` null outcomes are explicit:
 -- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
--- is the largest outcome that came in time, or 0.
+-- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown.
 create or replace temp macro matured(of_source, attribution) as table (
     with rewards as (
         select
             i.impression_id,
             max(o.value) as reward,
+            max(o.grade) as grade,
             min(o.outcome_at) as outcome_at
         from impressions as i
         join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
@@ -34,7 +35,8 @@ create or replace temp macro matured(of_source, attribution) as table (
             when attribution is null then r.outcome_at
             else i.shown_at + to_microseconds((attribution * 1e6)::bigint)
         end as matured_at,
-        coalesce(r.reward, 0)::float as reward
+        coalesce(r.reward, 0)::float as reward,
+        r.grade::float as grade
     from impressions as i
     join requests as q on q.request_id = i.request_id and q.source = i.source
     left join rewards as r on r.impression_id = i.impression_id

@@ -5,6 +5,7 @@ select
     $source as source,
     b.kind,
     b.value,
+    b.grade,
     make_timestamp(b.outcome_at) as outcome_at,
     $digest as batch
 from batch_outcomes as b

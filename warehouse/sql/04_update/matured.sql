@@ -13,7 +13,8 @@ select
     context,
     epoch_us(shown_at) as "at",
     epoch_us(matured_at) as matured_at,
-    reward
+    reward,
+    grade
 from matured($source, $attribution)
 where matured_at >= make_timestamp($start) and matured_at < make_timestamp($cutoff)
 order by matured_at, impression_id
