@@ -1,6 +1,6 @@
 """How fast is the error memory? Reads of 100 candidates and writes of 1,000 outcomes against a full memory.
 
-    python -m benchmarks.memory_speed [--json] [--quick]
+    OMP_NUM_THREADS=1 python -m benchmarks.memory_speed [--json] [--quick]
 
 A memory is filled until it knows a million ids and keeps 100,000 neighbours; then a request of one user with 100
 candidates is read and a batch of 1,000 outcomes is written, in turns. Ids are drawn evenly, the worst case for
@@ -85,8 +85,7 @@ class Traffic:
     def __init__(self, spec: FeatureSpec, ids: int, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
         self._spec, self.users, self.items = spec, ids // 2, ids // 2
-        columns = (spec.key_columns, max(self.users, self.items) + 1)
-        self._keys = self._rng.integers(1, 2**64, columns, dtype=np.uint64, endpoint=False)
+        self._keys = self._rng.integers(1, 2**64, (spec.key_columns, self.users), dtype=np.uint64, endpoint=False)
         self._kinds = self._rng.normal(size=(CLUSTERS, HIDDEN)).astype(np.float32)
         self._now = START
 
@@ -110,7 +109,8 @@ class Traffic:
         columns = []
         for number, field in enumerate(self._spec.fields):
             value = own[field.of] if field.of in own else np.full(n, self._now // (7 * SECOND))
-            columns.append(self._keys[number, value if field.kind is FieldKind.ID else value % (50 + 500 * number)])
+            values = self.users if field.kind is FieldKind.ID else min(50 + 500 * number, self.users)
+            columns.append(self._keys[number, value % values])
         hidden = self._kinds[(user + item) % CLUSTERS] + 0.5 * self._rng.normal(size=(n, HIDDEN))
         logit = self._rng.normal(-0.5, 1, n).astype(np.float32)
         reward = (self._rng.random(n) < 1 / (1 + np.exp(-logit))).astype(np.float32)

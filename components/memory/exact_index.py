@@ -37,6 +37,14 @@ class Indexed:
             index.add(np.ascontiguousarray(hidden))
         return cls(index, first)
 
+    def search(self, hidden: Floats, k: int, oldest: int) -> tuple[Floats, Ints]:
+        """Similarity and place of the k best that are number `oldest` or newer, each pair on its own: in whatever
+        index a pair is, its similarity has the same bits."""
+        import faiss
+
+        kept = faiss.IDSelectorRange(max(oldest - self.first, 0), int(self.index.ntotal))
+        return self.index.search(hidden, k, params=faiss.SearchParameters(sel=kept))  # type: ignore[call-arg]
+
     @property
     def end(self) -> int:
         """Number of the first outcome after it."""
@@ -67,19 +75,17 @@ class ExactIndex:
     def add(self, kept: Kept, new: int) -> None:
         """Take in the newest `new` of the log."""
         base, end = self._parts[0], kept.first + len(kept)
-        if end - base.end > TAIL:
+        if end - max(base.end, kept.first) > TAIL:
             base = Indexed.of(kept.hidden, kept.first)
         self._swap(base, kept)
 
     def state(self) -> State:
         """Which outcomes are in the large index."""
-        base = self._parts[0]
-        return {"based": np.array([base.first, base.end])}
+        return {"based": np.array([self._parts[0].end])}
 
     def load(self, state: State, kept: Kept) -> None:
         """Continue from `state`."""
-        first, end = (max(int(number) - kept.first, 0) for number in state["based"])
-        self._swap(Indexed.of(kept.hidden[first:end], kept.first + first), kept)
+        self._swap(Indexed.of(kept.hidden[: max(int(state["based"][0]) - kept.first, 0)], kept.first), kept)
 
     def encode_anew(self, kept: Kept) -> None:
         """The hidden space is another: index everything in it."""
@@ -87,11 +93,12 @@ class ExactIndex:
 
     def _swap(self, base: Indexed, kept: Kept) -> None:
         start = max(base.end, kept.first)
+        base = base if base.end == start else Indexed.of(kept.hidden[:0], start)
         self._parts = (base, Indexed.of(kept.hidden[start - kept.first :], start))
 
     def _nearest(self, hidden: Floats, kept: Kept) -> tuple[Doubles, Ints]:
         """Similarity and place in `kept` of the k best of both parts, best first, -1 where there are fewer."""
-        found = [(part.index.search(hidden, self._settings.neighbours), part.first) for part in self._parts]
+        found = [(part.search(hidden, self._settings.neighbours, kept.first), part.first) for part in self._parts]
         similarity = np.concatenate([s for (s, _), _ in found], 1).astype(np.float64)
         row = np.concatenate([np.where(r < 0, -1, r + first - kept.first) for (_, r), first in found], 1)
         row[(row < 0) | (row >= len(kept))] = -1

@@ -10,11 +10,14 @@ from components.memory.views import build
 from tests.memory.world import HIDDEN, SPEC, World, examples, world
 
 NAMES: tuple[ViewName, ...] = ("outcome", "residual", "counters", "sketch", "neighbours")
+OPTIONS = {"neighbours": {"neighbours_exact": True}, "sketch": {"sketch_groups": 8}}
+CASES = [(name, {}) for name in NAMES] + list(OPTIONS.items())
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=CASES, ids=lambda case: " ".join([case[0], *case[1]]))
 def view(request: pytest.FixtureRequest) -> View:
-    return build(SPEC, HIDDEN, MemorySettings(views=(request.param,)), seed=3)[request.param]
+    name, options = request.param
+    return build(SPEC, HIDDEN, MemorySettings(views=(name,), **options), seed=3)[name]
 
 
 @pytest.fixture(scope="module")

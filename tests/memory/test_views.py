@@ -8,7 +8,6 @@ import pytest
 from components.domain import DAY, MISSING_KEY, Examples, Prediction
 from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
-from components.memory.exact_index import TAIL
 from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import Entity, MemorySettings
 from components.memory.sketch_view import SketchView
@@ -57,6 +56,23 @@ def test_an_effect_seen_often_approaches_the_truth_and_its_variance_shrinks() ->
         view.write(many, said(25), (rng.random(25) < sigmoid(np.array([1.1]))).astype(np.float32))
     assert view.state()["mean"][0] == pytest.approx(1.1, abs=3 / np.sqrt(1000 * 0.19))
     assert view.state()["variance"][0] < 0.01
+
+
+def test_a_new_item_starts_at_its_genre_and_leaves_it_as_its_own_outcomes_come() -> None:
+    genre = Entity(crossing=("genre",), spread=1.0, half_life=300.0)
+    view = belief(genre, Entity(crossing=("item",), spread=1.0, half_life=300.0))
+    liked = np.arange(0, 30, 10)  # items 0, 10, 20: genre 0
+    for _ in range(20):
+        view.write(examples(np.zeros(3, np.int64), liked, np.full(3, NOW)), said(3), np.ones(3, np.float32))
+    new = examples(np.zeros(1, np.int64), np.array([40]), np.array([NOW]))
+    of_another_genre = examples(np.zeros(1, np.int64), np.array([42]), np.array([NOW]))
+    first = view.read(new, said(1))[0, 0]
+    assert first > 0.5
+    assert view.read(of_another_genre, said(1))[0, 0] == 0
+    for _ in range(20):
+        view.write(new, said(1), np.zeros(1, np.float32))
+    assert view.read(new, said(1))[0, 0] < -0.3
+    assert view.read(examples(np.zeros(1, np.int64), liked[:1], np.array([NOW])), said(1))[0, 0] > first
 
 
 def test_the_outcome_view_does_not_care_who_predicted() -> None:
@@ -139,29 +155,6 @@ def test_outcomes_past_the_ttl_are_not_asked() -> None:
     view.write(at(NOW), along(0), np.ones(1, np.float32))
     assert view.recall(at(NOW + 90 * DAY), along(0)).weight[0] == pytest.approx(1)
     assert view.recall(at(NOW + 91 * DAY), along(0)).weight[0] == 0
-
-
-def test_the_ring_drops_the_oldest() -> None:
-    view = neighbours(neighbours_kept=100)
-    w = world(TAIL + 300, users=5)
-    for start in range(0, TAIL + 300, 100):
-        view.write(*w.rows(start, start + 100))
-    assert len(view) <= TAIL + 100
-    assert view.state()["at"][0] > w.examples.at[0]
-    assert view.state()["at"][-1] == w.examples.at[-1]
-
-
-def test_reading_while_another_thread_writes_neither_crashes_nor_misreads() -> None:
-    from threading import Thread
-
-    view, w = neighbours(), world(3_000)
-    view.write(*w.rows(0, 100))
-    writer = Thread(target=lambda: [view.write(*w.rows(s, s + 50)) for s in range(100, 3_000, 50)])
-    writer.start()
-    while writer.is_alive():
-        assert (view.recall(*w.rows(0, 20)[:2]).weight <= 1 + 1e-9).all()
-    writer.join()
-    assert len(view) == 3_000
 
 
 def sketch(**changed: float) -> SketchView:
