@@ -100,6 +100,7 @@ def main(
         out_screen = Console()
         out_screen.width = max(out_screen.width, WIDTH)
         out_screen.print(_table(log.name, rows, arms))
+        out_screen.print(_cost(arms))
 
 
 def _run(
@@ -144,6 +145,18 @@ def _table(name: str, rows: int, arms: dict[str, Figures]) -> Table:
         )
         table.add_row(arm, *cells, style="bold" if f.auc == best else None)
     return table
+
+
+def _cost(arms: dict[str, Figures]) -> str:
+    """What keeping up has cost after pre-training: warm starts against retraining on the longest window."""
+    ours, theirs = arms["warm-day"], arms["stateless-28d"]
+    if not theirs.update_examples or not ours.update_examples:
+        return "no retraining fell into the stretch"
+    return (
+        f"warm-day against stateless-28d: {theirs.update_examples / ours.update_examples:.0f} times fewer examples and "
+        f"{theirs.update_seconds / ours.update_seconds:.0f} times fewer seconds after pre-training, "
+        f"AUC {ours.auc:.4f} against {theirs.auc:.4f}"
+    )
 
 
 def cli() -> None:

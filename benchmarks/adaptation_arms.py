@@ -179,13 +179,16 @@ class Network:
 
 @dataclass(slots=True)
 class Arm:
-    """One corrector on one schedule; filled while replaying."""
+    """One corrector on one schedule; filled while replaying.
+
+    `read_us`, `write_us` : microseconds per row of every read and write, slot by slot.
+    """
 
     name: str
     corrector: Corrector
     probability: Doubles
-    read_seconds: float = 0.0
-    write_seconds: float = 0.0
+    read_us: list[float] = field(default_factory=list)
+    write_us: list[float] = field(default_factory=list)
     trust: list[tuple[int, TrustReport]] = field(default_factory=list)
 
 

@@ -15,7 +15,8 @@ BINS = 20
 class Figures:
     """Figures of one arm. Spreads are standard deviations over seeds; times are of one core.
 
-    `examples` and `train_seconds` count pre-training and updates, the next two the updates alone.
+    `examples` and `train_seconds` count pre-training and updates, the next two the updates alone. `read_us` and
+    `write_us` are medians over slots, per row.
     """
 
     auc: float

@@ -159,7 +159,7 @@ def _run(plan: Plan, network: Network, arms: list[Arm], say: Callable[[str], Non
         for arm in arms if len(fresh) else ():
             began = perf_counter()
             arm.corrector.write(fresh, Prediction(logit[told], hidden[told]))
-            arm.write_seconds += perf_counter() - began
+            arm.write_us.append(1e6 * (perf_counter() - began) / len(fresh))
         written = known
         if network.advance(now, known):
             for arm in arms:
@@ -171,7 +171,7 @@ def _run(plan: Plan, network: Network, arms: list[Arm], say: Callable[[str], Non
         for arm in arms:
             began = perf_counter()
             arm.probability[here] = arm.corrector.read(shown, prediction)
-            arm.read_seconds += perf_counter() - began
+            arm.read_us.append(1e6 * (perf_counter() - began) / len(shown))
             if number % every == 0 and isinstance(arm.corrector, Remembering):
                 arm.trust.append((now, arm.corrector.memory.trust_report()))
         if number % every == 0:
@@ -195,8 +195,8 @@ def _done(plan: Plan, network: Network, arm: Arm, spent: tuple[int, float]) -> D
         update_examples=network.examples,
         update_seconds=network.seconds,
         memory_bytes=arm.corrector.nbytes,
-        read_us=1e6 * arm.read_seconds / rows,
-        write_us=1e6 * arm.write_seconds / rows,
+        read_us=float(np.median(arm.read_us)),
+        write_us=float(np.median(arm.write_us)) if arm.write_us else 0.0,
     )
     return Done(arm.name, figures, arm)
 
