@@ -9,7 +9,7 @@ import pandas as pd
 from components.domain import DAY, HOUR, WEEK, ContractBroken, FeatureSpec, FieldKind, FieldOf, Ints, Matured
 from components.ingest.interactions import field_values, grade_of, instants, read_log, reward_of
 from components.ingest.source import Source, read_source
-from components.ranker.features import CLOCK_FIELDS, Attributes, Encoder
+from components.ranker.features import CLOCK_FIELDS, RECENT, Attributes, Encoder
 
 SOURCES = Path(__file__).parent.parent / "warehouse" / "sources"
 
@@ -109,7 +109,7 @@ def _require(source: Source, frame: pd.DataFrame, origin: str) -> None:
     columns += [source.outcome.grade] if source.outcome.grade else []
     for field in source.fields[2:]:
         beside = {FieldOf.ITEM: source.items, FieldOf.USER: source.users}.get(field.of)
-        if beside is None and field.name not in (*CLOCK_FIELDS, "recent"):
+        if beside is None and field.name not in (*CLOCK_FIELDS, RECENT):
             columns.append(field.column or field.name)
     missing = [c for c in columns if c not in frame]
     if missing:

@@ -180,7 +180,7 @@ def _run(plan: Plan, network: Network, arms: list[Arm], say: Callable[[str], Non
 
 def _done(plan: Plan, network: Network, arm: Arm, spent: tuple[int, float]) -> Done:
     first, stop = int(plan.starts[0]), int(plan.starts[-1])
-    reward, rows = plan.log.data.reward[first:stop], stop - first
+    reward = plan.log.data.reward[first:stop]
     slot = np.repeat(np.arange(len(plan.starts) - 1), np.diff(plan.starts))
     group = plan.log.user[first:stop] * len(plan.starts) + slot
     figures = Figures(
