@@ -19,7 +19,7 @@ from components.memory.graded import Graded
 from components.memory.settings import MemorySettings
 from components.memory.trust import Trust
 from components.memory.view import Part, State, View
-from components.memory.views import build, needs_no_model
+from components.memory.views import build, needs_no_model, rehearse
 from components.ranker.grading import Grading
 
 __all__ = ["ErrorMemory", "MemorySettings", "TrustReport", "TrustWeight"]
@@ -191,6 +191,7 @@ class ErrorMemory:
         memory._outcomes, memory._history = saved.outcomes, saved.history
         memory._graded.grading = Grading(**{name: np.array(values) for name, values in saved.grading.items()})
         memory._restore(arrays, folder)
+        rehearse(spec, saved.hidden_size, settings)
         return memory
 
     def _choose(self, history: Matured) -> None:

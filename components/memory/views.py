@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.domain import Examples, FeatureSpec
+from components.domain import Examples, FeatureSpec, Prediction
 from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
 from components.memory.entity_view import EntityView
@@ -15,6 +15,17 @@ from components.memory.view import View
 def build(spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int) -> dict[str, View]:
     """Empty views of the settings, by name, in their order."""
     return {name: _view(name, spec, hidden_size, settings, seed) for name in settings.views}
+
+
+def rehearse(spec: FeatureSpec, hidden_size: int, settings: MemorySettings) -> None:
+    """Run every loop once, on views that are thrown away, so that no request waits for the compiler."""
+    n = 600  # more than a key table holds at first: growing is rehearsed, too
+    keys = np.arange(1, n * spec.key_columns + 1, dtype=np.uint64).reshape(n, -1)
+    some = Examples(keys, np.zeros((n, len(spec.numeric)), np.float32), np.zeros(n, np.int64))
+    said = Prediction(np.zeros(n, np.float32), np.ones((n, hidden_size), np.float32))
+    for view in build(spec, hidden_size, settings, 0).values():
+        view.write(some, said, np.zeros(n, np.float32))
+        view.read(some, said)
 
 
 def needs_no_model(views: dict[str, View]) -> list[str]:
