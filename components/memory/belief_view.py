@@ -56,23 +56,16 @@ class BeliefView:
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """(n, 1) by how much the believed logit differs from the model's."""
-        ids = self._entities.ids(examples)
-        seen = self._count[self._seen.find(ids.ravel()).reshape(ids.shape) + 1]
-        touched = self._entities.touched(examples, seen)
+        touched = self._entities.touched(examples, self._experience(examples))
         rows = self._table.find(touched.keys.ravel()).reshape(touched.keys.shape)
         return self._signal(self._beliefs.at(touched, rows, examples.at), prediction)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Learn n outcomes as one step; the signals as they were before it."""
-        ids = self._entities.ids(examples)
-        seen = self._seen.insert(ids.ravel()).reshape(ids.shape) + 1
-        self._count = grown(self._count, len(self._seen) + 1, 0)
-        touched = self._entities.touched(examples, self._count[seen])
+        touched = self._entities.touched(examples, self._experienced(examples))
         rows = self._table.insert(touched.keys.ravel()).reshape(touched.keys.shape)
         self._beliefs.fit(len(self._table))
         sums = self._beliefs.learn(touched, rows, int(examples.at.max()), self._offsets(prediction), reward)
-        np.add.at(self._count, seen, 1)
-        self._count[0] = 0
         return self._signal(sums, prediction)
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
@@ -110,6 +103,25 @@ class BeliefView:
     def _offsets(self, prediction: Prediction) -> Doubles:
         logit = prediction.logit.astype(np.float64)
         return logit if self._offset == "model" else np.zeros_like(logit)
+
+    def _experience(self, examples: Examples) -> Ints:
+        """(n, F) outcomes seen of the ids that experience is counted of."""
+        if not self._entities.experienced:
+            return np.zeros((len(examples), 0), np.int64)
+        ids = self._entities.ids(examples)
+        return self._count[self._seen.find(ids.ravel()).reshape(ids.shape) + 1]
+
+    def _experienced(self, examples: Examples) -> Ints:
+        """The same, as it was before these outcomes, which are counted in."""
+        if not self._entities.experienced:
+            return np.zeros((len(examples), 0), np.int64)
+        ids = self._entities.ids(examples)
+        seen = self._seen.insert(ids.ravel()).reshape(ids.shape) + 1
+        self._count = grown(self._count, len(self._seen) + 1, 0)
+        before = self._count[seen]
+        np.add.at(self._count, seen, 1)
+        self._count[0] = 0
+        return before
 
     def _signal(self, sums: Doubles, prediction: Prediction) -> Doubles:
         mean = self._offsets(prediction) + sums[:, 0]

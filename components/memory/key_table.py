@@ -49,7 +49,9 @@ class KeyTable:
     def insert(self, keys: Keys) -> Ints:
         """(m,) row of each key; absent keys get the next rows, in order of first appearance."""
         rows = self.find(keys)
-        absent = np.flatnonzero(rows < 0)
+        absent = np.flatnonzero((rows < 0) & (keys != MISSING_KEY))
+        if not len(absent):
+            return rows
         new, done = keys[absent], 0
         placed = np.empty(len(new), np.int64)
         while done < len(new):
