@@ -1,5 +1,6 @@
 """What a warm start carries, provably, and what it does with strange windows."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from components.update.train import pretrain
 from components.update.warm_start import Change, judge, warm_start
 from tests.ranker.windows import SPEC, window
 
-RANKER = RankerSettings(embedding_size=4, hidden_sizes=(8, 4), dropout=0.1)
+RANKER = RankerSettings(architecture="deepfm", embedding_size=4, hidden_sizes=(8, 4), dropout=0.1)
 UPDATE = UpdateSettings(batch_size=32, max_epochs=3, ttl_days=5.0, floor_rows=0, admission_count=2)
 EVERY = UPDATE.model_copy(update={"admission_count": 1})
 
@@ -34,6 +35,8 @@ def state(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     named |= {f"second.{k}": b.numpy() for k, (_, b) in optimizer.moments.items()}
     for name, seen in (("rows", model.vocabulary.by_row), ("waiting", model.vocabulary.candidates)):
         named |= {f"{name}.{f}": getattr(seen, f) for f in ("keys", "alphabet", "count", "first", "last")}
+    named |= {f"calibration.{k}": a for k, a in model.calibration.state().items()}
+    named |= {f"grading.{k}": a for k, a in asdict(model.grading).items()}
     return named | {"table": model.table.block.numpy(), "steps": np.array(optimizer.steps)}
 
 
@@ -42,6 +45,14 @@ def assert_same(a: Checkpoint, b: Checkpoint) -> None:
     assert left.keys() == right.keys()
     for name in left:
         assert left[name].tobytes() == right[name].tobytes(), name
+
+
+def graded(data: Matured, seed: int = 0) -> Matured:
+    """The same outcomes, with strengths that follow them and some that nobody knows."""
+    rng = np.random.default_rng(seed)
+    grade = np.round(5 * data.reward + rng.normal(0, 2, len(data))).astype(np.float32)
+    grade[::11] = np.nan
+    return Matured(data.examples, data.reward, grade)
 
 
 def none_of(data: Matured) -> Matured:
@@ -62,6 +73,27 @@ def test_a_then_b_equals_a_save_load_b_bit_for_bit(architecture: str, tmp_path: 
         assert_same(on, back)
         save_checkpoint(back, tmp_path)
         back = load_checkpoint(tmp_path)
+
+
+def test_scores_of_outcomes_and_calibration_are_carried_bit_for_bit(tmp_path: Path) -> None:
+    history = graded(window(0, rows=1_500))
+    on = pretrain(SPEC, history, RANKER, UPDATE, 7).checkpoint
+    assert not on.model.grading.is_plain and on.model.calibration.weight[1] != 1
+    save_checkpoint(on, tmp_path)
+    back = load_checkpoint(tmp_path)
+    fresh = graded(window(3, first_id=10), 1)
+    on, back = (warm_start(c, fresh, history, 6 * DAY, UPDATE, 1).checkpoint for c in (on, back))
+    assert_same(on, back)
+    assert on.model.predict(fresh.examples).logit.tobytes() == back.model.predict(fresh.examples).logit.tobytes()
+
+
+def test_a_graded_model_says_probabilities_of_the_reward() -> None:
+    history = graded(window(0, rows=6_000))
+    made = pretrain(SPEC, history, RANKER.model_copy(update={"dropout": 0.0}), UPDATE, 7).checkpoint
+    unseen = graded(window(1, rows=3_000), 2)
+    said, raw = made.model.predict(unseen.examples).probability, made.model.predict_raw(unseen.examples).probability
+    assert abs(said.mean() - unseen.reward.mean()) < abs(raw.mean() - unseen.reward.mean())
+    assert abs(said.mean() - unseen.reward.mean()) < 0.04
 
 
 def test_a_warm_start_leaves_its_parent_alone(parent: Checkpoint) -> None:
