@@ -78,6 +78,7 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
         else:
             _lay_out(connection)
             connection.execute(text("00_schema/macros"))
+            connection.execute("set enable_progress_bar = false")  # it would draw into the JSON of `python -c`
             return connection
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
+from components.ranker.features import RECENT
 
 Scalar = str | int | float | bool
 
@@ -149,6 +150,16 @@ class Source(Frozen):
             raise ValueError(f"fields start with {names[:2]}; the first two must be named user and item")
         if len(set(names)) < len(names):
             raise ValueError(f"fields repeat a name: {sorted(n for n in set(names) if names.count(n) > 1)}")
+        return self
+
+    @model_validator(mode="after")
+    def _history_holds_items(self) -> "Source":
+        for f in self.fields:
+            if f.name == RECENT and (f.kind, f.of, f.shares) != (FieldKind.MULTI, FieldOf.CONTEXT, "item"):
+                raise ValueError(
+                    f"field {RECENT} has kind {f.kind}, of {f.of}, shares {f.shares}; "
+                    'what a user liked last needs kind = "multi", of = "context", shares = "item"'
+                )
         return self
 
     @property

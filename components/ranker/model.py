@@ -16,6 +16,7 @@ from components.domain import MISSING_KEY, Examples, FeatureSpec, Floats, Ints, 
 from components.ranker.dcnv2 import DCNv2
 from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
+from components.ranker.features import RECENT
 from components.ranker.fm import FM
 from components.ranker.grading import Grading
 from components.ranker.hashing import HashedVocabulary
@@ -30,7 +31,7 @@ CALIBRATION_PRECISION = 10.0
 """Prior precision around the identity; a thousand outcomes outweigh it twentyfold."""
 CALIBRATION_DISCOUNT = 0.99
 """Share of the evidence about the calibration kept per 1,000 outcomes."""
-_ARCHITECTURES = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}
+_ARCHITECTURES: dict[str, type[Network]] = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}
 _FUNCTIONS = {"hashed": 1, "double_hashed": 2}
 AnyVocabulary: TypeAlias = Vocabulary | HashedVocabulary
 
@@ -76,6 +77,12 @@ def empty_vocabulary(spec: FeatureSpec, settings: RankerSettings) -> AnyVocabula
     return HashedVocabulary(len(spec.alphabets), settings.buckets, _FUNCTIONS[settings.table])
 
 
+def _architecture(spec: FeatureSpec, settings: RankerSettings) -> type[Network]:
+    if settings.architecture == "auto":
+        return DIN if RECENT in spec.columns else DeepFM
+    return _ARCHITECTURES[settings.architecture]
+
+
 class Model:
     """What predicts; see the module.
 
@@ -93,7 +100,7 @@ class Model:
         self.vocabulary, self.table = vocabulary, table
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network: Network = _ARCHITECTURES[settings.architecture](spec, settings)
+            self.network: Network = _architecture(spec, settings)(spec, settings)
             self.numeric_fields = NumericFields(len(spec.numeric), settings.embedding_size, settings.init_scale)
         self.dense = nn.ModuleDict({"network": self.network, "numeric": self.numeric_fields}).eval()
         self.scaling = Scaling(np.zeros(len(spec.numeric), np.float32), np.ones(len(spec.numeric), np.float32))

@@ -186,3 +186,14 @@ def test_a_description_that_is_wrong_says_where(tmp_path: Path, change: tuple[st
     with pytest.raises(ContractBroken, match=message) as refused:
         read_source(path)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "id"}, {"of": "user"}, {"shares": None}, {"shares": "genre"}])
+def test_a_field_of_what_users_liked_that_holds_something_else_is_refused(wrong: dict[str, object]) -> None:
+    import tomllib
+
+    recent = {"name": "recent", "kind": "multi", "of": "context", "shares": "item", "width": 8}
+    fields = tomllib.loads(DESCRIPTION)["fields"]
+    assert described(fields=[*fields, recent]).spec.columns["recent"] == slice(4, 12)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"field recent has kind .* needs kind = "):
+        described(fields=[*fields, recent | wrong])  # type: ignore[arg-type]

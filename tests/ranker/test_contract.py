@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from components.domain import ContractBroken, FeatureSpec, Matured
+from components.ranker.deepfm import DeepFM
+from components.ranker.din import DIN
 from components.ranker.model import Model
 from components.ranker.settings import RankerSettings
 from components.update.checkpoint import load_model, save_model
@@ -108,6 +110,12 @@ def test_din_without_a_history_field_says_what_it_needs() -> None:
     spec = FeatureSpec(SPEC.fields[:3])
     with pytest.raises(ContractBroken, match=r"din got the fields \['user', 'item', 'genre'\]; it needs .* recent"):
         Model.fresh(spec, settings("din"), 0)
+
+
+def test_left_to_itself_it_is_din_where_there_is_a_history_and_deepfm_elsewhere() -> None:
+    bare = FeatureSpec(tuple(f for f in SPEC.fields if f.name != "recent"))
+    made = [Model.fresh(spec, settings("auto"), 0).network for spec in (SPEC, bare)]
+    assert [type(network) for network in made] == [DIN, DeepFM]
 
 
 def test_din_reads_the_history() -> None:
