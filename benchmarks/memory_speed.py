@@ -24,6 +24,7 @@ from rich.table import Table
 
 from components.domain import DAY, SECOND, Examples, FeatureSpec, Field, FieldKind, FieldOf, Floats, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings
+from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import ViewName
 
 ALL: tuple[ViewName, ...] = get_args(ViewName)
@@ -68,7 +69,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What one memory costs."""
+    """What one memory costs; `recall` is the share of the 50 nearest neighbours that their fast index sees."""
 
     spec: str
     views: tuple[str, ...]
@@ -77,6 +78,7 @@ class Speed:
     read: Cost
     write: Cost
     bytes: int
+    recall: float | None
 
 
 class Traffic:
@@ -153,7 +155,10 @@ def measure(name: str, views: tuple[ViewName, ...], ids: int, calls: int, seed: 
         writes.append(timed(lambda: memory.write(*outcomes)))  # noqa: B023
     gc.enable()
     warm = slice(calls // 10, None)
-    return Speed(name, views, len(memory), ids, cost(reads[warm]), cost(writes[warm]), memory.nbytes)
+    view = memory._views.get("neighbours")
+    recall = view.seen_by_index(traffic.request()[1]) if isinstance(view, NeighbourView) else None
+    costs = cost(reads[warm]), cost(writes[warm])
+    return Speed(name, views, len(memory), ids, *costs, memory.nbytes, recall)
 
 
 def main(
@@ -184,13 +189,27 @@ def _named(only: str) -> tuple[ViewName, ...]:
 
 def _table(found: list[Speed]) -> Table:
     table = Table(title=f"ms per read of {CANDIDATES} candidates and write of {OUTCOMES:,} outcomes")
-    heads = ("spec", "views", "read p50", "p90", "cpu p50", "cpu min", "write p50", "p90", "cpu p50", "cpu min", "MB")
+    heads = (
+        "spec",
+        "views",
+        "read p50",
+        "p90",
+        "cpu p50",
+        "cpu min",
+        "write p50",
+        "p90",
+        "cpu p50",
+        "cpu min",
+        "MB",
+        "recall",
+    )
     for head in heads:
         table.add_column(head, justify="left" if head in ("spec", "views") else "right")
     for speed in found:
         views = "all" if speed.views == ALL else " ".join(speed.views)
+        recall = "" if speed.recall is None else f"{speed.recall:.2f}"
         figures = [f"{value:.2f}" for part in (speed.read, speed.write) for value in asdict(part).values()]
-        table.add_row(speed.spec, views, *figures, f"{speed.bytes / 1e6:.0f}")
+        table.add_row(speed.spec, views, *figures, f"{speed.bytes / 1e6:.0f}", recall)
     return table
 
 

@@ -72,6 +72,10 @@ class ExactIndex:
         p = sigmoid(kept.logit[row])
         return Recalled(*((share * part).sum(1) for part in (np.ones_like(p), kept.reward[row], p, p * (1 - p))))
 
+    def sees(self, hidden: Floats) -> Ints:
+        """(n, m) all that is indexed."""
+        return np.tile(np.arange(self._parts[0].first, self._parts[1].end), (len(hidden), 1))
+
     def add(self, kept: Kept, new: int) -> None:
         """Take in the newest `new` of the log."""
         base, end = self._parts[0], kept.first + len(kept)

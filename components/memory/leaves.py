@@ -148,6 +148,10 @@ class LeafIndex:
         oldest = at - np.int64(self._settings.neighbours_ttl * DAY)
         return self._leaves.ask(hidden, oldest, kept.first, self._settings.neighbours_temperature)
 
+    def sees(self, hidden: Floats) -> Ints:
+        """(n, S) numbers of the outcomes in each vector's leaf; -1 where a slot is free."""
+        return self._leaves.number[self._leaves.tree.leaf(hidden)]
+
     def add(self, kept: Kept, new: int) -> None:
         """Take in the newest `new` of the log, and grow the tree anew when it is due."""
         fresh = kept.first + len(kept) - self._leaves.grown

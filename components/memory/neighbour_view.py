@@ -26,6 +26,10 @@ class Index(Protocol):
         """Softmax-weighted sums over the nearest outcomes of (n, H) unit vectors."""
         ...
 
+    def sees(self, hidden: Floats) -> Ints:
+        """(n, m) numbers of the outcomes that are weighed for each of (n, H) unit vectors."""
+        ...
+
     def add(self, kept: Kept, new: int) -> None:
         """The newest `new` of the log have come."""
         ...
@@ -41,6 +45,10 @@ class Index(Protocol):
     def load(self, state: State, kept: Kept) -> None:
         """Continue from `state`."""
         ...
+
+
+PRIOR = 0.25
+"""Precision of the prior of the signal: one outcome at a prediction of one half."""
 
 
 class NeighbourView:
@@ -59,22 +67,29 @@ class NeighbourView:
 
     def recall(self, examples: Examples, prediction: Prediction) -> Recalled:
         """Softmax-weighted sums over the nearest outcomes within the ttl."""
-        return self._index.recall(unit(prediction.hidden), examples.at, self._log.kept())
+        return self._recall(unit(prediction.hidden), examples.at)
+
+    def seen_by_index(self, prediction: Prediction) -> float:
+        """recall@k: the share of the k nearest kept outcomes that the index sees, over n queries; slow, for reports."""
+        kept, hidden = self._log.kept(), unit(prediction.hidden)
+        k = min(self._settings.neighbours, len(kept))
+        nearest = np.argpartition(-hidden @ kept.hidden.T, k - 1, axis=1)[:, :k] + kept.first
+        return float(np.mean([np.isin(*pair).mean() for pair in zip(nearest, self._index.sees(hidden), strict=True)]))
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """(n, 1) error of the neighbours; weights sum to 1, so that the shrinkage is one average outcome's."""
-        return self.recall(examples, prediction).signal(0.25)
+        return self.recall(examples, prediction).signal(PRIOR)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Keep n outcomes; the oldest beyond the capacity are dropped."""
-        signals = self.read(examples, prediction)
-        self.add(examples, prediction, reward)
+        hidden = unit(prediction.hidden)
+        signals = self._recall(hidden, examples.at).signal(PRIOR)
+        self._keep(examples, prediction, reward, hidden)
         return signals
 
     def add(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
         """Write without asking what was known before."""
-        self._log.append(examples, prediction, reward, unit(prediction.hidden))
-        self._index.add(self._log.kept(), len(examples))
+        self._keep(examples, prediction, reward, unit(prediction.hidden))
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
         """Encode the kept examples anew; rewards and the predictions made before them stay."""
@@ -96,6 +111,13 @@ class NeighbourView:
         twin = NeighbourView(self._empty, self._hidden_size, self._settings)
         twin.load(self.state())
         return twin
+
+    def _recall(self, hidden: Floats, at: Ints) -> Recalled:
+        return self._index.recall(hidden, at, self._log.kept())
+
+    def _keep(self, examples: Examples, prediction: Prediction, reward: Floats, hidden: Floats) -> None:
+        self._log.append(examples, prediction, reward, hidden)
+        self._index.add(self._log.kept(), len(examples))
 
 
 def unit(hidden: Floats) -> Floats:

@@ -28,6 +28,7 @@ def test_both_specs_are_timed_with_default_and_all_views() -> None:
         ("wide", 2),
         ("wide", len(ALL)),
     ]
+    assert [m["recall"] is None for m in report["memories"]] == [True, False, True, False]
     assert all(0 < m[op]["cpu_min_ms"] <= m[op]["cpu_p50_ms"] for m in report["memories"] for op in ("read", "write"))
 
 

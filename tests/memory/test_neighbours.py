@@ -52,6 +52,17 @@ def test_the_leaves_say_what_exact_search_says() -> None:
     assert np.corrcoef(fast.read(*asked)[:, 0], exact.read(*asked)[:, 0])[0, 1] > 0.9
 
 
+def test_the_share_of_the_nearest_that_an_index_sees() -> None:
+    rng, fast, exact = np.random.default_rng(4), neighbours(False), neighbours(True)
+    for _ in range(10):
+        told = alike(500, rng)[:3]
+        fast.write(*told)
+        exact.write(*told)
+    asked = alike(200, rng)[1]
+    assert exact.seen_by_index(asked) == 1
+    assert 0.3 < fast.seen_by_index(asked) < 1
+
+
 def test_as_long_as_all_fit_into_one_leaf_nothing_is_missed() -> None:
     rng, fast, exact = np.random.default_rng(2), neighbours(False), neighbours(True)
     told, asked = alike(50, rng)[:3], alike(50, rng)[:2]
