@@ -1,16 +1,22 @@
 """Judge: what the gate says of the challenger, on requests that nobody learned from."""
 
+import numpy as np
 import pandas as pd
 
 from components.domain import Doubles, Prediction, Refused, Verdict, iso
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
+from components.evaluate.line import Line
 from components.evaluate.page import evaluation_page
 from components.pages.page import write_page
+from components.publish.pointer import write_durably
 from components.publish.served import Served
 from flows.handed import Challenger, Checked, Incumbent, Judgement, Learnable
 from flows.held_out import HeldOut, held_out_log
 from flows.turn import Turn
+
+LINE = "line.json"
+"""Beside the turn: the evidence of the challengers on hold against its champion, today's included."""
 
 
 def evaluate(
@@ -21,6 +27,19 @@ def evaluate(
     challenger: Challenger | Refused | None,
 ) -> Judgement:
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
+    judgement = _judge(turn, checked, learnable, incumbent, challenger)
+    kept = judgement.evaluation.line if judgement.evaluation else _line_before(turn)
+    _keep(turn, kept if judgement.verdict is Verdict.HOLD else None)
+    return judgement
+
+
+def _judge(
+    turn: Turn,
+    checked: Checked,
+    learnable: Learnable,
+    incumbent: Incumbent | None,
+    challenger: Challenger | Refused | None,
+) -> Judgement:
     if challenger is None:
         return Judgement(Verdict.HOLD, ("drift asks for no new generation",))
     if isinstance(challenger, Refused):
@@ -37,6 +56,25 @@ def evaluate(
     return Judgement(evaluation.verdict, evaluation.reasons, evaluation)
 
 
+def _line_before(turn: Turn) -> Line | None:
+    """The line that the turn before left, if it stands against today's champion.
+
+    It is read from that turn's folder and written to this one's, so that a turn that is run again counts once.
+    """
+    path = turn.home.turn(turn.window.start) / LINE
+    line = Line.from_json(path.read_text()) if path.exists() else None
+    return line if line and line.champion == turn.champion else None
+
+
+def _keep(turn: Turn, line: Line | None) -> None:
+    path = turn.home.turn(turn.window.cutoff) / LINE
+    if line is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, line.to_json().encode())
+
+
 def _held_out(checked: Checked, learnable: Learnable) -> HeldOut | None:
     frame = learnable.held_out.frame
     users = set(frame["user_id"])
@@ -48,6 +86,9 @@ def _weigh(turn: Turn, held: HeldOut, incumbent: Incumbent, challenger: Challeng
     prediction = challenger.checkpoint.model.predict(held.eligible.examples)
     scores = challenger.memory.compensate(held.eligible.examples, prediction)
     target = held.target(challenger.policy, scores)
+    line = _line_before(turn)
+    if line is None or line.kind != challenger.kind:
+        line = Line(incumbent.live.generation, challenger.kind or "update")
     q = Prediction(scores, prediction.hidden).probability.astype(float)[held.entry]
     evaluation = weigh(
         held.log,
@@ -55,10 +96,23 @@ def _weigh(turn: Turn, held: HeldOut, incumbent: Incumbent, challenger: Challeng
         _as_served(incumbent.blind, held),
         q,
         turn.settings.evaluate,
-        kind=challenger.kind or "update",
+        kind=line.kind,
         parent=None if incumbent.parent is None else _as_served(incumbent.parent, held),
+        segments=_segments(held, challenger),
+        line=line,
     )
     return evaluation, target
+
+
+def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:
+    """Labels of the requests that every source has: who logged them, and whether the user has a row of their own."""
+    model = challenger.checkpoint.model
+    users = held.eligible.examples.keys[held.eligible.offsets[:-1], :1]
+    row = model.vocabulary.find(users, np.zeros(1, np.int64))[:, 0]
+    return {
+        "logged by generation": held.log.logger[held.log.starts],
+        "user": np.where(row > len(model.spec.alphabets), "met before", "new"),
+    }
 
 
 def _as_served(served: Served, held: HeldOut) -> Doubles:

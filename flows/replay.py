@@ -23,7 +23,7 @@ from flows.intake import find_source, ingest_tables, settle_source
 from flows.learning import last_served
 from flows.recorded import Recorded, read_recorded, window_after
 from flows.replay_page import replay_page
-from flows.replay_record import ReplayRecord, Start, summarise, timed
+from flows.replay_record import ReplayRecord, Start, show_truth, summarise, timed
 from flows.stages import patient
 from flows.turn import finished
 from warehouse.append import append_log
@@ -46,6 +46,7 @@ def replay(
             if not finished(state, recorded.cutoff(turn)):
                 ingest(state, recorded, turn)
             daily_loop(str(state.root), datetime.fromtimestamp(recorded.cutoff(turn) // SECOND, UTC))
+            show_truth(state, recorded, turn)
             play_period(state, recorded, turn)
         return summarise(state, recorded, wanted)
 

@@ -13,7 +13,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from sklearn.metrics import log_loss, roc_auc_score
 
-from components.domain import Doubles, Window
+from components.domain import Doubles, Window, iso
+from components.evaluate.evaluation import read_evaluation
+from components.evaluate.page import evaluation_page
+from components.pages.page import write_page
 from components.publish.pointer import write_durably
 from components.world.recorded_log import make_requests, oracle_value, random_value, true_value
 from flows import played
@@ -90,6 +93,21 @@ def summarise(home: Home, recorded: Recorded, turns: int) -> ReplayRecord:
         champion=lines[-1].champion,
         turns=lines,
     )
+
+
+def show_truth(home: Home, recorded: Recorded, turn: int) -> None:
+    """Draw a turn's evaluation page again, with the true value that the world knows beside the estimates.
+
+    The bundle keeps the page as the gate knew it.
+    """
+    cutoff = recorded.cutoff(turn)
+    record, path = finished(home, cutoff), home.turn(cutoff) / "evaluation.json"
+    if record is None or not path.exists():
+        return
+    truth = _value(home, recorded, record, cutoff).true
+    title = f"Evaluation, {iso(cutoff - recorded.rules.period)[:10]} to {iso(cutoff)[:10]}"
+    page = evaluation_page(read_evaluation(path.read_text()), title, truth)
+    write_page(path.with_suffix(".html"), page)
 
 
 def mean_arms(arms: list[Arms]) -> Arms:

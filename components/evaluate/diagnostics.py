@@ -152,6 +152,16 @@ def refusals(d: Diagnostics, s: EvaluateSettings) -> tuple[Refused, ...]:
     return broken if broken else tuple(_weight_refusals(d, s))
 
 
+FOLLOW = ("effective sample size", "share of the largest weight")
+"""Figures that a few sound requests must miss."""
+
+
+def merely_small(refused: tuple[Refused, ...]) -> bool:
+    """Whether nothing but the number of requests or of rewards speaks against a log: more such days would do."""
+    few = any(r.reason == "requests" for r in refused)
+    return all(r.advice == WAIT or (few and r.reason in FOLLOW) for r in refused)
+
+
 def _propensity_refusals(d: Diagnostics) -> list[Refused]:
     checks = [
         (d.missing, 0.0, "share of missing propensities", "record the propensity at decision time"),

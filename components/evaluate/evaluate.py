@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from components.domain import DAY, ContractBroken, Doubles, Verdict
 from components.evaluate import gate
-from components.evaluate.diagnostics import diagnose, refusals
+from components.evaluate.diagnostics import diagnose, merely_small, refusals
 from components.evaluate.estimators import (
     Paired,
     Parts,
@@ -31,8 +31,9 @@ from components.evaluate.estimators import (
     snips,
 )
 from components.evaluate.evaluation import Estimate, Evaluation
-from components.evaluate.gate import Kind
+from components.evaluate.gate import GateState, Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval, standard_error
+from components.evaluate.line import Line, days, look
 from components.evaluate.log import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.settings import EvaluateSettings
@@ -57,6 +58,7 @@ def evaluate(
     kind: Kind = "update",
     parent: Doubles | None = None,
     segments: Mapping[str, np.ndarray] | None = None,
+    line: Line | None = None,
 ) -> Evaluation:
     """Judge the challenger `target` against `champion` on requests neither learned from.
 
@@ -67,6 +69,7 @@ def evaluate(
     q : (nnz,) expected reward of every entry by a model that has not seen these rewards, or None.
     value_range : smallest and largest reward of one position.
     segments : column -> (m,) labels of the requests, for values per segment.
+    line : the challengers on hold before this one, with their evidence; None: one finished sample is all there is.
 
     Raises
     ------
@@ -96,8 +99,8 @@ def evaluate(
         champion_value=None if refusals(theirs, settings) else case.estimate(_relied_on(case.champion)),
     )
     if blank.refused:
-        return _refused(blank, case)
-    judged = _judged(blank, case)
+        return _refused(blank, case, line)
+    judged = _judged(blank, case, line)
     if parent is not None:
         judged = _against_parent(judged, case, _parts(log, parent, q, share))
     return _pictured(judged, case, segments or {})
@@ -184,11 +187,17 @@ def _relied_on(p: Parts) -> Terms:
     return dr(p) if p.modelled else snips(p)
 
 
-def _refused(blank: Evaluation, case: _Case) -> Evaluation:
-    """HOLD, with the model's word if there is a model, flagged by an interval of kind ``none``."""
+def _refused(blank: Evaluation, case: _Case, line: Line | None) -> Evaluation:
+    """HOLD, with the model's word if there is a model, flagged by an interval of kind ``none``.
+
+    A day that is merely too small adds its evidence to the line: many of them make a sample.
+    """
     reasons = tuple(f"refused: {r}" for r in blank.refused)
     word = (_model_word(case.challenger),) if case.challenger.modelled else ()
-    return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons)
+    if line is not None and merely_small(blank.refused):
+        line = line.add(GateState.of(case.pair, _relied_on(case.champion).each))
+        reasons = (*reasons, f"kept for later: {line.state.count:,} held-out requests of {days(line.days)} so far")
+    return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, line=line)
 
 
 def _model_word(p: Parts) -> Estimate:
@@ -196,7 +205,7 @@ def _model_word(p: Parts) -> Estimate:
     return Estimate(terms.name, terms.value, math.nan, math.nan, terms.ess, "none")
 
 
-def _judged(blank: Evaluation, case: _Case) -> Evaluation:
+def _judged(blank: Evaluation, case: _Case, line: Line | None) -> Evaluation:
     s = case.settings
     pair = case.pair
     weight = min(case.challenger.whole, case.champion.whole, key=effective)
@@ -206,18 +215,31 @@ def _judged(blank: Evaluation, case: _Case) -> Evaluation:
     gap = Estimate(terms.name, terms.value, bounds.lower, bounds.upper, terms.ess, bounds.kind)
     assert blank.champion_value is not None
     margin = s.margin * blank.champion_value.value
-    decision = gate.judge(bounds, margin, blank.kind)
     estimated = _estimated(case)
-    return replace(
+    judged = replace(
         blank,
         estimates=estimated.estimates,
         slope_choice=estimated.slope_choice,
         difference=gap,
         margin=margin,
-        detectable=float(ndtri(1 - s.alpha / 2) + ndtri(s.power))
-        * error,
-        verdict=decision.verdict,
-        reasons=decision.reasons,
+        detectable=float(ndtri(1 - s.alpha / 2) + ndtri(s.power)) * error,
+    )
+    if line is not None:
+        return _judged_in_line(judged, case, line)
+    decision = gate.judge(bounds, margin, blank.kind)
+    return replace(judged, verdict=decision.verdict, reasons=decision.reasons)
+
+
+def _judged_in_line(judged: Evaluation, case: _Case, line: Line) -> Evaluation:
+    """The verdict by all days of a line."""
+    found = look(line, case.pair, _relied_on(case.champion).each, case.settings)
+    return replace(
+        judged,
+        detectable=found.rest.detectable,
+        verdict=found.decision.verdict,
+        reasons=found.decision.reasons,
+        rest=found.rest,
+        line=found.line,
     )
 
 

@@ -4,10 +4,12 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
 from components.evaluate.gate import Kind
+from components.evaluate.line import Line, Rest
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Evaluation:
     margin : non-inferiority margin in rewards per request.
     detectable : smallest true difference this sample would have shown, at the set power.
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
+    rest : in the loop, what the verdict rests on: all days of the challengers on hold.
+    line : those challengers' evidence with today's, for the next turn.
     """
 
     kind: Kind
@@ -90,6 +94,8 @@ class Evaluation:
     segments: tuple[Segment, ...] = ()
     history: tuple[EssAt, ...] = ()
     tail: tuple[TailAt, ...] = ()
+    rest: Rest | None = None
+    line: Line | None = None
 
     @property
     def value(self) -> Estimate | None:
@@ -100,8 +106,40 @@ class Evaluation:
         return named.get("DR", named["SNIPS"])
 
     def to_json(self) -> str:
-        """One JSON document; figures that do not exist are null."""
-        return json.dumps(_without_nan(dataclasses.asdict(self)), allow_nan=False)
+        """One JSON document; figures that do not exist are null. The line is kept by itself, not told here."""
+        told = dataclasses.asdict(dataclasses.replace(self, line=None))
+        del told["line"]
+        return json.dumps(_without_nan(told), allow_nan=False)
+
+
+def read_evaluation(text: str) -> Evaluation:
+    """The evaluation that `to_json` wrote, without its line."""
+    told = json.loads(text)
+    read = {
+        "diagnostics": _figures(Diagnostics, told["diagnostics"]),
+        "champion_diagnostics": _figures(Diagnostics, told["champion_diagnostics"]),
+        "refused": tuple(_figures(Refused, r) for r in told["refused"]),
+        "estimates": tuple(_figures(Estimate, e) for e in told["estimates"]),
+        "segments": tuple(
+            Segment(**s | {name: _figures(Estimate, s[name]) for name in ("value", "difference")})
+            for s in told["segments"]
+        ),
+        "history": tuple(EssAt(**h) for h in told["history"]),
+        "tail": tuple(TailAt(**t) for t in told["tail"]),
+        "verdict": Verdict(told["verdict"]),
+        "reasons": tuple(told["reasons"]),
+        "rest": _figures(Rest, told["rest"]) if told["rest"] else None,
+    }
+    values = ("champion_value", "parent_value", "difference")
+    return Evaluation(**told | read | {name: _figures(Estimate, told[name]) for name in values if told[name]})
+
+
+Record = TypeVar("Record")
+
+
+def _figures(kind: type[Record], told: dict[str, object]) -> Record:
+    """A record of figures; a null among them is nan."""
+    return kind(**{name: math.nan if value is None else value for name, value in told.items()})
 
 
 def _without_nan(value: object) -> object:

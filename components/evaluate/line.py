@@ -86,9 +86,8 @@ class Rest:
     detectable: float
 
     def __str__(self) -> str:
-        days = f"{self.days} days" if self.days != 1 else "1 day"
         return (
-            f"rests on {self.requests:,} held-out requests of {days}; "
+            f"rests on {self.requests:,} held-out requests of {days(self.days)}; "
             f"smallest gain over the floor it could have detected: {self.detectable:.4f}"
         )
 
@@ -100,6 +99,15 @@ class Look:
     decision: Decision
     rest: Rest
     line: Line
+
+
+def days(count: int) -> str:
+    """Text of so many days.
+
+    >>> days(1), days(3)
+    ('1 day', '3 days')
+    """
+    return "1 day" if count == 1 else f"{count} days"
 
 
 def look(line: Line, pair: Paired, champion: Doubles, s: EvaluateSettings) -> Look:

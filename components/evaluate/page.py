@@ -6,6 +6,7 @@ import numpy as np
 
 from components.domain import SECOND, Verdict, iso
 from components.evaluate.evaluation import Estimate, Evaluation, Segment
+from components.evaluate.line import Rest, days
 from components.pages.figures import BAD, OK, REFERENCE, SERIES, figure_style
 from components.pages.page import (
     Badge,
@@ -60,8 +61,11 @@ def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
     if truth is not None:
         tiles.append(KeyFigure("true value", truth, "known to the world, not to the gate"))
     tiles.append(KeyFigure("effective sample", e.diagnostics.ess, f"of {e.diagnostics.requests:,} requests"))
+    if e.rest is not None:
+        tiles.append(KeyFigure("the verdict rests on", f"{e.rest.requests:,} requests", days(e.rest.days)))
     if e.detectable is not None:
-        tiles.append(KeyFigure("smallest detectable", e.detectable, "true difference this sample would have shown"))
+        over = "gain over the floor" if e.rest else "true difference"
+        tiles.append(KeyFigure("smallest detectable", e.detectable, f"{over} that would have shown"))
     return tiles
 
 
@@ -90,11 +94,27 @@ def _values(e: Evaluation, truth: float | None) -> Section:
 def _paired(e: Evaluation) -> Section:
     assert e.difference is not None and e.margin is not None
     floor = 0.0 if e.kind == "change" else -e.margin
-    figure = _forest({"challenger − champion": e.difference}, "reward per request", [("floor", floor), ("equal", 0.0)])
+    named = {"challenger − champion": e.difference}
     caption = (
         "The gate reads the lower end: right of the floor is PROMOTE. Both policies are weighed on the same requests."
     )
-    return Section("The gate's quantity", [Figure(figure, caption, 170)])
+    if e.rest is not None:
+        named, caption = _gate_readings(e.difference, e.rest)
+    figure = _forest(named, "reward per request", [("floor", floor), ("equal", 0.0)])
+    return Section("The gate's quantity", [Figure(figure, caption, 130 + 40 * len(named))])
+
+
+def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
+    """What the gate read, beside today alone, and the sentence on it."""
+    read = Estimate(today.name, rest.value, rest.lower, rest.upper, today.ess, rest.interval)
+    if rest.days == 1 and rest.interval != "confidence sequence":
+        words = f"The gate reads the lower end of the {rest.level:.0%} interval: right of the floor is PROMOTE."
+        return {"challenger − champion": read}, words
+    words = (
+        f"The gate reads the lower end over all days ({rest.level:.0%} at all looks together): right of the floor is "
+        "PROMOTE. Every day brought another challenger against the same champion; today's alone is for comparison."
+    )
+    return {"today's requests, 95 %": today, f"the gate: {days(rest.days)}": read}, words
 
 
 def _refused(e: Evaluation) -> Section:
