@@ -6,7 +6,7 @@ requests would never let a small shop show anything. A line keeps the sums of al
 challenger is fixed before its held-out decisions are read, so the sequence of challengers is
 predictable, and the confidence sequence holds for the mean of their gains at all days at once:
 if none of them is good enough, the whole line promotes with at most the stated error
-(docs/decisions/0006-the-gate-across-days.md).
+(docs/decisions/0007-the-gate-across-days.md).
 """
 
 import json

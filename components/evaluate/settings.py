@@ -17,7 +17,7 @@ class EvaluateSettings(BaseModel):
     first_look_share: float = Field(0.8, gt=0, lt=1)
     """Share of alpha spent on a routine update's first day, the rest on all later days together. At 0.8 the first
     interval is 5 % wider than with all of alpha, and the sequence after it 17 % wider; at 0.5 14 % and 8 %. Most
-    lines end on their first day (docs/decisions/0006-the-gate-across-days.md)."""
+    lines end on their first day (docs/decisions/0007-the-gate-across-days.md)."""
     power: float = Field(0.8, gt=0, lt=1)
     """Power at which the smallest detectable difference is stated (convention of clinical trials)."""
     holdout_share: float = Field(0.3, gt=0, le=1)
