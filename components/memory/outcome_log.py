@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from components.domain import Examples, Floats, Ints, Prediction
+from components.domain import Examples, Floats, Prediction
 from components.memory.view import State
 
 SLACK = 1.25
@@ -88,8 +88,3 @@ class OutcomeLog:
 
 def _columns(examples: Examples, reward: Floats, logit: Floats, hidden: Floats) -> list[npt.NDArray]:
     return [examples.keys, examples.numeric, examples.at, reward, logit, hidden]
-
-
-def newest(rows: Ints, kept: Kept) -> Ints:
-    """Which of the outcomes numbered `rows` are kept, as (m,) places in `kept`; -1 for the others."""
-    return np.where(rows >= kept.first, rows - kept.first, -1)
