@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import SECOND, ContractBroken, Doubles, Ints
-from components.evaluate.log import LoggedDecisions, check_policy
+from components.evaluate.log import SUM_TOLERANCE, LoggedDecisions, check_policy
 
 LOG_COLUMNS = ("request_id", "item_id", "reward", "propensity")
 TARGET_COLUMNS = ("request_id", "item_id", "probability")
@@ -88,6 +88,7 @@ def evaluable(log: pd.DataFrame, target: pd.DataFrame) -> Evaluable:
         logger=rows["generation"].to_numpy(np.int64) if "generation" in rows else np.ones(len(rows), np.int64),
         p_drop=rows["p_drop"].to_numpy(float) if "p_drop" in rows else None,
     )
+    _sums(entries, decisions, "probability")
     policy = entries["probability"].to_numpy(float)
     check_policy(decisions, policy, "target")
     champion = _champion(entries, decisions, action)
@@ -143,6 +144,41 @@ def _numbers(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
             row = int(np.flatnonzero(broken)[0])
             raise ContractBroken(f"{name}, row {row}, column {column}: {frame[column].iloc[row]!r} is no number")
         frame[column] = numbers.astype(float)
+        _within(frame[column].to_numpy(float), column, name)
+
+
+BOUNDS = {
+    "reward": (0.0, np.inf, "finite numbers from 0"),
+    "p_drop": (0.0, 1.0, "probabilities in [0, 1)"),
+    "probability": (0.0, 1.0 + SUM_TOLERANCE, "probabilities in [0, 1]"),
+    "champion": (0.0, 1.0 + SUM_TOLERANCE, "probabilities in [0, 1]"),
+    "q": (-np.inf, np.inf, "finite expected rewards"),
+}
+"""Smallest and largest value of each column, and the words for it. Propensities are the diagnostics' to refuse."""
+
+
+def _within(numbers: Doubles, column: str, name: str) -> None:
+    if column not in BOUNDS:
+        return
+    low, high, allowed = BOUNDS[column]
+    broken = ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))
+    if broken.any():
+        row, more = int(np.flatnonzero(broken)[0]), int(broken.sum()) - 1
+        also = f"; so are {more} more rows" if more else ""
+        raise ContractBroken(f"{name}, row {row}, column {column}: {numbers[row]:g}; allowed are {allowed}{also}")
+
+
+def _sums(entries: pd.DataFrame, log: LoggedDecisions, column: str) -> None:
+    """Probabilities of one decision sum to 1; names the first row of the file that belongs to one that does not."""
+    sums = log.per_row(entries[column].to_numpy(float))
+    off = np.flatnonzero(~(np.abs(sums - 1) <= SUM_TOLERANCE))
+    if len(off):
+        of = entries.iloc[log.offsets[off[0]] : log.offsets[off[0] + 1]]
+        row, request, position = int(of["row"].min()), of["request_id"].iloc[0], int(of["position"].iloc[0])
+        raise ContractBroken(
+            f"target, row {row}, column {column}: over the eligible set of request {request}, position {position}, "
+            f"it sums to {sums[off[0]]:.6g}; allowed is 1 ({len(off)} such decisions)"
+        )
 
 
 def _ordered(rows: pd.DataFrame, entries: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -208,6 +244,7 @@ def _champion(entries: pd.DataFrame, log: LoggedDecisions, action: Ints) -> Doub
     """
     if "champion" in entries:
         champion = entries["champion"].to_numpy(float)
+        _sums(entries, log, "champion")
         check_policy(log, champion, "champion")
         return champion
     if "q" in entries:

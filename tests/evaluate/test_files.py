@@ -60,13 +60,33 @@ def test_positions_from_one_are_read_as_from_zero():
         (LOG.iloc[:0], TARGET, "the log is empty"),
         (LOG.iloc[:1], TARGET, "row 0 is the only decision"),
         (LOG.assign(reward=[1.0, np.nan, 0.0]), TARGET, "row 1, column reward: nan"),
-        (LOG.assign(reward=[1.0, -1.0, 0.0]), TARGET, "row 1, column reward: -1.0"),
+        (
+            LOG.assign(reward=[1.0, -1.0, 0.0]),
+            TARGET,
+            "log, row 1, column reward: -1; allowed are finite numbers from 0",
+        ),
         (LOG.assign(reward=["1", "much", "0"]), TARGET, "log, row 1, column reward: 'much' is no number"),
         (LOG.assign(item_id=["a", "z", "c"]), TARGET, "log, row 1, column item_id: z is outside"),
         (LOG.assign(request_id=["r2", "r9", "r3"]), TARGET, "log, row 1, column request_id: the target has no row"),
         (LOG.assign(request_id=["r2", "r1", "r1"]), TARGET, "log, row 2: request_id and position occur a second time"),
         (LOG.assign(timestamp=["x", "y", "z"]), TARGET, "log, row 0, column timestamp"),
-        (LOG, TARGET.assign(probability=[0.3, 0.3, 0.4, 0.6, 1.0, 0.0]), "target of row 1 sums to 0.6"),
+        (LOG.assign(reward=[1.0, 0.0, np.inf]), TARGET, "log, row 2, column reward: inf; allowed are finite numbers"),
+        (LOG.assign(reward=[-np.inf, 0.0, 1.0]), TARGET, "log, row 0, column reward: -inf; allowed are finite"),
+        (
+            LOG.assign(reward=[np.nan, 0.0, np.nan]),
+            TARGET,
+            "log, row 0, column reward: nan; allowed are finite numbers",
+        ),
+        (LOG.assign(p_drop=[0.5, 0.5, 1.5]), TARGET, "log, row 2, column p_drop: 1.5"),
+        (
+            LOG,
+            TARGET.assign(probability=[0.3, 0.3, 0.4, 0.6, 1.0, 0.0]),
+            "target, row 0, column probability: over the eligible set of request r1, position 0, it sums to 0.6",
+        ),
+        (LOG, TARGET.assign(probability=[0.3, 0.7, 0.4, 0.6, 1.5, -0.5]), "target, row 4, column probability: 1.5"),
+        (LOG, TARGET.assign(probability=[0.3, 0.7, 0.4, 0.6, np.nan, 1.0]), "target, row 4, column probability: nan"),
+        (LOG, TARGET.assign(champion=[0.3, 0.7, 0.4, 0.5, 1.0, 0.0]), "target, row 2, column champion: over"),
+        (LOG, TARGET.assign(champion=0.5, q=[0, 0, 0, np.inf, 0, 0]), "target, row 3, column q: inf"),
         (LOG, TARGET.assign(q=0.5), "lacks column champion"),
     ],
 )
@@ -74,6 +94,12 @@ def test_files_that_mean_nothing_are_refused_with_row_and_column(log, target, me
     with pytest.raises(ContractBroken) as error:
         evaluable(log, target)
     assert message in str(error.value)
+
+
+def test_a_row_is_numbered_as_in_the_file_however_the_log_is_ordered():
+    log = pd.concat([LOG, LOG.assign(position=1)]).fillna({"position": 0}).reset_index(drop=True)
+    with pytest.raises(ContractBroken, match=r"log, row 4, column reward: -2"):
+        evaluable(log.assign(reward=[0, 0, 0, 0, -2.0, 0]), TARGET)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
