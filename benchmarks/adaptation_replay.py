@@ -27,6 +27,8 @@ from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
 from components.update.train import pretrain
 
+EXACT_ROWS = 100_000
+"""Rows up to which exact neighbours are asked without `full`: their time grows with the square of the log."""
 STRENGTHS = (0.1, 0.2, 0.4, 0.7, 0.9)
 """Strengths of ReLoop2 that are tried on the pre-training stretch; the paper reports 0.9 and 0.4."""
 
@@ -134,7 +136,8 @@ def _arms(
         yield Arm(f"{schedule.name}+memory", Remembering(primed.copy()), np.zeros(rows))
     if schedule.name != "frozen":
         return
-    for view, suffix in (("sketch", ""), ("neighbours", "-exact")):
+    exact = (("neighbours", "-exact"),) if plan.full or rows <= EXACT_ROWS else ()
+    for view, suffix in (("sketch", ""), *exact):
         for gamma in (1, 0):
             corrector = published(spec, hidden, plan.seed, view, gamma, strengths[view, gamma])
             yield Arm(f"frozen+reloop2-gamma{gamma}{suffix}", corrector, np.zeros(rows))
