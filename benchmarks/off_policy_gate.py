@@ -6,7 +6,8 @@ import numpy as np
 
 from benchmarks.off_policy_logs import as_log, make_pool, pick, softmax
 from components.domain import Doubles, Ints, Verdict
-from components.evaluate.estimators import difference, dr, gap_spread, paired, parts
+from components.evaluate.difference import difference, gap_spread, paired
+from components.evaluate.estimators import dr, parts
 from components.evaluate.evaluate import evaluate
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.gate import Kind

@@ -15,21 +15,8 @@ from scipy.special import ndtri
 from components.domain import DAY, ContractBroken, Doubles, Verdict
 from components.evaluate import gate
 from components.evaluate.diagnostics import diagnose, merely_small, refusals
-from components.evaluate.estimators import (
-    Paired,
-    Parts,
-    Terms,
-    difference,
-    dm,
-    dr,
-    effective,
-    gap_spread,
-    ips,
-    paired,
-    parts,
-    sndr,
-    snips,
-)
+from components.evaluate.difference import Paired, difference, gap_spread, paired
+from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips, parts, sndr, snips
 from components.evaluate.evaluation import Estimate, Evaluation
 from components.evaluate.gate import GateState, Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval, standard_error

@@ -14,7 +14,7 @@ import numpy as np
 
 from components.domain import Doubles, Verdict
 from components.evaluate.confidence_sequence import TUNED_FOR, Running, confidence_sequence
-from components.evaluate.estimators import Paired, baseline, left_over
+from components.evaluate.difference import Paired, baseline, left_over
 from components.evaluate.intervals import Interval
 
 Kind = Literal["update", "change"]
@@ -63,7 +63,7 @@ class GateState:
     """What the gate knows of one challenger after any number of days: 18 numbers, whatever the traffic.
 
     Sums over requests of the vector (A, B, C): the paired difference A and weight gap B of
-    `components.evaluate.estimators.paired`, and the champion's terms C. States of days,
+    `components.evaluate.difference.paired`, and the champion's terms C. States of days,
     shards or machines add.
 
     Attributes

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from components.domain import Doubles, Verdict
 from components.evaluate.confidence_sequence import confidence_sequence
-from components.evaluate.estimators import Paired
+from components.evaluate.difference import Paired
 from components.evaluate.gate import Decision, GateState, Kind, judge, judge_so_far
 from components.evaluate.intervals import signed_interval, standard_error
 from components.evaluate.settings import EvaluateSettings

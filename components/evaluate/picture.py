@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from components.domain import Doubles
-from components.evaluate.estimators import Paired, Parts, Terms
+from components.evaluate.difference import Paired
+from components.evaluate.estimators import Parts, Terms
 from components.evaluate.evaluation import EssAt, Estimate, Segment, TailAt
 from components.evaluate.intervals import Interval, signed_interval, skew_interval
 

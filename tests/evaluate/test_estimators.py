@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
+from components.evaluate.difference import difference, paired
 from components.evaluate.estimators import (
     Terms,
     clipped_ips,
-    difference,
     dm,
     dr,
     dros,
     effective,
     ips,
-    paired,
     parts,
     sndr,
     snips,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from components.domain import Verdict
-from components.evaluate.estimators import Paired, gap_spread, paired, parts
+from components.evaluate.difference import Paired, gap_spread, paired
+from components.evaluate.estimators import parts
 from components.evaluate.evaluate import EvaluateSettings, evaluate
 from components.evaluate.gate import GateState, judge, judge_so_far, must_roll_back
 from components.evaluate.intervals import Interval

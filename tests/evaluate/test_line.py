@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.domain import Verdict
-from components.evaluate.estimators import Paired
+from components.evaluate.difference import Paired
 from components.evaluate.gate import GateState
 from components.evaluate.intervals import signed_interval
 from components.evaluate.line import AHEAD, Line, look
