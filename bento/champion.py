@@ -9,12 +9,15 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from bento.live_memory import LiveMemory
 from bento.settings import ServiceSettings
 from components.domain import EvercurrentError
 from components.publish.bundle import load_bundle
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
+from components.publish.served import RankRequests, Served
 
 logger = logging.getLogger("bentoml.evercurrent")
 
@@ -45,6 +48,7 @@ class Champion:
                 return None
             live = LiveMemory(load_bundle(folder), self._settings.home, self._settings)
             live.advance(self._clock())
+            _warm(live.served, self._clock())
         except (EvercurrentError, ValueError, KeyError) as error:
             self._refuse(error)
         except OSError as error:
@@ -75,3 +79,9 @@ class Champion:
     def _folder(self) -> Path | None:
         pointer = read_pointer(self._settings.home)
         return self._packed if pointer is None else self._settings.home / pointer.bundle
+
+
+def _warm(served: Served, now: int) -> None:
+    """Answer nobody once, so that no caller waits for what is worked out on the first look."""
+    if len(served.servable):
+        served.score_eligible(served.informed(RankRequests.of([""], np.array([now]), [served.servable[:1]])))

@@ -10,6 +10,7 @@ still exact, because the vocabulary maps each key to a row of its own.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,8 @@ from components.domain import (
 
 CLOCK_FIELDS = ("hour", "weekday")
 """Context fields that are read off the clock (UTC) instead of the log."""
+FEW = 1_000
+"""Up to so many ids are looked up one by one, as a request asks; pandas' look-up of 100 ids costs ten times that."""
 RECENT = "recent"
 """The context field of what the user liked last: filled from outcomes, where the log does not bring it."""
 
@@ -83,7 +86,7 @@ def hash_lists(field: Field, values: Sequence[Sequence[str] | None] | np.ndarray
     return keys
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from the ids is worked out once
 class Attributes:
     """What is known of users, or of items: one row per id, and a last row of "nothing known".
 
@@ -116,8 +119,31 @@ class Attributes:
 
     def rows(self, ids: np.ndarray) -> Ints:
         """(n,) row of each raw id; the last row for an id that is not known."""
+        if len(ids) <= FEW:
+            find, unknown = self._row_of.get, len(self.ids)
+            return np.fromiter((find(i, unknown) for i in ids), np.int64, len(ids))
         found = self.ids.get_indexer(pd.Index(ids, dtype=object))  # typed: inferring it costs more than the look-up
         return np.where(found < 0, len(self.ids), found)
+
+    def id_keys(self, name: str, ids: np.ndarray, rows: Ints) -> Keys:
+        """(n,) keys of raw ids in the rows `rows`, as the field `name`; known ones by look-up if few ask."""
+        if len(ids) > FEW:
+            return hash_ids(name, ids)
+        if name not in self._keys_of:
+            self._keys_of[name] = np.append(hash_ids(name, self.ids.to_numpy()), MISSING_KEY)
+        keys = self._keys_of[name][rows]
+        unknown = rows == len(self.ids)
+        if unknown.any():
+            keys[unknown] = hash_ids(name, np.asarray(ids, object)[unknown])
+        return keys
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {id_: row for row, id_ in enumerate(self.ids)}
+
+    @cached_property
+    def _keys_of(self) -> dict[str, Keys]:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +198,7 @@ class Encoder:
 
 def _side_keys(field: Field, ids: np.ndarray, rows: Ints, side: Attributes) -> Keys:
     if field.name == field.of.value:
-        return hash_ids(field.name, ids)[:, None]
+        return side.id_keys(field.name, ids, rows)[:, None]
     return side.keys[field.name][rows]
 
 
