@@ -62,7 +62,7 @@ def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
         tiles.append(KeyFigure("true value", truth, "known to the world, not to the gate"))
     tiles.append(KeyFigure("effective sample", e.diagnostics.ess, f"of {e.diagnostics.requests:,} requests"))
     if e.rest is not None:
-        tiles.append(KeyFigure("the verdict rests on", f"{e.rest.requests:,} requests", days(e.rest.days)))
+        tiles.append(KeyFigure("the verdict rests on", f"{e.rest.requests:,}", f"requests of {days(e.rest.days)}"))
     if e.detectable is not None:
         over = "gain over the floor" if e.rest else "true difference"
         tiles.append(KeyFigure("smallest detectable", e.detectable, f"{over} that would have shown"))
@@ -101,7 +101,7 @@ def _paired(e: Evaluation) -> Section:
     if e.rest is not None:
         named, caption = _gate_readings(e.difference, e.rest)
     figure = _forest(named, "reward per request", [("floor", floor), ("equal", 0.0)])
-    return Section("The gate's quantity", [Figure(figure, caption, 130 + 40 * len(named))])
+    return Section("The gate's quantity", [Figure(figure, caption, 140 + 45 * len(named))])
 
 
 def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
@@ -190,9 +190,16 @@ def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, f
         figure.add_scatter(x=[x.value], y=[label], error_x=error, mode="markers", marker=mark, name=label)
     for label, value in references:
         colour = OK if label == "true value" else BAD if label == "floor" else REFERENCE
-        figure.add_vline(value, line={"color": colour, "dash": "dot"}, annotation_text=f"{label} {value:.4f}")
+        figure.add_vline(
+            value,
+            line={"color": colour, "dash": "dot"},
+            annotation={"text": f"{label} {value:.4f}", "yref": "paper", "y": 1.0, "yanchor": "bottom", "x": value},
+        )
     figure.update_xaxes(title=unit, showgrid=True)
-    figure.update_yaxes(categoryorder="array", categoryarray=labels, showgrid=False)
+    spare = 0.5 + 0.1 * len(labels)
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=labels, showgrid=False, range=[-spare, len(labels) - 1 + spare]
+    )
     return figure
 
 
@@ -202,7 +209,11 @@ def _tail(e: Evaluation) -> "PlotlyFigure":
     figure = go.Figure(layout={"template": figure_style(), "title": "The weights' tail", "showlegend": False})
     positive = [t for t in e.tail if t.weight > 0]
     figure.add_scatter(
-        x=[t.weight for t in positive], y=[t.share for t in positive], mode="lines+markers", name="weights"
+        x=[t.weight for t in positive],
+        y=[t.share for t in positive],
+        mode="lines+markers",
+        name="weights",
+        line_shape="hv",
     )
     figure.update_xaxes(title="importance weight", type="log")
     return figure.update_yaxes(title="share of requests above", type="log")

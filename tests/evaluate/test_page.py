@@ -47,7 +47,7 @@ def test_the_page_shows_all_days_beside_today():
         found = evaluate(log, target, champion, q, EvaluateSettings(), line=line)
         line = found.line
     html = unescape(evaluation_page(found, "Evaluation"))
-    assert "1,200 requests" in html and "2 days" in html and "the gate: 2 days" in html
+    assert "1,200" in html and "requests of 2 days" in html and "the gate: 2 days" in html
     assert "99% at all looks together" in html
 
 
