@@ -204,29 +204,48 @@ class Played:
 
 
 def make_requests(log: Log, window: Window, period: int) -> Requests:
-    """Group a window's interactions into requests, one per user and period (microseconds).
+    """Group a window's interactions into requests, one per user, period (microseconds) and scene.
 
-    An item met twice by one user in one period is one entry, the first.
+    A request has one context. Interactions whose context differs, such as in the tab they happened in, are of
+    different scenes; of numbers, the request knows that of its first interaction. An item met twice by one user in
+    one period and scene is one entry, the first.
     """
     rows = log.between(window)
+    request = ["user", "period", "scene"]
     frame = pd.DataFrame(
         {
             "user": rows.user_id,
             "item": rows.item_id,
             "period": (rows.at - window.start) // period,
+            "scene": _scenes(rows),
             "at": rows.at,
             "row": range(len(rows)),
         }
-    ).drop_duplicates(["user", "period", "item"])
-    frame["first"] = frame.groupby(["user", "period"])["at"].transform("min")
-    frame = frame.sort_values(["first", "user", "period", "at", "item"], kind="stable")
-    starts = np.flatnonzero(
-        np.r_[True, (frame[["user", "period"]].to_numpy()[1:] != frame[["user", "period"]].to_numpy()[:-1]).any(1)]
-    )
+    ).drop_duplicates([*request, "item"])
+    frame["first"] = frame.groupby(request)["at"].transform("min")
+    frame = frame.sort_values(["first", *request, "at", "item"], kind="stable")
+    same = (frame[request].to_numpy()[1:] == frame[request].to_numpy()[:-1]).all(1)
+    starts = np.flatnonzero(np.r_[True, ~same])
     first = frame.iloc[starts]
-    request_id = (f"{iso(window.start)}+" + first["period"].astype(str) + "|" + first["user"]).to_numpy(object)
+    request_id = f"{iso(window.start)}+" + first["period"].astype(str) + first["scene"] + "|" + first["user"]
     offsets = np.append(starts, len(frame)).astype(np.int64)
-    return Requests(request_id, first["first"].to_numpy(np.int64), rows.take(frame["row"].to_numpy()), offsets)
+    entries = _as_at_first(rows.take(frame["row"].to_numpy()), offsets)
+    return Requests(request_id.to_numpy(object), first["first"].to_numpy(np.int64), entries, offsets)
+
+
+def _scenes(log: Log) -> np.ndarray:
+    """(n,) text of the context of each row, numbers left out; empty where there is none."""
+    named = [n for n in sorted(log.context) if not all(v is None or isinstance(v, int | float) for v in log.context[n])]
+    scenes = np.full(len(log), "", object)
+    for name in named:
+        scenes = scenes + np.array([f"|{name}={value}" for value in log.context[name]] + [None], object)[:-1]
+    return scenes
+
+
+def _as_at_first(entries: Log, offsets: Ints) -> Log:
+    """The entries with the context of the first of their request."""
+    first = np.repeat(offsets[:-1], np.diff(offsets))
+    return replace(entries, context={name: values[first] for name, values in entries.context.items()})
 
 
 def play(log: Log, window: Window, player: Player, rng: np.random.Generator, rules: Rules) -> Played:
@@ -393,7 +412,11 @@ class _Session:
 
     def _context(self) -> list[str] | None:
         """JSON text per request: what the policy knew beside user and items, as the service logs it."""
-        if self.scorer.recent is None:
+        first = self.requests.offsets[:-1]
+        known = {name: values[first].tolist() for name, values in self.requests.entries.context.items()}
+        if self.scorer.recent is not None:
+            known[RECENT] = [[item for item in recent if item is not None] for recent in self.scorer.recent[first]]
+        if not known:
             return None
-        first = self.scorer.recent[self.requests.offsets[:-1]]
-        return [json.dumps({RECENT: [item for item in recent if item is not None]}) for recent in first]
+        rows = zip(*known.values(), strict=True)
+        return [json.dumps({n: v for n, v in zip(known, row, strict=True) if v is not None}) for row in rows]

@@ -76,6 +76,19 @@ class SpyPlayer:
         return self.spy
 
 
+def test_interactions_in_two_scenes_are_two_requests_that_log_their_scene() -> None:
+    context = {"tab": np.array(["feed" if i % 2 else "search" for i in range(len(LOG))], object)}
+    log = replace(LOG, context=context | {"depth": np.arange(len(LOG)).astype(object)})
+    requests = make_requests(log, WINDOW, DAY)
+    assert len(set(requests.request_id)) == len(requests.request_id) > len(make_requests(LOG, WINDOW, DAY).request_id)
+    for low, high in zip(requests.offsets[:-1], requests.offsets[1:], strict=True):
+        assert len(set(requests.entries.context["tab"][low:high])) == 1
+        assert len(set(requests.entries.context["depth"][low:high])) == 1
+    played = play(log, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    told = [json.loads(text) for text in played.log.requests["context"]]
+    assert [t["tab"] for t in told] == requests.entries.context["tab"][requests.offsets[:-1]].tolist()
+
+
 def test_a_request_is_one_users_interactions_of_the_period_in_order_of_first_contact() -> None:
     requests = make_requests(LOG, WINDOW, DAY)
     assert [r.rpartition("|")[2] for r in requests.request_id] == ["ann", "bob"]
