@@ -11,7 +11,8 @@ from components.domain import DAY, SECOND, ContractBroken, Window, iso
 from components.ingest.interactions import LogTables, canonical, read_log
 from components.ingest.source import SimulatedLog, Source, read_source
 from components.settings import read_settings
-from components.world.recorded_log import PERIODS, Log, Rules
+from components.world.recorded_log import PERIODS, Rules
+from components.world.requests import Log
 from components.world.simulated import SimulatedWorld, described
 from flows.home import Home
 from flows.intake import digest_of, entity_frames

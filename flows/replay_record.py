@@ -18,7 +18,7 @@ from components.evaluate.evaluation import read_evaluation
 from components.evaluate.page import evaluation_page
 from components.pages.page import write_page
 from components.publish.pointer import write_durably
-from components.world.recorded_log import make_requests, oracle_value, random_value, true_value
+from components.world.requests import make_requests, oracle_value, random_value, true_value
 from flows import played
 from flows.home import Home
 from flows.recorded import Recorded

@@ -20,7 +20,7 @@ from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips,
 from components.evaluate.evaluation import Estimate, Evaluation
 from components.evaluate.gate import GateState, Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval, standard_error
-from components.evaluate.line import Line, days, look
+from components.evaluate.line import Line, look, turns
 from components.evaluate.log import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.settings import EvaluateSettings
@@ -183,7 +183,7 @@ def _refused(blank: Evaluation, case: _Case, line: Line | None) -> Evaluation:
     word = (_model_word(case.challenger),) if case.challenger.modelled else ()
     if line is not None and merely_small(blank.refused):
         line = line.add(GateState.of(case.pair, _relied_on(case.champion).each))
-        reasons = (*reasons, f"kept for later: {line.state.count:,} held-out requests of {days(line.days)} so far")
+        reasons = (*reasons, f"kept for later: {line.state.count:,} held-out requests of {turns(line.turns)} so far")
     return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, line=line)
 
 

@@ -74,7 +74,7 @@ class Evaluation:
     margin : non-inferiority margin in rewards per request.
     detectable : smallest true difference this sample would have shown, at the set power.
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
-    rest : in the loop, what the verdict rests on: all days of the challengers on hold.
+    rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     line : those challengers' evidence with today's, for the next turn.
     """
 

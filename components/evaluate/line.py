@@ -33,13 +33,13 @@ class Line:
 
     Attributes
     ----------
-    days : turns whose held-out requests are in `state`; `looks` : turns on which it was judged.
+    turns : turns whose held-out requests are in `state`; `looks` : turns on which it was judged.
     tuned_for : requests at which the sequence is tightest; 0 before the first day.
     """
 
     champion: int
     kind: Kind
-    days: int = 0
+    turns: int = 0
     looks: int = 0
     tuned_for: int = 0
     state: GateState = field(default_factory=GateState.empty)
@@ -49,11 +49,11 @@ class Line:
         if day.count == 0:
             return self
         tuned_for = self.tuned_for or AHEAD * day.count
-        return replace(self, days=self.days + 1, tuned_for=tuned_for, state=self.state + day)
+        return replace(self, turns=self.turns + 1, tuned_for=tuned_for, state=self.state + day)
 
     def to_json(self) -> str:
         """One JSON document, kept with the turn."""
-        kept = {name: getattr(self, name) for name in ("champion", "kind", "days", "looks", "tuned_for")}
+        kept = {name: getattr(self, name) for name in ("champion", "kind", "turns", "looks", "tuned_for")}
         return json.dumps(kept | {"state": json.loads(self.state.to_json())})
 
     @classmethod
@@ -70,14 +70,14 @@ class Rest:
 
     Attributes
     ----------
-    requests, days : of the line, today's included. level : of the interval the gate read, such as 0.96.
+    requests, turns : of the line, today's included. level : of the interval the gate read, such as 0.96.
     value, lower, upper : difference challenger - champion over all of them, anytime-valid once there was an
         earlier look. detectable : smallest true gain over the gate's floor that would have been promoted, at the
         set power.
     """
 
     requests: int
-    days: int
+    turns: int
     level: float
     value: float
     lower: float
@@ -87,7 +87,7 @@ class Rest:
 
     def __str__(self) -> str:
         return (
-            f"rests on {self.requests:,} held-out requests of {days(self.days)}; "
+            f"rests on {self.requests:,} held-out requests of {turns(self.turns)}; "
             f"smallest gain over the floor it could have detected: {self.detectable:.4f}"
         )
 
@@ -101,13 +101,13 @@ class Look:
     line: Line
 
 
-def days(count: int) -> str:
-    """Text of so many days.
+def turns(count: int) -> str:
+    """Text of so many turns.
 
-    >>> days(1), days(3)
-    ('1 day', '3 days')
+    >>> turns(1), turns(3)
+    ('1 turn', '3 turns')
     """
-    return "1 day" if count == 1 else f"{count} days"
+    return "1 turn" if count == 1 else f"{count} turns"
 
 
 def look(line: Line, pair: Paired, champion: Doubles, s: EvaluateSettings) -> Look:
@@ -126,7 +126,7 @@ def look(line: Line, pair: Paired, champion: Doubles, s: EvaluateSettings) -> Lo
     """
     after = line.add(GateState.of(pair, champion))
     after = replace(after, looks=after.looks + 1)
-    if line.kind == "update" and line.days == 0:
+    if line.kind == "update" and line.turns == 0:
         return _first(after, pair, float(champion.mean()), s)
     return _later(after, pair, s)
 
@@ -151,7 +151,7 @@ def _later(line: Line, pair: Paired, s: EvaluateSettings) -> Look:
     error = (line.state.running(margin).variance / max(line.state.count, 1)) ** 0.5
     reach = (judged.upper - judged.lower) / 2 + float(ndtri(s.power)) * error
     rest = Rest(
-        line.state.count, line.days, 1 - alpha, plain.mean, bounds.lower, bounds.upper, "confidence sequence", reach
+        line.state.count, line.turns, 1 - alpha, plain.mean, bounds.lower, bounds.upper, "confidence sequence", reach
     )
     return Look(_with(_unless_worse_today(decision, pair, s), str(rest)), rest, line)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from components.domain import SECOND, Verdict, iso
 from components.evaluate.evaluation import Estimate, Evaluation, Segment
-from components.evaluate.line import Rest, days
+from components.evaluate.line import Rest, turns
 from components.pages.figures import BAD, OK, REFERENCE, SERIES, figure_style
 from components.pages.page import (
     Badge,
@@ -62,7 +62,7 @@ def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
         tiles.append(KeyFigure("true value", truth, "known to the world, not to the gate"))
     tiles.append(KeyFigure("effective sample", e.diagnostics.ess, f"of {e.diagnostics.requests:,} requests"))
     if e.rest is not None:
-        tiles.append(KeyFigure("the verdict rests on", f"{e.rest.requests:,}", f"requests of {days(e.rest.days)}"))
+        tiles.append(KeyFigure("the verdict rests on", f"{e.rest.requests:,}", f"requests of {turns(e.rest.turns)}"))
     if e.detectable is not None:
         over = "gain over the floor" if e.rest else "true difference"
         tiles.append(KeyFigure("smallest detectable", e.detectable, f"{over} that would have shown"))
@@ -107,14 +107,14 @@ def _paired(e: Evaluation) -> Section:
 def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
     """What the gate read, beside today alone, and the sentence on it."""
     read = Estimate(today.name, rest.value, rest.lower, rest.upper, today.ess, rest.interval)
-    if rest.days == 1 and rest.interval != "confidence sequence":
+    if rest.turns == 1 and rest.interval != "confidence sequence":
         words = f"The gate reads the lower end of the {rest.level:.0%} interval: right of the floor is PROMOTE."
         return {"challenger − champion": read}, words
     words = (
-        f"The gate reads the lower end over all days ({rest.level:.0%} at all looks together): right of the floor is "
-        "PROMOTE. Every day brought another challenger against the same champion; today's alone is for comparison."
+        f"The gate reads the lower end over all turns ({rest.level:.0%} at all looks together): right of the floor is "
+        "PROMOTE. Every turn brought another challenger against the same champion; this turn's alone is for comparison."
     )
-    return {"today's requests, 95 %": today, f"the gate: {days(rest.days)}": read}, words
+    return {"this turn's requests, 95 %": today, f"the gate: {turns(rest.turns)}": read}, words
 
 
 def _refused(e: Evaluation) -> Section:

@@ -34,13 +34,13 @@ def test_an_update_s_first_day_is_read_at_a_fixed_size_with_its_share_of_the_err
     found = look(UPDATE, pair, champion, SETTINGS)
     bounds = signed_interval(pair.corrected, 0.04)
     assert (found.rest.lower, found.rest.upper, found.rest.level) == (bounds.lower, bounds.upper, pytest.approx(0.96))
-    assert (found.rest.requests, found.rest.days, found.line.days, found.line.looks) == (300, 1, 1, 1)
+    assert (found.rest.requests, found.rest.turns, found.line.turns, found.line.looks) == (300, 1, 1, 1)
     assert found.line.tuned_for == AHEAD * 300
 
 
 def test_the_days_after_are_read_by_the_sequence_over_all_of_them():
     first, second = after(UPDATE, 2, 300, -0.01, noise=1.0)
-    assert (second.rest.requests, second.rest.days, second.rest.level) == (600, 2, pytest.approx(0.99))
+    assert (second.rest.requests, second.rest.turns, second.rest.level) == (600, 2, pytest.approx(0.99))
     assert second.rest.interval == "confidence sequence"
     assert second.rest.value == pytest.approx(second.line.state.running(0.0).mean)
     assert second.rest.lower < first.rest.lower + 0.1
@@ -62,8 +62,8 @@ def test_what_no_day_could_show_alone_all_days_show_together():
 
 def test_the_reasons_say_on_how_much_they_rest_and_what_they_could_have_seen():
     looks = after(UPDATE, 2, 300, 0.0, noise=1.0)
-    assert looks[0].decision.reasons[-1].startswith("rests on 300 held-out requests of 1 day; smallest gain over")
-    assert "rests on 600 held-out requests of 2 days" in looks[1].decision.reasons[-1]
+    assert looks[0].decision.reasons[-1].startswith("rests on 300 held-out requests of 1 turn; smallest gain over")
+    assert "rests on 600 held-out requests of 2 turns" in looks[1].decision.reasons[-1]
 
 
 def test_a_good_line_does_not_carry_a_challenger_that_is_worse_today():
@@ -76,7 +76,7 @@ def test_a_good_line_does_not_carry_a_challenger_that_is_worse_today():
 def test_evidence_of_a_day_too_small_to_look_at_is_kept():
     kept = UPDATE.add(GateState.of(*day(30, 0.1)))
     found = look(kept, *day(300, 0.1, seed=1), SETTINGS)
-    assert (found.rest.requests, found.rest.days, kept.looks) == (330, 2, 0)
+    assert (found.rest.requests, found.rest.turns, kept.looks) == (330, 2, 0)
     assert UPDATE.add(GateState.empty()) == UPDATE
 
 
@@ -85,4 +85,4 @@ def test_a_line_survives_the_night_in_json_to_the_last_bit():
     kept = Line.from_json(line.to_json())
     again, here = (look(x, *day(250, 0.0, seed=9), SETTINGS) for x in (kept, line))
     assert again.rest == here.rest and again.decision == here.decision
-    assert (kept.champion, kept.kind, kept.days, kept.looks, kept.tuned_for) == (3, "update", 3, 3, AHEAD * 250)
+    assert (kept.champion, kept.kind, kept.turns, kept.looks, kept.tuned_for) == (3, "update", 3, 3, AHEAD * 250)

@@ -37,17 +37,17 @@ def test_an_evaluation_is_read_back_as_it_was_told(evaluation):
     for told in (evaluation, refused, line):
         assert read_evaluation(told.to_json()).to_json() == told.to_json()
         assert evaluation_page(read_evaluation(told.to_json()), "x", 0.5) == evaluation_page(told, "x", 0.5)
-    assert line.line.days == 1 and read_evaluation(line.to_json()).rest == line.rest
+    assert line.line.turns == 1 and read_evaluation(line.to_json()).rest == line.rest
 
 
-def test_the_page_shows_all_days_beside_today():
+def test_the_page_shows_all_turns_beside_this_one():
     log, target, q = many(600, seed=1)
     champion, line = np.full(len(target), 0.25), Line(champion=1, kind="update")
     for _ in range(2):
         found = evaluate(log, target, champion, q, EvaluateSettings(), line=line)
         line = found.line
     html = unescape(evaluation_page(found, "Evaluation"))
-    assert "1,200" in html and "requests of 2 days" in html and "the gate: 2 days" in html
+    assert "1,200" in html and "requests of 2 turns" in html and "the gate: 2 turns" in html
     assert "99% at all looks together" in html
 
 
@@ -55,7 +55,7 @@ def test_a_day_too_small_to_judge_is_kept_for_later():
     log, target, q = many(30, seed=1)
     found = evaluate(log, target, np.full(120, 0.25), q, EvaluateSettings(), line=Line(champion=1, kind="update"))
     assert found.refused and found.line.state.count == 30 and found.line.looks == 0
-    assert found.reasons[-1] == "kept for later: 30 held-out requests of 1 day so far"
+    assert found.reasons[-1] == "kept for later: 30 held-out requests of 1 turn so far"
     broken = replaced(log, propensity=np.full(30, np.nan))
     assert evaluate(broken, target, target, q, EvaluateSettings(), line=found.line).line == found.line
 

@@ -53,7 +53,7 @@ def test_held_challengers_of_one_champion_are_one_line_and_every_request_counts_
     judged = [
         json.loads(p.read_text())["diagnostics"]["requests"] for p in sorted((home / "turns").glob("*/evaluation.json"))
     ]
-    assert [line.days for line in found] == [1, 2, 3]
+    assert [line.turns for line in found] == [1, 2, 3]
     assert [line.state.count for line in found] == [sum(judged[: at + 1]) for at in range(3)]
     assert {(line.champion, line.kind) for line in found} == {(1, "update")}
 
@@ -61,7 +61,7 @@ def test_held_challengers_of_one_champion_are_one_line_and_every_request_counts_
 def test_page_and_reasons_say_on_how_much_the_verdict_rests(home: Path) -> None:
     last = sorted((home / "turns").glob("*/evaluation.json"))[-1]
     found = read_evaluation(last.read_text())
-    assert found.rest is not None and found.rest.days == 3
+    assert found.rest is not None and found.rest.turns == 3
     assert f"rests on {found.rest.requests:,} held-out requests of 3 days" in found.reasons[-1]
     page = last.with_suffix(".html").read_text()
     assert f"{found.rest.requests:,}" in page and "requests of 3 days" in page and "the gate: 3 days" in page

@@ -9,15 +9,8 @@ import pytest
 from components.domain import DAY, HOUR, Examples, FeatureSpec, Field, FieldKind, FieldOf, Floats, Prediction, Window
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.ranker.history import History, Likes
-from components.world.recorded_log import (
-    Log,
-    Rules,
-    make_requests,
-    oracle_value,
-    play,
-    random_value,
-    true_value,
-)
+from components.world.recorded_log import Rules, play
+from components.world.requests import Log, make_requests, oracle_value, random_value, true_value
 
 WINDOW = Window(0, DAY)
 RULES = Rules(period=DAY, slate_size=1, lag=HOUR, outcome_kind="like")
