@@ -13,6 +13,7 @@ from components.pages.page import Column, Figure, Row, Section, Table, Text, Ton
 
 SHOWN = ("frozen", "frozen+reloop2-gamma0", "frozen+memory", "warm-day", "warm-day+memory", "stateless-28d")
 """Arms drawn over time; all are in the table."""
+COLOURS = {name: SERIES[i - 1] if i else REFERENCE for i, name in enumerate(SHOWN)}
 POINTS = 26
 """Points of a curve over time."""
 
@@ -46,7 +47,7 @@ def _table(arms: dict[str, Figures]) -> Table:
     for name, f in arms.items():
         quality = (f.auc, f.auc_spread, f.log_loss, f.ece, f.gauc)
         cost = (f.examples, f.train_seconds, f.memory_bytes / 1e6, f.read_us, f.write_us)
-        rows.append(Row([name, *quality, *cost], Tone.OK if f.auc == best else Tone.PLAIN))
+        rows.append(Row([name.replace("+", " + "), *quality, *cost], Tone.OK if f.auc == best else Tone.PLAIN))
     return Table([Column("arm"), *(Column(label, spec) for label, spec in heads)], rows)
 
 
@@ -63,9 +64,8 @@ def _over_time(done: list[Done], at: Ints, reward: np.ndarray) -> Any:
     parts = np.array_split(np.arange(len(at)), POINTS)
     when = [iso(int(at[p[0]])) for p in parts]
     for d in done:
-        line = {"color": REFERENCE} if d.name == "frozen" else {}
         values = [auc(reward[p], d.arm.probability[p]) for p in parts]
-        figure.add_scatter(x=when, y=values, name=d.name, mode="lines+markers", line=line)
+        figure.add_scatter(x=when, y=values, name=d.name, mode="lines+markers", line={"color": COLOURS[d.name]})
     return figure
 
 
@@ -74,12 +74,15 @@ def _cost(arms: dict[str, Figures]) -> Any:
     figure.add_scatter(
         x=[f.train_seconds for f in arms.values()],
         y=[f.auc for f in arms.values()],
-        text=list(arms),
-        mode="markers",
-        marker={"size": 9, "color": SERIES[0]},
-        hovertemplate="%{text}<br>%{x:.1f} s, AUC %{y:.4f}<extra></extra>",
+        text=[name if name in SHOWN else "" for name in arms],
+        hovertext=list(arms),
+        mode="markers+text",
+        textposition="middle right",
+        marker={"size": 9, "color": [COLOURS.get(name, SERIES[-1]) for name in arms]},
+        hovertemplate="%{hovertext}<br>%{x:.1f} s, AUC %{y:.4f}<extra></extra>",
     )
-    figure.update_xaxes(type="log")
+    spent = [f.train_seconds for f in arms.values()]
+    figure.update_xaxes(type="log", range=np.log10([0.8 * min(spent), 2.2 * max(spent)]).tolist())
     return figure
 
 
@@ -100,5 +103,5 @@ def _calibration(done: list[Done], reward: np.ndarray) -> Any:
         p = d.arm.probability
         bins = np.array_split(np.argsort(p, kind="stable"), 20)
         x, y = [float(p[b].mean()) for b in bins], [float(reward[b].mean()) for b in bins]
-        figure.add_scatter(x=x, y=y, name=d.name, mode="lines+markers")
+        figure.add_scatter(x=x, y=y, name=d.name, mode="lines+markers", line={"color": COLOURS[d.name]})
     return figure
