@@ -62,7 +62,7 @@ def test_page_and_reasons_say_on_how_much_the_verdict_rests(home: Path) -> None:
     last = sorted((home / "turns").glob("*/evaluation.json"))[-1]
     found = read_evaluation(last.read_text())
     assert found.rest is not None and found.rest.turns == 3
-    assert f"rests on {found.rest.requests:,} held-out requests of 3 days" in found.reasons[-1]
+    assert f"rests on {found.rest.requests:,} held-out requests of 3 turns" in found.reasons[-1]
     page = last.with_suffix(".html").read_text()
     assert f"{found.rest.requests:,}" in page and "requests of 3 days" in page and "the gate: 3 days" in page
     assert "true value" in page, "the world knows it, and the replay tells"
