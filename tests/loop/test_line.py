@@ -64,7 +64,7 @@ def test_page_and_reasons_say_on_how_much_the_verdict_rests(home: Path) -> None:
     assert found.rest is not None and found.rest.turns == 3
     assert f"rests on {found.rest.requests:,} held-out requests of 3 turns" in found.reasons[-1]
     page = last.with_suffix(".html").read_text()
-    assert f"{found.rest.requests:,}" in page and "requests of 3 days" in page and "the gate: 3 days" in page
+    assert f"{found.rest.requests:,}" in page and "requests of 3 turns" in page and "the gate: 3 turns" in page
     assert "true value" in page, "the world knows it, and the replay tells"
     assert {s.column for s in found.segments} <= {"user", "logged by generation"} and found.segments
 
