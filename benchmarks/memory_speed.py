@@ -27,6 +27,9 @@ from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import ViewName
 
+WIDTH = 112
+"""Characters of the table; a narrower terminal wraps it rather than losing figures."""
+
 ALL: tuple[ViewName, ...] = get_args(ViewName)
 HIDDEN = 32
 """Units of the last hidden layer by default."""
@@ -177,7 +180,9 @@ def main(
         head = {"candidates": CANDIDATES, "outcomes": OUTCOMES, "seed": seed, "load_average": os.getloadavg()[0]}
         sys.stdout.write(json.dumps(head | {"memories": [asdict(speed) for speed in found]}) + "\n")
     else:
-        Console().print(_table(found))
+        screen = Console()
+        screen.width = max(screen.width, WIDTH)
+        screen.print(_table(found))
 
 
 def _named(only: str) -> tuple[ViewName, ...]:
