@@ -6,12 +6,14 @@ under learned trust; warm starts; retraining from nothing; and both together.
 
     python -m benchmarks.adaptation --source movietweetings
     python -m benchmarks.adaptation --source kuairand --data impressions.parquet --slot 1000
+    python -m benchmarks.adaptation --slot day --stateless-every 1 --rows 25000    # the cost of keeping up daily
 
 Protocol: Gama et al. 2013 (prequential evaluation); the arms' sources stand in their modules.
 """
 
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -25,7 +27,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from benchmarks.adaptation_arms import Schedule
-from benchmarks.adaptation_log import Log, read
+from benchmarks.adaptation_log import read
 from benchmarks.adaptation_measure import Figures, as_json, mean_over_seeds
 from benchmarks.adaptation_page import page
 from benchmarks.adaptation_replay import Done, Plan, replay, slot_starts
@@ -61,7 +63,8 @@ def main(
     seeds: Annotated[int, typer.Option(help="Runs to average.", min=1)] = 1,
     stateless_every: Annotated[float, typer.Option(help="Days between retrainings from nothing.", min=0.1)] = 7.0,
     full: Annotated[bool, typer.Option(help="All retraining windows, and the slow views.")] = False,
-    quick: Annotated[bool, typer.Option(help=f"The first {QUICK_ROWS:,} rows of the stretch only.")] = False,
+    limit: Annotated[int | None, typer.Option("--rows", help="The first rows of the stretch only.", min=1)] = None,
+    quick: Annotated[bool, typer.Option(help=f"Short for --rows {QUICK_ROWS}.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for <source>.json and <source>.html.")] = None,
     as_text: Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")] = False,
 ) -> None:
@@ -75,9 +78,17 @@ def main(
         screen.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     began = perf_counter()
-    runs = _run(log, slot, int(delay * SECOND), seeds, schedules(stateless_every, full), quick, full, screen)
+    rows = min(len(log) - log.pretrain, QUICK_ROWS if quick else limit or len(log))
+    plan = Plan(
+        log,
+        slot_starts(log, slot, log.pretrain + rows),
+        int(delay * SECOND),
+        0,
+        schedules(stateless_every, full),
+        full,
+    )
+    runs = _run(plan, seeds, screen)
     arms = {name: mean_over_seeds([run[i].figures for run in runs]) for i, name in enumerate(d.name for d in runs[0])}
-    rows = len(runs[0][0].arm.probability)
     report = {
         "source": log.name,
         "slot": slot,
@@ -90,24 +101,24 @@ def main(
         "arms": {name: as_json(figures) for name, figures in arms.items()},
     }
     if out is not None:
-        text = json.dumps(report, indent=1) + "\n"
-        write_page(out / f"{log.name}.html", page(log, slot_starts(log, slot, log.pretrain + rows), arms, runs[0]))
-        write_page(out / f"{log.name}.json", text)
+        write_page(out / f"{log.name}.html", page(log, plan.starts, arms, runs[0]))
+        write_page(out / f"{log.name}.json", json.dumps(report, indent=1) + "\n")
         screen.print(f"{out / log.name}.json, {out / log.name}.html")
     if as_text:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
-        out_screen = Console()
-        out_screen.width = max(out_screen.width, WIDTH)
-        out_screen.print(_table(log.name, rows, arms))
-        out_screen.print(_cost(arms))
+        _show(log.name, rows, arms)
 
 
-def _run(
-    log: Log, slot: str, delay: int, seeds: int, plans: tuple[Schedule, ...], quick: bool, full: bool, screen: Console
-) -> list[list[Done]]:
-    stop = min(len(log), log.pretrain + QUICK_ROWS) if quick else len(log)
-    starts = slot_starts(log, slot, stop)
+def _show(name: str, rows: int, arms: dict[str, Figures]) -> None:
+    screen = Console()
+    screen.width = max(screen.width, WIDTH)
+    screen.print(_table(name, rows, arms))
+    screen.print(_cost(arms))
+
+
+def _run(plan: Plan, seeds: int, screen: Console) -> list[list[Done]]:
+    """Seeds 0, 1, ... of a plan."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=screen, transient=True) as progress:
         task = progress.add_task("")
@@ -115,7 +126,7 @@ def _run(
         def say(seed: int, what: str) -> None:
             progress.update(task, description=f"seed {seed + 1} of {seeds}, {what}")
 
-        return [replay(Plan(log, starts, delay, seed, plans, full), partial(say, seed)) for seed in range(seeds)]
+        return [replay(replace(plan, seed=seed), partial(say, seed)) for seed in range(seeds)]
 
 
 def _slot(slot: str) -> str:

@@ -17,8 +17,8 @@ from components.memory.neighbour_view import NeighbourView
 from components.memory.recalled import reloop2
 from components.memory.settings import ViewName
 from components.memory.sketch_view import SketchView
-from components.memory.view import sigmoid
 from components.memory.views import build
+from components.ranker.online_logistic import sigmoid
 from components.ranker.settings import RankerSettings
 from components.update.checkpoint import Checkpoint
 from components.update.settings import UpdateSettings

@@ -21,8 +21,8 @@ from benchmarks.adaptation_measure import Figures, auc, calibration_error, group
 from components.domain import DAY, HOUR, WEEK, FeatureSpec, Ints, Matured, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.recalled import Recalled, reloop2
-from components.memory.view import sigmoid
 from components.ranker.history import history_width, with_history
+from components.ranker.online_logistic import sigmoid
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
 from components.update.train import pretrain

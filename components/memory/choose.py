@@ -14,8 +14,8 @@ from components.domain import FeatureSpec, FieldKind, Matured, Prediction
 from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
 from components.memory.settings import Crossing, MemorySettings
-from components.memory.view import sigmoid
 from components.ranker.features import CLOCK_FIELDS
+from components.ranker.online_logistic import sigmoid
 
 CANDIDATES: dict[str, tuple[float, ...]] = {
     "item_spread": (0.3, 0.45, 0.8, 1.1),

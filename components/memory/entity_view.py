@@ -20,8 +20,9 @@ from components.domain import DAY, MISSING_KEY, Doubles, Examples, FeatureSpec, 
 from components.memory.compiled import compiled, plain
 from components.memory.key_table import KeyTable
 from components.memory.settings import Crossing, MemorySettings
-from components.memory.view import State, grown, sigmoid
+from components.memory.view import State, grown
 from components.ranker.features import cross_keys
+from components.ranker.online_logistic import sigmoid
 
 ERROR, INFORMATION, LAST = range(3)
 """Columns of a row of sums; they hold at the instant `LAST`. A fourth is left free, so that rows do not straddle."""

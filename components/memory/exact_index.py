@@ -14,7 +14,8 @@ from components.domain import DAY, Doubles, Floats, Ints
 from components.memory.outcome_log import Kept
 from components.memory.recalled import Recalled
 from components.memory.settings import MemorySettings
-from components.memory.view import State, sigmoid
+from components.memory.view import State
+from components.ranker.online_logistic import sigmoid
 
 TAIL = 4096
 """Outcomes in the small index before everything is indexed anew: 20 rebuilds per 80,000 outcomes, 5 ms each."""

@@ -22,7 +22,8 @@ from components.memory.compiled import compiled
 from components.memory.outcome_log import Kept
 from components.memory.recalled import Recalled
 from components.memory.settings import MemorySettings
-from components.memory.view import State, sigmoid
+from components.memory.view import State
+from components.ranker.online_logistic import sigmoid
 
 Codes: TypeAlias = npt.NDArray[np.int8]
 STEPS = 127

@@ -6,7 +6,7 @@ every score; belongs to one generation.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ class MemoryHead(BaseModel):
     seed: int
     chosen: dict[str, float]
     crossings: tuple[tuple[str, ...], ...]
-    grading: dict[str, tuple[float, ...]]
+    grading: dict[str, list[float]]
 
 
 class ErrorMemory:
@@ -122,7 +122,7 @@ class ErrorMemory:
                 name: view.write(rows, part, self._graded.target(name, rows, outcome, graded))
                 for name, view in self._views.items()
             }
-            self._trust.learn(part.logit.astype(np.float64), self._about_rewards(before, part), outcome)
+            self._trust.learn(part.logit.astype(np.float64), outcome, self._about_rewards(before, part))
             for name, signals in before.items():
                 self._graded.learn(name, signals, part, outcome)
             self._outcomes += len(rows)
@@ -189,7 +189,7 @@ class ErrorMemory:
             settings = settings.model_copy(update={**saved.chosen, "crossings": saved.crossings})
         memory = cls.empty(spec, saved.hidden_size, settings, saved.seed)
         memory._outcomes, memory._history = saved.outcomes, saved.history
-        memory._graded.grading = Grading(**{name: np.array(values) for name, values in saved.grading.items()})
+        memory._graded.grading = Grading.of(saved.grading)
         memory._restore(arrays, folder)
         rehearse(spec, saved.hidden_size, settings)
         return memory
@@ -220,7 +220,7 @@ class ErrorMemory:
             seed=self._seed,
             chosen=values,
             crossings=self._settings.crossings,
-            grading={name: tuple(values.tolist()) for name, values in asdict(self._graded.grading).items()},
+            grading=self._graded.grading.lists(),
         )
         return head.model_dump(mode="json")
 

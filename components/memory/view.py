@@ -55,16 +55,6 @@ class View(Part, Protocol):
         ...
 
 
-def sigmoid(logit: npt.NDArray) -> Doubles:
-    """``1 / (1 + exp(-logit))`` in float64, without overflow.
-
-    >>> sigmoid(np.array([-1e4, 0.0]))
-    array([0. , 0.5])
-    """
-    half = 0.5 * np.asarray(logit, np.float64)
-    return 0.5 * (1 + np.tanh(half))
-
-
 def grown(rows: npt.NDArray, size: int, fill: float | npt.NDArray) -> npt.NDArray:
     """`rows` with room for at least `size`, at least doubled when it must grow; new rows hold `fill`."""
     if size <= len(rows):

@@ -16,7 +16,8 @@ other side (Greenacre 1984, chapter 3), and needs no model. With yes and no alon
 Bias: levels within a bin count as equal. Variance: that of a regression on as many columns as levels.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -72,6 +73,15 @@ class Grading:
         never = np.bincount(level, minlength=len(score)) == 0
         means = np.array([score[level[~positive]].mean(), score[level[positive]].mean()])
         return cls(*edges, np.where(never, means[is_positive.astype(int)], score))
+
+    @classmethod
+    def of(cls, lists: Mapping[str, Sequence[float]]) -> "Grading":
+        """What `lists` told."""
+        return cls(**{name: np.array(values, np.float64) for name, values in lists.items()})
+
+    def lists(self) -> dict[str, list[float]]:
+        """All numbers by name, for JSON, which keeps them to the last bit."""
+        return {name: values.tolist() for name, values in asdict(self).items()}
 
     @property
     def is_plain(self) -> bool:

@@ -61,7 +61,7 @@ def save_model(model: Model, folder: Path) -> None:
         "spec": [asdict(field) for field in model.spec.fields],
         "settings": model.settings.model_dump(mode="json"),
         "seed": model.seed,
-        "grading": {name: values.tolist() for name, values in asdict(model.grading).items()},
+        "grading": model.grading.lists(),
     }
     write_whole(folder / "model.json", lambda path: path.write_text(json.dumps(about, indent=1)))
     write_whole(folder / "model.safetensors", lambda path: save_file(_weights(model), path))
@@ -97,7 +97,7 @@ def load_model(folder: Path) -> Model:
         if isinstance(vocabulary, Vocabulary):
             vocabulary = Vocabulary.restore(len(spec.alphabets), by_row, candidates)
         model = _assemble(spec, settings, about["seed"], vocabulary, weights)
-        model.grading = Grading(**{name: np.array(values, np.float64) for name, values in about["grading"].items()})
+        model.grading = Grading.of(about["grading"])
         return model
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
         raise ContractBroken(f"no readable model in {folder}: {_one_line(error)}") from None

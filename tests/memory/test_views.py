@@ -11,9 +11,9 @@ from components.memory.entities import Entities, derived
 from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import Entity, MemorySettings
 from components.memory.sketch_view import SketchView
-from components.memory.view import sigmoid
 from components.memory.views import build
 from components.ranker.features import cross_keys
+from components.ranker.online_logistic import sigmoid
 from tests.memory.world import HIDDEN, SPEC, examples, world
 
 NOW = 100 * DAY

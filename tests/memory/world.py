@@ -16,8 +16,8 @@ from components.domain import (
     Ints,
     Prediction,
 )
-from components.memory.view import sigmoid
 from components.ranker.features import hash_ids
+from components.ranker.online_logistic import sigmoid
 
 SPEC = FeatureSpec(
     (
