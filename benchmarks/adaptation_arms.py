@@ -13,8 +13,8 @@ import numpy as np
 
 from components.domain import DAY, Doubles, Examples, FeatureSpec, Matured, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings, TrustReport
+from components.memory.neighbour_statistics import reloop2
 from components.memory.neighbour_view import NeighbourView
-from components.memory.recalled import reloop2
 from components.memory.settings import ViewName
 from components.memory.sketch_view import SketchView
 from components.memory.views import build

@@ -20,7 +20,7 @@ from benchmarks.adaptation_log import Log
 from benchmarks.adaptation_measure import Figures, auc, calibration_error, grouped_auc, log_loss
 from components.domain import DAY, HOUR, WEEK, FeatureSpec, Ints, Matured, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings
-from components.memory.recalled import Recalled, reloop2
+from components.memory.neighbour_statistics import Recalled, reloop2
 from components.ranker.history import history_width, with_history
 from components.ranker.online_logistic import sigmoid
 from components.ranker.settings import RankerSettings

@@ -12,7 +12,7 @@ from components.evaluate.evaluate import evaluate
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.gate import Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval
-from components.evaluate.line import Line, look
+from components.evaluate.sequential_test import Line, look
 from components.evaluate.settings import EvaluateSettings
 from components.world.simulated import Requests, SimulatedSettings, SimulatedWorld
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from components.domain import Doubles, Ints
 from components.evaluate.cross_fit import GroupMeans, cross_fitted
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.world.simulated import Requests, SimulatedSettings, SimulatedWorld
 
 POOL = 4000

@@ -9,7 +9,7 @@ from benchmarks.off_policy_logs import Logged, draw, make_pool
 from components.domain import Doubles
 from components.evaluate.evaluate import evaluate
 from components.evaluate.evaluation import Evaluation
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.open_bandit import open_bandit, uniform
 from components.evaluate.settings import EvaluateSettings
 

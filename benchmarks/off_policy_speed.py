@@ -12,7 +12,7 @@ from components.domain import Doubles
 from components.evaluate.estimators import clipped_ips, dm, dr, dros, ips, parts, sndr, snips, switch_dr
 from components.evaluate.evaluate import evaluate
 from components.evaluate.intervals import bootstrap_interval, skew_interval
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.settings import EvaluateSettings
 
 

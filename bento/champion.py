@@ -17,7 +17,7 @@ from components.domain import EvercurrentError
 from components.publish.bundle import load_bundle
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
-from components.publish.served import RankRequests, Served
+from components.serving.served import RankRequests, Served
 
 logger = logging.getLogger("bentoml.evercurrent")
 

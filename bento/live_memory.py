@@ -22,7 +22,7 @@ import numpy as np
 from bento.decision_log import Line, LogTail
 from bento.settings import ServiceSettings
 from components.domain import DAY, SECOND
-from components.publish.served import KnownOutcomes, Served
+from components.serving.served import KnownOutcomes, Served
 
 NO_GRADE = float("nan")
 

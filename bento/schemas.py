@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from components.frozen import first_fault
+
 Value: TypeAlias = str | int | float | bool
 ContextValue: TypeAlias = str | int | float | bool | list[str] | None
 
@@ -107,6 +109,4 @@ class Fault(BaseModel):
 
 
 def _one_line(error: ValidationError, expected: type[BaseModel]) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "body"
-    return f"{where}: {first['msg']}; allowed fields are {', '.join(expected.model_fields)}"
+    return f"{first_fault(error, 'body')}; allowed fields are {', '.join(expected.model_fields)}"

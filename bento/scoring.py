@@ -10,7 +10,7 @@ from bento.decision_log import DecisionLog
 from bento.live_memory import column
 from bento.schemas import RankRequest, RankResponse, ShownItem
 from components.domain import ContractBroken, FieldKind, FieldOf
-from components.publish.served import Decisions, RankRequests, Served
+from components.serving.served import Decisions, RankRequests, Served
 
 Clock = Callable[[], int]
 """Now, in microseconds UTC."""

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from components.domain import ContractBroken
+from components.frozen import Frozen, first_fault
 
 PREFIX = "EVERCURRENT_"
 
 
-class ServiceSettings(BaseModel):
+class ServiceSettings(Frozen):
     """Settings of one service process; ``EVERCURRENT_<NAME>`` sets a field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     home: Path = Path(".evercurrent")
     """State folder: champion pointer, bundles, decision log."""
@@ -46,8 +45,4 @@ class ServiceSettings(BaseModel):
         try:
             return cls.model_validate({name: value for name, value in named.items() if value})
         except ValidationError as error:
-            first = error.errors()[0]
-            variable = PREFIX + str(first["loc"][0]).upper()
-            raise ContractBroken(
-                f"{variable} is {environment[variable]!r}: {first['msg']}; see bento/settings.py"
-            ) from None
+            raise ContractBroken(f"{PREFIX}{first_fault(error)}; see bento/settings.py") from None

@@ -7,11 +7,12 @@ Each stage's settings stand beside the stage; this file only nests them. A user'
 import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from components.domain import ContractBroken
 from components.drift.settings import DriftSettings
 from components.evaluate.settings import EvaluateSettings
+from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
 from components.policy.plackett_luce import PolicySettings
 from components.ranker.settings import RankerSettings
@@ -20,10 +21,8 @@ from components.validate.validate import ValidateSettings
 from components.world.recorded_log import WorldSettings
 
 
-class Settings(BaseModel):
+class Settings(Frozen):
     """Settings of every stage; `seed` feeds every generator of the run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
     contracts: ValidateSettings = ValidateSettings()
@@ -51,8 +50,4 @@ def read_settings(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ContractBroken(f"{path} is not TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContractBroken(
-            f"{path}, {where}: {first['msg']}; received {first['input']!r}; see docs/settings.md"
-        ) from None
+        raise ContractBroken(f"{path}, {first_fault(error)}; see docs/settings.md") from None

@@ -1,9 +1,12 @@
 """A file appears whole or not at all."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from components.domain import Transient
 
 READABLE = 0o644
 """Rights of what is written: the owner's to change, everybody's to read."""
@@ -33,6 +36,26 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = 
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file whole: temp name, fsync, rename, fsync of the folder.
+
+    Raises
+    ------
+    Transient
+        If the disk refuses (full, read-only, quota); the old file is untouched.
+    """
+    try:
+        write_whole(path, lambda part: part.write_bytes(content), durable=True)
+    except OSError as error:
+        raise Transient(f"cannot write {path}: {error.strerror}; free space and rights there are needed") from None
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

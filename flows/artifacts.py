@@ -5,7 +5,7 @@ Prefect's pages cannot embed HTML, so each artifact says where the full report l
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.handed import Checked, Drift, Judgement, Published
+from flows.stages.results import Checked, Drift, Judgement, Published
 from flows.turn import Turn
 
 

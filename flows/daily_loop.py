@@ -9,9 +9,9 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows import stages
-from flows.home import enter
+from flows import tasks
 from flows.turn import TurnRecord, finished, instant, open_turn
+from flows.workspace import enter
 
 
 @flow(name="daily-loop", validate_parameters=False)
@@ -22,14 +22,14 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
     with state.held():
         if record := finished(state, until):
             return record
-        stages.ingest(state)
+        tasks.ingest(state)
         turn = open_turn(state, until)
-        checked = stages.validate(turn)
-        known = stages.read_known(turn)
-        drift = stages.measure_drift(turn, known)
-        incumbent = stages.refresh_memory(turn, known)
-        challenger = stages.update(turn, drift, known, incumbent)
-        judgement = stages.evaluate(turn, checked, known, incumbent, challenger)
-        successor = stages.learn_held_out(turn, known, challenger, judgement)
-        published = stages.publish(turn, known, successor, judgement)
-        return stages.close_turn(turn, checked, drift, successor, judgement, published)
+        checked = tasks.validate(turn)
+        known = tasks.read_known(turn)
+        drift = tasks.measure_drift(turn, known)
+        incumbent = tasks.refresh_memory(turn, known)
+        challenger = tasks.update(turn, drift, known, incumbent)
+        judgement = tasks.evaluate(turn, checked, known, incumbent, challenger)
+        successor = tasks.learn_held_out(turn, known, challenger, judgement)
+        published = tasks.publish(turn, known, successor, judgement)
+        return tasks.close_turn(turn, checked, drift, successor, judgement, published)

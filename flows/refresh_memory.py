@@ -6,9 +6,9 @@ from pathlib import Path
 from prefect import flow
 
 from components.domain import ContractBroken, iso
-from flows import stages
-from flows.home import enter
+from flows import tasks
 from flows.turn import instant, open_turn
+from flows.workspace import enter
 
 
 @flow(name="refresh-memory", validate_parameters=False)
@@ -28,11 +28,11 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
     """
     state = enter(Path(home))
     with state.held():
-        stages.ingest(state)
+        tasks.ingest(state)
         turn = open_turn(state, instant(cutoff or datetime.now(UTC)), keep=False)
         if turn.champion is None:
             raise ContractBroken(f"{state.root} has no champion yet; make one first: evercurrent loop")
-        stages.validate(turn)
-        known = stages.read_known(turn)
-        stages.refresh_memory(turn, known)
+        tasks.validate(turn)
+        known = tasks.read_known(turn)
+        tasks.refresh_memory(turn, known)
     return f"memory of generation {turn.champion} knows the outcomes before {iso(turn.window.cutoff)}"

@@ -7,9 +7,9 @@ from prefect import flow
 from components.domain import ContractBroken
 from components.publish.manifest import verify
 from components.publish.pointer import ReleaseKind
-from flows.home import Home, enter
-from flows.release import record_release, settle
+from flows.stages.publish import record_release, settle
 from flows.turn import described_source
+from flows.workspace import Workspace, enter
 from warehouse import query
 from warehouse.connect import warehouse
 
@@ -40,7 +40,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     return f"{kind}: champion was generation {previous}, is generation {to}"
 
 
-def _champion(home: Home, source: str, to: int) -> int:
+def _champion(home: Workspace, source: str, to: int) -> int:
     with warehouse(home.warehouse) as connection:
         made = query.rows(connection, "06_ledger/generations", source=source)
         champion = query.rows(connection, "06_ledger/champion", source=source)

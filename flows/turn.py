@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from components.domain import ContractBroken, Verdict, Window, iso
+from components.frozen import Frozen
 from components.ingest.source import Source, read_source
 from components.settings import Settings, read_settings
 from flows import progress
-from flows.home import Home
+from flows.workspace import Workspace
 from warehouse import query
 from warehouse.connect import warehouse
 
@@ -39,7 +39,7 @@ class Stopwatch:
 class Turn:
     """What one turn works on, fixed when it opens. `champion` is None before the first generation."""
 
-    home: Home
+    home: Workspace
     source: Source
     settings: Settings
     window: Window
@@ -52,20 +52,16 @@ class Turn:
         return int(np.random.SeedSequence([self.settings.seed, self.window.cutoff]).generate_state(1)[0])
 
 
-class ValueRecord(BaseModel):
+class ValueRecord(Frozen):
     """Policy value of the challenger: expected reward per request, with its 95 % interval."""
-
-    model_config = ConfigDict(frozen=True)
 
     estimate: float | None = None
     lower: float | None = None
     upper: float | None = None
 
 
-class TurnRecord(BaseModel):
+class TurnRecord(Frozen):
     """The figures of one finished turn, as the ledger keeps them."""
-
-    model_config = ConfigDict(frozen=True)
 
     cutoff: str
     generation: int
@@ -85,7 +81,7 @@ class TurnRecord(BaseModel):
     seconds: dict[str, float]
 
 
-def open_turn(home: Home, cutoff: int, *, keep: bool = True) -> Turn:
+def open_turn(home: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
     """The turn that ends at `cutoff`: its window begins where the last finished one ended.
 
     `keep` enters it into the ledger; the fast loop looks at an open window without keeping one.
@@ -112,7 +108,7 @@ def open_turn(home: Home, cutoff: int, *, keep: bool = True) -> Turn:
     return Turn(home, source, settings, window, int(str(champion[0]["generation"])) if champion else None)
 
 
-def finished(home: Home, cutoff: int) -> TurnRecord | None:
+def finished(home: Workspace, cutoff: int) -> TurnRecord | None:
     """The record of a turn that is done, or None."""
     source = described_source(home)
     with warehouse(home.warehouse) as connection:
@@ -135,7 +131,7 @@ def write_record(turn: Turn, record: TurnRecord) -> None:
         )
 
 
-def described_source(home: Home) -> Source:
+def described_source(home: Workspace) -> Source:
     """The source this home holds.
 
     Raises

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.home import QUIET
+from flows.workspace import QUIET
 
 os.environ.update(QUIET)
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
@@ -108,7 +108,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave as the command does (`flows.cli`): exit handlers, then out, without DuckDB's pages on Prefect's threads."""
+    """Leave as the command does: exit handlers, then out, without DuckDB's pages on Prefect's threads."""
     if ENDED in config.stash:
         atexit._run_exitfuncs()
         sys.stdout.flush()

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from components.drift.calibration import Bin, Promise, keep_promise, reliability
 from components.drift.drift_frame import USER, DriftFrame, Pair, occurrences, pair
-from components.drift.promise import Bin, Promise, keep_promise, reliability
 from components.drift.settings import DriftSettings
 
 METHOD = "jensenshannon"

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from components.domain import DriftAction
+from components.frozen import Frozen
 
 Figure = Literal[
     "outcome_collapse",
@@ -19,15 +20,13 @@ Figure = Literal[
 """Figures of a report that a rule can name; `components.drift.drift_action.figures` says what they are."""
 
 
-class Rule(BaseModel):
+class Rule(Frozen):
     """One line of the decision table: the action taken when a figure of the report is too large.
 
     `enter` starts it and `leave`, not above it, ends it (hysteresis: a figure that wavers around
     one limit must not switch the action on and off). It has to hold for `patience` windows in a
     row, and once taken rests for `cool_down` windows, so that its effect can be seen first.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     action: DriftAction
     figure: Figure
@@ -43,10 +42,8 @@ class Rule(BaseModel):
         return self
 
 
-class DriftSettings(BaseModel):
+class DriftSettings(Frozen):
     """Settings of measuring and of deciding."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sample: int = Field(default=2000, ge=10)
     """Rows of each frame that fields are compared on. Fixed, because test statistics and run time grow with it."""

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from components.domain import Doubles, Ints
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 
 
 class Regressor(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.domain import Doubles, Refused
 from components.evaluate.estimators import effective
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.weights import Weights
 

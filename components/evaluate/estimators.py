@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.domain import Doubles
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.weights import Weights, weights
 
 

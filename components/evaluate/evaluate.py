@@ -20,9 +20,9 @@ from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips,
 from components.evaluate.evaluation import Estimate, Evaluation
 from components.evaluate.gate import GateState, Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval, standard_error
-from components.evaluate.line import Line, look, turns
-from components.evaluate.log import LoggedDecisions, check_model, check_policy
+from components.evaluate.logged_decisions import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
+from components.evaluate.sequential_test import Line, look, turns
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, choose, tuned
 from components.evaluate.weights import weights

@@ -9,7 +9,7 @@ from typing import TypeVar
 from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
 from components.evaluate.gate import Kind
-from components.evaluate.line import Line, Rest
+from components.evaluate.sequential_test import Line, Rest
 
 
 @dataclass(frozen=True)

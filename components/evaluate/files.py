@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import SECOND, ContractBroken, Doubles, Ints
-from components.evaluate.log import SUM_TOLERANCE, LoggedDecisions, check_policy
+from components.evaluate.logged_decisions import SUM_TOLERANCE, LoggedDecisions, check_policy
 
 LOG_COLUMNS = ("request_id", "item_id", "reward", "propensity")
 TARGET_COLUMNS = ("request_id", "item_id", "probability")

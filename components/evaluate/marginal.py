@@ -14,7 +14,7 @@ import numpy as np
 
 from components.domain import ContractBroken, Doubles, Ints
 from components.evaluate.estimators import Terms
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 
 
 @dataclass(frozen=True)

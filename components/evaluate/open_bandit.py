@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import ContractBroken, Doubles, Ints
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 
 COLUMNS = ("timestamp", "item_id", "position", "click", "propensity_score")
 

@@ -1,12 +1,12 @@
 """What the evaluation may decide by: margins, levels and the limits of every diagnostic."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.frozen import Frozen
 
 
-class EvaluateSettings(BaseModel):
+class EvaluateSettings(Frozen):
     """Settings of the stage Evaluate; every share is in [0, 1], every probability has no unit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     margin: float = Field(0.05, ge=0, le=1)
     """Non-inferiority margin, share of the champion's value. A week of 200 held-out requests resolves

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.domain import Doubles
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,14 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
+from components import domain
+from components.domain import ContractBroken, FeatureSpec, FieldKind, FieldOf
+from components.frozen import Frozen, first_fault
 from components.ranker.features import RECENT
 
 Scalar = str | int | float | bool
-
-
-class Frozen(BaseModel):
-    """A frozen description in which an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TimeColumn(Frozen):
@@ -96,17 +92,17 @@ class FieldColumn(Frozen):
     shares: str | None = None
     """The field whose ids this one holds, such as ``item`` for a user's recent items."""
 
-    def field(self) -> Field:
+    def field(self) -> domain.Field:
         """The field of the feature spec."""
         width = 0 if self.kind is FieldKind.NUMERIC else self.width
-        return Field(self.name, self.kind, self.of, width, self.shares)
+        return domain.Field(self.name, self.kind, self.of, width, self.shares)
 
 
 class SimulatedLog(Frozen):
     """A log made by `components.world.simulated`: so many `days`, and the `laws` that are not its defaults."""
 
     days: int
-    laws: dict[str, float] = {}
+    laws: dict[str, float] = Field(default_factory=dict)
 
 
 class WorldColumns(Frozen):
@@ -185,6 +181,4 @@ def read_source(path: Path) -> Source:
     except tomllib.TOMLDecodeError as error:
         raise ContractBroken(f"{path} is not TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise ContractBroken(f"{path}, {where}: {first['msg']}; see docs/sources.md") from None
+        raise ContractBroken(f"{path}, {first_fault(error)}; see docs/sources.md") from None

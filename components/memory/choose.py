@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 
 from components.domain import FeatureSpec, FieldKind, Matured, Prediction
-from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
+from components.memory.posterior_view import BeliefView
 from components.memory.settings import Crossing, MemorySettings
 from components.ranker.features import CLOCK_FIELDS
 from components.ranker.online_logistic import sigmoid

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from components.domain import DAY, Doubles, Floats, Ints
+from components.memory.neighbour_statistics import Recalled
 from components.memory.outcome_log import Kept
-from components.memory.recalled import Recalled
 from components.memory.settings import MemorySettings
 from components.memory.view import State
 from components.ranker.online_logistic import sigmoid

@@ -1,6 +1,6 @@
 """What the outcome view learns instead of yes and no, and how to read it as a statement about yes and no.
 
-The view learns scores of how strong outcomes were (`components.ranker.grading`): they say more about the next
+The view learns scores of how strong outcomes were (`components.ranker.graded_labels`): they say more about the next
 outcome than the reward alone. What it then believes, a logit F of the score, is read as the logit of the reward,
 ``a + b F``, with a and b learned online from outcomes that the view had not learned yet.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.domain import Doubles, Examples, Floats, Matured, Prediction
-from components.ranker.grading import Grading
+from components.ranker.graded_labels import Grading
 from components.ranker.online_logistic import OnlineLogistic
 
 VIEW = "outcome"

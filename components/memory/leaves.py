@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from components.domain import DAY, Doubles, Floats, Ints
 from components.memory.compiled import compiled
+from components.memory.neighbour_statistics import Recalled
 from components.memory.outcome_log import Kept
-from components.memory.recalled import Recalled
 from components.memory.settings import MemorySettings
 from components.memory.view import State
 from components.ranker.online_logistic import sigmoid

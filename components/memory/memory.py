@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from components.domain import ContractBroken, Doubles, Examples, FeatureSpec, Floats, Matured, Prediction
+from components.frozen import Frozen
 from components.memory import state_file
 from components.memory.choose import CANDIDATES, chosen, steps
 from components.memory.graded import Graded
@@ -20,7 +20,7 @@ from components.memory.settings import MemorySettings
 from components.memory.trust import Trust
 from components.memory.view import Part, State, View
 from components.memory.views import build, needs_no_model, rehearse
-from components.ranker.grading import Grading
+from components.ranker.graded_labels import Grading
 
 __all__ = ["ErrorMemory", "MemorySettings", "TrustReport", "TrustWeight"]
 
@@ -42,10 +42,8 @@ class TrustReport:
     weights: tuple[TrustWeight, ...]
 
 
-class MemoryHead(BaseModel):
+class MemoryHead(Frozen):
     """What is saved beside the arrays; `chosen` are the settings that `ErrorMemory.prime` chose by its data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     outcomes: int
     history: int

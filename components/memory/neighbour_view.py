@@ -13,8 +13,8 @@ import numpy as np
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.memory.exact_index import ExactIndex
 from components.memory.leaves import LeafIndex
+from components.memory.neighbour_statistics import Recalled
 from components.memory.outcome_log import Kept, OutcomeLog
-from components.memory.recalled import Recalled
 from components.memory.settings import MemorySettings
 from components.memory.view import State
 

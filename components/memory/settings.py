@@ -2,7 +2,9 @@
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from components.frozen import Frozen
 
 Crossing: TypeAlias = tuple[str, ...]
 """What an entity is: the fields whose combination it is; a single name is the field itself.
@@ -14,10 +16,8 @@ field's id, the number of its outcomes by doublings (0, 1-2, 3-6, 7-14, ...).
 ViewName = Literal["outcome", "residual", "counters", "sketch", "neighbours"]
 
 
-class Entity(BaseModel):
+class Entity(Frozen):
     """One kind of entity and what is believed of its effect before any outcome."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     crossing: Crossing
     spread: PositiveFloat
@@ -26,14 +26,12 @@ class Entity(BaseModel):
     """Days of event time after which half of what was learned of an entity is forgotten."""
 
 
-class MemorySettings(BaseModel):
+class MemorySettings(Frozen):
     """How the memory learns and forgets.
 
     Defaults were chosen on the first eight weeks of MovieTweetings and the first four days of
     KuaiRand, never on the stretches that benchmarks report; see docs/LOG.md.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     views: tuple[ViewName, ...] = ("outcome", "residual")
     """Views in use: outcome, residual, counters, sketch, neighbours; see components/memory/views.py."""

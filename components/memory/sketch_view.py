@@ -12,7 +12,7 @@ import numpy as np
 
 from components.domain import DAY, Doubles, Examples, Floats, Ints, Prediction
 from components.memory.compiled import compiled
-from components.memory.recalled import Recalled
+from components.memory.neighbour_statistics import Recalled
 from components.memory.settings import MemorySettings
 from components.memory.view import State
 from components.ranker.online_logistic import sigmoid

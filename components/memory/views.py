@@ -3,10 +3,10 @@
 import numpy as np
 
 from components.domain import Examples, FeatureSpec, Prediction
-from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
 from components.memory.entity_view import EntityView
 from components.memory.neighbour_view import NeighbourView
+from components.memory.posterior_view import BeliefView
 from components.memory.settings import Entity, MemorySettings, ViewName
 from components.memory.sketch_view import SketchView
 from components.memory.view import View

@@ -22,15 +22,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.domain import Doubles, Floats, Ints
+from components.frozen import Frozen
 
 
-class PolicySettings(BaseModel):
+class PolicySettings(Frozen):
     """How much the policy explores."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: float = Field(default=0.5, gt=0, allow_inf_nan=False)
     """In logits. At 0.5 a lead of one logit makes an item exp(2) = 7.4 times as likely as its

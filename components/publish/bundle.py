@@ -28,17 +28,18 @@ import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from components.domain import ContractBroken, FeatureSpec, Field, Transient
+from components.frozen import first_fault
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
-from components.publish.catalogue import Catalogue
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import read_likes, write_likes
-from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, digest_of, list_parts, verify
-from components.publish.outcome_rule import OutcomeRule
-from components.publish.served import Served
+from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, list_parts, verify
 from components.ranker.features import Encoder
 from components.ranker.history import History, Likes, history_width
-from components.whole_file import sync_folder
+from components.serving.catalogue import Catalogue
+from components.serving.outcome_rule import OutcomeRule
+from components.serving.served import Served
+from components.whole_file import digest_of, sync_folder
 
 if TYPE_CHECKING:
     from components.memory.memory import ErrorMemory
@@ -199,10 +200,8 @@ def _read_spec(path: Path) -> FeatureSpec:
 
 
 def _other_code(path: Path, error: ValidationError) -> ContractBroken:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the whole file"
     return ContractBroken(
-        f"{path}, {where}: {first['msg']}; the bundle was written by another version of the code: "
+        f"{path}, {first_fault(error)}; the bundle was written by another version of the code: "
         "serve it with that version, or make a new generation"
     )
 

@@ -4,20 +4,15 @@ The manifest is written last and names the SHA-256 of every other part, so a bun
 a manifest is half-written, and one whose parts changed since is recognised.
 """
 
-import hashlib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from components.domain import ContractBroken, Verdict, Window
+from components.frozen import Frozen, first_fault
+from components.whole_file import digest_of
 
 MANIFEST = "manifest.json"
-
-
-class Frozen(BaseModel):
-    """A frozen record in which an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Part(Frozen):
@@ -107,12 +102,6 @@ def bundle_name(generation: int) -> str:
     return f"g{generation:06d}"
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def list_parts(folder: Path) -> tuple[Part, ...]:
     """Every file below `folder` but the manifest, in order of path."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
@@ -135,9 +124,7 @@ def read_manifest(folder: Path) -> Manifest:
         what = "is half-written: it has no" if folder.is_dir() else "does not exist: there is no"
         raise ContractBroken(f"bundle {folder} {what} {MANIFEST}; run the loop again to write it") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise ContractBroken(f"{folder / MANIFEST}, {where}: {first['msg']}; restore the bundle or roll back") from None
+        raise ContractBroken(f"{folder / MANIFEST}, {first_fault(error)}; restore the bundle or roll back") from None
 
 
 def verify(folder: Path) -> Manifest:

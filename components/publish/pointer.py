@@ -13,8 +13,9 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from components.domain import ContractBroken, Transient
-from components.publish.manifest import Frozen, bundle_name
-from components.whole_file import write_whole
+from components.frozen import Frozen, first_fault
+from components.publish.manifest import bundle_name
+from components.whole_file import write_durably
 
 BUNDLES, POINTERS, LEDGER = "bundles", "pointers", "releases.jsonl"
 
@@ -103,20 +104,6 @@ def clear_pointer(home: Path, role: Role) -> None:
     pointer_path(home, role).unlink(missing_ok=True)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file whole: temp name, fsync, rename, fsync of the folder.
-
-    Raises
-    ------
-    Transient
-        If the disk refuses (full, read-only, quota); the old file is untouched.
-    """
-    try:
-        write_whole(path, lambda part: part.write_bytes(content), durable=True)
-    except OSError as error:
-        raise Transient(f"cannot write {path}: {error.strerror}; free space and rights there are needed") from None
-
-
 def read_releases(home: Path) -> tuple[Release, ...]:
     """The ledger, oldest first; a torn last line (a write that was cut) is left out."""
     path = home / LEDGER
@@ -126,7 +113,7 @@ def read_releases(home: Path) -> tuple[Release, ...]:
     try:
         return tuple(Release.model_validate_json(line) for line in whole if line)
     except ValidationError as error:
-        raise ContractBroken(f"{path}: {error.errors()[0]['msg']}; the ledger is append-only, restore it") from None
+        raise ContractBroken(f"{path}, {first_fault(error)}; the ledger is append-only, restore it") from None
 
 
 def append_release(home: Path, release: Release) -> None:

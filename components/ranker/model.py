@@ -18,7 +18,7 @@ from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
 from components.ranker.features import RECENT
 from components.ranker.fm import FM
-from components.ranker.grading import Grading
+from components.ranker.graded_labels import Grading
 from components.ranker.hashing import HashedVocabulary
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.online_logistic import OnlineLogistic

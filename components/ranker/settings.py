@@ -2,19 +2,19 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from components.frozen import Frozen
 
 Architecture = Literal["auto", "deepfm", "dcnv2", "fm", "din"]
 TableKind = Literal["exact", "hashed", "double_hashed"]
 
 
-class RankerSettings(BaseModel):
+class RankerSettings(Frozen):
     """What a model is, fixed at pre-training and carried by every generation after it.
 
     Changing any of these means a REBUILD: weights of one shape do not fit another.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     architecture: Architecture = "auto"
     """auto: din where the source has the field `recent`, which it needs, deepfm elsewhere. Over eight weeks of

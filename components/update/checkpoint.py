@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
-from components.ranker.grading import Grading
+from components.ranker.graded_labels import Grading
 from components.ranker.model import AnyVocabulary, Model, Scaling, empty_vocabulary
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable

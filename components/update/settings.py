@@ -1,12 +1,12 @@
 """Settings of the update stage: how generation g becomes g + 1."""
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from components.frozen import Frozen
 
 
-class UpdateSettings(BaseModel):
+class UpdateSettings(Frozen):
     """How a model learns and forgets; may change from one generation to the next."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: PositiveInt = 128
     """Examples per step (64 to 256 were alike on the tuning stretch, docs/LOG.md)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from components.domain import DAY, ContractBroken, FeatureSpec, Ints, Keys, Matured, Refused
-from components.ranker.grading import Grading
+from components.ranker.graded_labels import Grading
 from components.ranker.model import Model, Scaling
 from components.ranker.settings import RankerSettings
 from components.ranker.vocabulary import Seen

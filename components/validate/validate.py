@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.domain import ContractBroken, Window, iso
+from components.frozen import Frozen
 from components.validate.contracts import (
     IMPRESSIONS,
     OUTCOMES,
@@ -32,10 +33,8 @@ REQUEST_SET_ASIDE = "its request was set aside"
 OUTCOME_SET_ASIDE = "its outcome was set aside, so its reward is unknown"
 
 
-class ValidateSettings(BaseModel):
+class ValidateSettings(Frozen):
     """What the contracts allow."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     outcome_kinds: tuple[str, ...] = ("rating", "click", "long_view", "purchase")
     """Kinds of outcomes that are known; a source's description names its own."""

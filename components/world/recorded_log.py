@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.domain import (
     DAY,
@@ -27,6 +27,7 @@ from components.domain import (
     Prediction,
     Window,
 )
+from components.frozen import Frozen
 from components.ingest.interactions import LogTables
 from components.ranker.features import RECENT
 from components.ranker.history import with_recent
@@ -36,10 +37,8 @@ from components.world.requests import Log, Requests, make_requests
 PERIODS = {"day": DAY, "week": WEEK}
 
 
-class WorldSettings(BaseModel):
+class WorldSettings(Frozen):
     """How the recorded log is played."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lag: float = Field(default=1800.0, gt=0)
     """Seconds between an outcome's arrival and the memory knowing it, at most. The service needs about one, so a

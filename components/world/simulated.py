@@ -11,15 +11,14 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from components.domain import DAY, HOUR, ContractBroken, Doubles, Ints, Window
+from components.frozen import Frozen, first_fault
 
 
-class SimulatedSettings(BaseModel):
+class SimulatedSettings(Frozen):
     """The simulated world's laws; all chosen so that a week resembles a small shop's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
     users: int = Field(2000, ge=1)
@@ -223,9 +222,7 @@ def described(laws: dict[str, float]) -> SimulatedSettings:
     try:
         return SimulatedSettings.model_validate(laws)
     except ValidationError as error:
-        first = error.errors()[0]
-        law = ".".join(str(part) for part in first["loc"])
-        raise ContractBroken(f"[simulated.laws], {law}: {first['msg']}; received {first['input']!r}") from None
+        raise ContractBroken(f"[simulated.laws], {first_fault(error)}") from None
 
 
 def _born(rng: np.random.Generator, count: int, span: float) -> Doubles:

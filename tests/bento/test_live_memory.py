@@ -7,8 +7,8 @@ from bento.decision_log import DecisionLog
 from bento.live_memory import LiveMemory
 from components.domain import SECOND
 from components.publish.bundle import load_bundle
-from components.publish.outcome_rule import OutcomeRule
-from components.publish.served import RankRequests
+from components.serving.outcome_rule import OutcomeRule
+from components.serving.served import RankRequests
 from tests.bento.conftest import release, write_outcome, write_request
 from tests.publish.conftest import RECENT_SPEC
 

@@ -14,8 +14,8 @@ from components.ingest.decision_log import read_decision_log
 from components.policy.plackett_luce import Shown
 from components.publish.bundle import load_bundle
 from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
-from components.publish.served import RankRequests
-from flows.known import context_arrays
+from components.serving.served import RankRequests
+from flows.stages.training_data import context_arrays
 from tests.bento.conftest import ITEMS, release
 from tests.publish.conftest import RECENT_SPEC
 
@@ -139,7 +139,7 @@ def test_unknown_users_and_items_are_served(http):
             RANK | {"context": {"device": ["tv"]}},
             "allowed is a single value",
         ),
-        (RANK | {"size": 3}, "size: Extra inputs are not permitted; allowed fields are user_id"),
+        (RANK | {"size": 3}, "size: Extra inputs are not permitted; received 3; allowed fields are user_id"),
         ([], "body: Input should be"),
     ],
 )

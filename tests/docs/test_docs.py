@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from components.settings import Settings
-from flows.cli import app
+from flows.cli.commands import app
 from tests.conftest import TinySource
 from tests.docs.settings_page import PAGE, settings_page
 
@@ -125,7 +125,15 @@ def test_the_readmes_own_log_becomes_generation_one_without_code(shop: Path) -> 
 def test_the_readmes_curls_are_answered_and_the_next_turn_picks_them_up(shop: Path) -> None:
     assert (shop / "shop-home").exists(), "the block before this one makes the champion"
     port = free_port()
-    words = [sys.executable, "-c", "from flows.cli import main; main()", "serve", "--home", "shop-home", "--port"]
+    words = [
+        sys.executable,
+        "-c",
+        "from flows.cli.commands import main; main()",
+        "serve",
+        "--home",
+        "shop-home",
+        "--port",
+    ]
     with (shop / "serve.log").open("w") as log:
         server = subprocess.Popen([*words, str(port)], cwd=shop, env=environment(), stdout=log, stderr=log)
     try:

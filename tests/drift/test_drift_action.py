@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from components.domain import DriftAction
+from components.drift.calibration import Promise
 from components.drift.drift_action import DriftDecision, DriftState, decide, figures
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport, FieldDrift, IdDrift, ReferenceDrift
-from components.drift.promise import Promise
 from components.drift.settings import DriftSettings, Rule
 
 SETTINGS = DriftSettings()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from components.evaluate.estimators import clipped_ips, dm, dr, dros, ips, parts, sndr, snips, switch_dr
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.marginal import Embedding, mips, mips_embedded
 from components.evaluate.open_bandit import open_bandit, slot_policy, uniform
 from components.evaluate.slates import independent, pseudo_inverse, standard

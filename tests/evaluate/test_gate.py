@@ -7,7 +7,7 @@ from components.evaluate.estimators import parts
 from components.evaluate.evaluate import EvaluateSettings, evaluate
 from components.evaluate.gate import GateState, judge, judge_so_far, must_roll_back
 from components.evaluate.intervals import Interval
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from tests.evaluate.tiny import many
 
 

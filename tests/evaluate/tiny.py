@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 
 
 def tiny(**changed: Any) -> LoggedDecisions:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.bad_news import BROKEN, BUSY, INTERRUPTED, USAGE, explain
+from flows.cli.exit_codes import BROKEN, BUSY, INTERRUPTED, USAGE, explain
 from tests.conftest import TinySource
 
-COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "flows.cli"]
 
 
 def evercurrent(*words: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
@@ -83,8 +83,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(name: str, tmp_path: Path, tin
 
 
 def test_a_second_run_while_one_is_going_is_told_so(tmp_path: Path, tiny: TinySource) -> None:
-    hold = "import sys; from pathlib import Path; from flows.home import Home\n"
-    hold += "with Home(Path(sys.argv[1])).held():\n    print('held', flush=True)\n    sys.stdin.read()"
+    hold = "import sys; from pathlib import Path; from flows.workspace import Workspace\n"
+    hold += "with Workspace(Path(sys.argv[1])).held():\n    print('held', flush=True)\n    sys.stdin.read()"
     home = tmp_path / "home"
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.bad_news import BROKEN, USAGE, explain
-from flows.cli import app
+from flows.cli.commands import app
+from flows.cli.exit_codes import BROKEN, USAGE, explain
 
 ROWS = [(f"r{i}", "ab"[i % 2], i % 2, 0.5) for i in range(6)]
 LOG = pd.DataFrame(ROWS, columns=["request_id", "item_id", "reward", "propensity"])

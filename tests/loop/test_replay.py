@@ -14,12 +14,13 @@ from components.publish.pointer import Role, read_pointer, read_releases
 from components.ranker.features import hash_ids
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
-from flows import judging, learning
-from flows.home import Home
-from flows.replay import replay
-from flows.replay_record import ReplayRecord
+from flows.cli.status import read_status
+from flows.replay.replay import replay
+from flows.replay.replay_record import ReplayRecord
 from flows.rollback import rollback
-from flows.status import read_status
+from flows.stages import evaluate as judging
+from flows.stages import learning
+from flows.workspace import Workspace
 from tests.conftest import TinySource
 from warehouse.connect import warehouse
 
@@ -62,7 +63,7 @@ def test_two_turns_make_three_generations_and_every_figure_is_there(record: Repl
         assert None not in turn.auc.model_dump().values()
         assert turn.verdict in ("PROMOTE", "HOLD")
         assert turn.reasons
-    status = read_status(Home(home))
+    status = read_status(Workspace(home))
     assert [g.generation for g in status.generations] == [1, 2, 3]
 
 
@@ -127,7 +128,7 @@ def test_running_again_repeats_nothing_and_gives_the_same_digest(
 def test_a_turn_broken_in_the_middle_is_resumed_and_ends_the_same(
     record: ReplayRecord, tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import flows.release as release
+    import flows.stages.publish as release
 
     whole, calls = release.enter_model_store, []
 
@@ -153,7 +154,7 @@ def test_a_rollback_and_a_promotion_again_stand_in_the_ledger(record: ReplayReco
     assert read_pointer(home, Role.CHAMPION) == before
     last = read_releases(home)[-2:]
     assert [(r.kind.value, r.generation) for r in last] == [("ROLL_BACK", earlier), ("RE_PROMOTE", before.generation)]
-    assert [r.reason for r in read_status(Home(home)).releases][-2:] == [r.reason for r in last]
+    assert [r.reason for r in read_status(Workspace(home)).releases][-2:] == [r.reason for r in last]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from components.domain import DAY, MISSING_KEY, Examples, Prediction
-from components.memory.belief_view import BeliefView
 from components.memory.entities import Entities, derived
 from components.memory.neighbour_view import NeighbourView
+from components.memory.posterior_view import BeliefView
 from components.memory.settings import Entity, MemorySettings
 from components.memory.sketch_view import SketchView
 from components.memory.views import build

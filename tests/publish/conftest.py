@@ -10,10 +10,10 @@ from components.memory.settings import MemorySettings
 from components.policy.plackett_luce import PolicySettings
 from components.publish.bundle import BundleContent, write_bundle
 from components.publish.manifest import IdChange, Provenance
-from components.publish.outcome_rule import OutcomeRule
 from components.ranker.features import Attributes, Encoder
 from components.ranker.model import Model
 from components.ranker.settings import RankerSettings
+from components.serving.outcome_rule import OutcomeRule
 
 SPEC = FeatureSpec(
     (

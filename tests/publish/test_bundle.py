@@ -12,9 +12,9 @@ from components.policy.plackett_luce import PolicySettings
 from components.publish.bundle import load_bundle, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import MANIFEST, Provenance, list_parts, read_manifest, verify
-from components.publish.served import KnownOutcomes, RankRequests
 from components.ranker.features import hash_ids
 from components.ranker.history import History, Likes
+from components.serving.served import KnownOutcomes, RankRequests
 from tests.publish.conftest import ITEMS, NOW, RECENT_SPEC, make_content
 
 

@@ -84,7 +84,7 @@ TELEMETRY = """
 import os, socket
 from pathlib import Path
 import tempfile
-from flows.home import enter
+from flows.workspace import enter
 enter(Path(tempfile.mkdtemp()))
 def refuse(self, address, *rest):
     raise SystemExit(f"connected to {address}")

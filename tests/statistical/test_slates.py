@@ -5,7 +5,7 @@ import pytest
 
 from components.evaluate.estimators import dr, ips, parts
 from components.evaluate.intervals import standard_error
-from components.evaluate.log import LoggedDecisions
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.world.simulated import SimulatedSettings, SimulatedWorld
 

@@ -1,0 +1,239 @@
+"""The page of one evaluation: verdict and why, values in one forest plot, and what they rest on."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.domain import SECOND, Verdict, iso
+from components.evaluate.evaluation import Estimate, Evaluation, Segment
+from components.evaluate.sequential_test import Rest, turns
+from components.pages.figures import BAD, OK, REFERENCE, SERIES, figure_style
+from components.pages.page import (
+    Badge,
+    Block,
+    Cell,
+    Column,
+    Figure,
+    KeyFigure,
+    KeyFigures,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+    render,
+)
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+TONES = {Verdict.PROMOTE: Tone.OK, Verdict.HOLD: Tone.WARN, Verdict.ROLL_BACK: Tone.BAD}
+
+
+def evaluation_page(evaluation: Evaluation, title: str, truth: float | None = None) -> str:
+    """One offline HTML document.
+
+    Parameters
+    ----------
+    truth : the challenger's true value per request where the world knows it; drawn as a line.
+    """
+    e = evaluation
+    test = "superiority (a changed family or exploration)" if e.kind == "change" else "non-inferiority (routine update)"
+    sections = [
+        Section("", [KeyFigures(_tiles(e, truth)), Text(e.reasons)]),
+        *([_values(e, truth), _paired(e)] if e.difference is not None else [_refused(e)]),
+        _support(e),
+    ]
+    if e.segments:
+        sections.append(_segments(e))
+    badge = Badge(str(e.verdict), TONES[e.verdict])
+    return render(title, f"{e.diagnostics.requests:,} requests judged for {test}", sections, [badge])
+
+
+def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
+    tiles = []
+    if e.value is not None:
+        tiles.append(KeyFigure("challenger's value", e.value.value, _interval(e.value)))
+    if e.champion_value is not None:
+        tiles.append(KeyFigure("champion's value", e.champion_value.value, _interval(e.champion_value)))
+    if e.difference is not None:
+        tiles.append(KeyFigure("paired difference", _signed(e.difference.value), _interval(e.difference, signed=True)))
+    if truth is not None:
+        tiles.append(KeyFigure("true value", truth, "known to the world, not to the gate"))
+    tiles.append(KeyFigure("effective sample", e.diagnostics.ess, f"of {e.diagnostics.requests:,} requests"))
+    if e.rest is not None:
+        tiles.append(KeyFigure("the verdict rests on", f"{e.rest.requests:,}", f"requests of {turns(e.rest.turns)}"))
+    if e.detectable is not None:
+        over = "gain over the floor" if e.rest else "true difference"
+        tiles.append(KeyFigure("smallest detectable", e.detectable, f"{over} that would have shown"))
+    return tiles
+
+
+def _values(e: Evaluation, truth: float | None) -> Section:
+    named = {f"challenger, {x.name}": x for x in e.estimates}
+    if e.parent_value is not None:
+        named[f"champion's parent, {e.parent_value.name}"] = e.parent_value
+    if e.champion_value is not None:
+        named[f"champion, {e.champion_value.name}"] = e.champion_value
+    reference = [("true value", truth)] if truth is not None else []
+    figure = _forest(named, "expected reward per request", reference)
+    columns: list[Column | str] = [
+        "policy, estimator",
+        *(Column(c, ".4f") for c in ("value", "lower", "upper")),
+        Column("ess", ",.0f"),
+        "interval",
+    ]
+    rows = [Row([n, x.value, x.lower, x.upper, x.ess, x.interval]) for n, x in named.items()]
+    caption = (
+        "Values with 95 % intervals. The model's word (DM) has none: its bias is unknown. "
+        f"SLOPE++ would take {e.slope_choice}; the gate's estimator was fixed beforehand."
+    )
+    return Section("Values", [Figure(figure, caption, 90 + 34 * len(named)), Table(columns, rows)])
+
+
+def _paired(e: Evaluation) -> Section:
+    assert e.difference is not None and e.margin is not None
+    floor = 0.0 if e.kind == "change" else -e.margin
+    named = {"challenger − champion": e.difference}
+    caption = (
+        "The gate reads the lower end: right of the floor is PROMOTE. Both policies are weighed on the same requests."
+    )
+    if e.rest is not None:
+        named, caption = _gate_readings(e.difference, e.rest)
+    figure = _forest(named, "reward per request", [("floor", floor), ("equal", 0.0)])
+    return Section("The gate's quantity", [Figure(figure, caption, 140 + 45 * len(named))])
+
+
+def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
+    """What the gate read, beside today alone, and the sentence on it."""
+    read = Estimate(today.name, rest.value, rest.lower, rest.upper, today.ess, rest.interval)
+    if rest.turns == 1 and rest.interval != "confidence sequence":
+        words = f"The gate reads the lower end of the {rest.level:.0%} interval: right of the floor is PROMOTE."
+        return {"challenger − champion": read}, words
+    words = (
+        f"The gate reads the lower end over all turns ({rest.level:.0%} at all looks together): right of the floor is "
+        "PROMOTE. Every turn brought another challenger against the same champion; this turn's alone is for comparison."
+    )
+    return {"this turn's requests, 95 %": today, f"the gate: {turns(rest.turns)}": read}, words
+
+
+def _refused(e: Evaluation) -> Section:
+    rows = [Row([r.reason, r.figure, r.limit, r.advice], Tone.BAD) for r in e.refused]
+    blocks: list[Block] = [Table(["refused because of", "figure", "limit", "what to do"], rows)]
+    if e.estimates:
+        blocks.append(Text([f"The model alone says {e.estimates[0].value:.4f}; nothing in this log checks it."]))
+    return Section("No value", blocks)
+
+
+def _support(e: Evaluation) -> Section:
+    blocks: list[Block] = []
+    if e.tail:
+        caption = "Share of requests with at least this weight. A straight line to the right is a heavy tail."
+        blocks.append(Figure(_tail(e), caption))
+    if e.history:
+        caption = "Effective sample size of all requests so far; a drop is one request that outweighs the rest."
+        blocks.append(Figure(_history(e), caption))
+    ours, theirs = e.diagnostics, e.champion_diagnostics
+    names = {
+        "mean weight (1 if propensities are right)": (ours.mean_weight, theirs.mean_weight),
+        "its distance from 1, standard errors": (ours.mean_weight_z, theirs.mean_weight_z),
+        "effective sample size": (ours.ess, theirs.ess),
+        "largest weight": (ours.largest_weight, theirs.largest_weight),
+        "share of the largest weight": (ours.largest_weight_share, theirs.largest_weight_share),
+        "Pareto index of the tail": (ours.pareto_k, theirs.pareto_k),
+        "target's mass without support": (ours.unsupported_mass, theirs.unsupported_mass),
+        "effective rewarded requests": (ours.rewarded, theirs.rewarded),
+        "share of missing propensities": (ours.missing, theirs.missing),
+    }
+    rows = [Row([name, *pair]) for name, pair in names.items()]
+    blocks.append(Table(["figure", "challenger", "champion"], rows))
+    return Section("What the values rest on", blocks)
+
+
+def _segments(e: Evaluation) -> Section:
+    columns: list[Column | str] = [
+        "segment",
+        Column("requests", ",.0f"),
+        Column("value", ".4f"),
+        "95 %",
+        Column("difference", "+.4f"),
+        "95 %",
+    ]
+    caption = "Each interval is at 95 % for itself: of twenty equal segments one looks different."
+    return Section("Segments", [Table(columns, [_segment_row(s) for s in e.segments], caption)])
+
+
+def _segment_row(s: Segment) -> Row:
+    tone = Tone.BAD if s.difference.upper < 0 else Tone.OK if s.difference.lower > 0 else Tone.PLAIN
+    cells: list[Cell] = [f"{s.column} = {s.label}", s.requests, s.value.value, _interval(s.value)]
+    return Row([*cells, s.difference.value, _interval(s.difference, signed=True)], tone)
+
+
+def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, float]]) -> "PlotlyFigure":
+    from plotly import graph_objects as go
+
+    labels = list(named)[::-1]
+    figure = go.Figure(layout={"template": figure_style(), "showlegend": False})
+    for label in labels:
+        x = named[label]
+        bounded = np.isfinite(x.lower)
+        error = {
+            "type": "data",
+            "array": [x.upper - x.value if bounded else 0],
+            "arrayminus": [x.value - x.lower if bounded else 0],
+        }
+        mark = {
+            "color": SERIES[0] if bounded else REFERENCE,
+            "size": 10,
+            "symbol": "circle" if bounded else "circle-open",
+        }
+        figure.add_scatter(x=[x.value], y=[label], error_x=error, mode="markers", marker=mark, name=label)
+    for label, value in references:
+        colour = OK if label == "true value" else BAD if label == "floor" else REFERENCE
+        figure.add_vline(
+            value,
+            line={"color": colour, "dash": "dot"},
+            annotation={"text": f"{label} {value:.4f}", "yref": "paper", "y": 1.0, "yanchor": "bottom", "x": value},
+        )
+    figure.update_xaxes(title=unit, showgrid=True)
+    spare = 0.5 + 0.1 * len(labels)
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=labels, showgrid=False, range=[-spare, len(labels) - 1 + spare]
+    )
+    return figure
+
+
+def _tail(e: Evaluation) -> "PlotlyFigure":
+    from plotly import graph_objects as go
+
+    figure = go.Figure(layout={"template": figure_style(), "title": "The weights' tail", "showlegend": False})
+    positive = [t for t in e.tail if t.weight > 0]
+    figure.add_scatter(
+        x=[t.weight for t in positive],
+        y=[t.share for t in positive],
+        mode="lines+markers",
+        name="weights",
+        line_shape="hv",
+    )
+    figure.update_xaxes(title="importance weight", type="log")
+    return figure.update_yaxes(title="share of requests above", type="log")
+
+
+def _history(e: Evaluation) -> "PlotlyFigure":
+    from plotly import graph_objects as go
+
+    figure = go.Figure(layout={"template": figure_style(), "title": "Effective sample size over time"})
+    instants = [iso(h.at) for h in e.history] if e.history[-1].at > SECOND else [h.requests for h in e.history]
+    figure.add_scatter(x=instants, y=[h.ess for h in e.history], mode="lines", name="effective")
+    reference = {"color": REFERENCE, "dash": "dot"}
+    figure.add_scatter(x=instants, y=[h.requests for h in e.history], mode="lines", name="requests", line=reference)
+    return figure.update_yaxes(title="requests", rangemode="tozero")
+
+
+def _interval(x: Estimate, *, signed: bool = False) -> str:
+    spec = "+.4f" if signed else ".4f"
+    return f"{x.lower:{spec}} to {x.upper:{spec}}" if np.isfinite(x.lower) else "no interval"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}"

@@ -1,0 +1,83 @@
+"""What counts as a reward: the source's outcome, carried with the generation that serves it."""
+
+from pydantic import Field, model_validator
+
+from components.domain import ContractBroken
+from components.frozen import Frozen
+from components.ingest.source import Scalar, Source
+
+
+class OutcomeRule(Frozen):
+    """One kind of outcome, and which of its values are reward 1; without a rule the value is the reward.
+
+    Attributes
+    ----------
+    attribution : seconds after which an impression without outcome counts as reward 0; None: its
+        absence stays unknown.
+    """
+
+    kind: str
+    at_least: float | None = None
+    equals: Scalar | None = None
+    one_of: tuple[Scalar, ...] | None = None
+    attribution: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _at_most_one_rule(self) -> "OutcomeRule":
+        rules = [r for r in (self.at_least, self.equals, self.one_of) if r is not None]
+        if len(rules) > 1:
+            raise ValueError(f"outcome has {len(rules)} rules; at most one of at_least, equals, one_of is allowed")
+        return self
+
+    @classmethod
+    def of(cls, source: Source) -> "OutcomeRule":
+        """The rule of a source."""
+        outcome = source.outcome
+        return cls(
+            kind=outcome.kind,
+            at_least=outcome.at_least,
+            equals=outcome.equals,
+            one_of=outcome.one_of,
+            attribution=source.attribution,
+        )
+
+    def reward(self, kind: str, value: Scalar) -> float:
+        """Reward of an outcome, in [0, 1].
+
+        >>> OutcomeRule(kind="rating", at_least=8).reward("rating", 9)
+        1.0
+
+        Raises
+        ------
+        ContractBroken
+            For another kind of outcome, or a value the rule cannot judge.
+        """
+        if kind != self.kind:
+            raise ContractBroken(f"outcome kind is {kind!r}; this generation learns from {self.kind!r} alone")
+        if self.equals is not None or self.one_of is not None:
+            allowed = (self.equals,) if self.one_of is None else self.one_of
+            return float(str(value) in {str(a) for a in allowed})
+        number = _number(value)
+        if self.at_least is not None:
+            return float(number >= self.at_least)
+        if not 0 <= number <= 1:
+            raise ContractBroken(f"outcome value is {number:g}; allowed is a reward from 0 to 1")
+        return number
+
+    def grade(self, value: Scalar, told: float | None) -> float | None:
+        """How strong an outcome was: what the rule compares, else what the caller says; None where neither is there.
+
+        >>> OutcomeRule(kind="rating", at_least=8).grade(9, None), OutcomeRule(kind="click", equals=1).grade(1, None)
+        (9.0, None)
+        """
+        return told if self.at_least is None else _number(value)
+
+
+def _number(value: Scalar) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        raise ContractBroken(f"outcome value is {value!r}; allowed is a finite number")
+    return number

@@ -1,0 +1,215 @@
+"""A generation as it is served: raw ids in, decisions out, outcomes back into the memory.
+
+The service, the recorded-log world and the off-policy evaluation hold the very same
+object, so that what is evaluated is what is served.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from components.domain import Doubles, Examples, Floats, Ints, Prediction
+from components.policy.plackett_luce import PlackettLuce, Slates
+from components.ranker.features import RECENT, Encoder
+from components.ranker.history import History
+from components.serving.catalogue import Catalogue
+from components.serving.outcome_rule import OutcomeRule
+
+
+class Ranker(Protocol):
+    """The slow learner: see `components.ranker.model`."""
+
+    def predict(self, examples: Examples) -> Prediction:
+        """Logit and hidden state; reading never grows a table."""
+        ...
+
+
+class Memory(Protocol):
+    """The fast learner: see `components.memory.memory`."""
+
+    def compensate(self, examples: Examples, prediction: Prediction) -> Floats:
+        """(n,) compensated logits."""
+        ...
+
+    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
+        """Learn outcomes, in order of arrival."""
+        ...
+
+    def copy(self) -> "Memory":
+        """An independent memory with the same content."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RankRequests:
+    """n requests with their eligible sets.
+
+    Attributes
+    ----------
+    user_id, at : (n,) raw ids, and microseconds.
+    item_id, offsets : (nnz,) eligible items of all requests, and (n + 1,) bounds.
+    context : context field -> (n,) raw values; absent fields are missing.
+    """
+
+    user_id: np.ndarray
+    at: Ints
+    item_id: np.ndarray
+    offsets: Ints
+    context: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        user_ids: Sequence[str] | np.ndarray,
+        at: Ints,
+        eligible: Sequence[Sequence[str] | np.ndarray],
+        context: Mapping[str, np.ndarray] | None = None,
+    ) -> "RankRequests":
+        """From one list of item ids per request."""
+        lengths = [len(items) for items in eligible]
+        items = np.concatenate([np.asarray(i, object) for i in eligible]) if lengths else np.empty(0, object)
+        bounds = np.append(0, np.cumsum(np.asarray(lengths, np.int64)))
+        return cls(np.asarray(user_ids, object), np.asarray(at, np.int64), items, bounds, context or {})
+
+    def encode(self, encoder: Encoder) -> Examples:
+        """(nnz,) examples, one per eligible entry."""
+        request = np.repeat(np.arange(len(self.at)), np.diff(self.offsets))
+        return encoder.encode(self.user_id, self.item_id, self.at, self.context, request)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredEntries:
+    """Eligible entries with the base prediction and the memory's correction of it.
+
+    Attributes
+    ----------
+    examples, prediction : (nnz,) as the ranker saw and scored them.
+    score : (nnz,) float64, compensated logits; what the policy reads.
+    offsets : (n + 1,) entries of each request.
+    """
+
+    examples: Examples
+    prediction: Prediction
+    score: Doubles
+    offsets: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Slates for requests: per shown position, in order of request and position.
+
+    `item_id`, `logit` (base), `score` (compensated), `propensity` (given the prefix), all (m,).
+    """
+
+    scored: ScoredEntries
+    slates: Slates
+    item_id: np.ndarray
+
+    @property
+    def logit(self) -> Floats:
+        """(m,) base logit of each shown item."""
+        return self.scored.prediction.logit[self.slates.shown.entry]
+
+    @property
+    def score(self) -> Doubles:
+        """(m,) compensated logit of each shown item."""
+        return self.scored.score[self.slates.shown.entry]
+
+    @property
+    def propensity(self) -> Doubles:
+        """(m,) propensity of each shown position."""
+        return self.slates.propensity
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOutcomes:
+    """m impressions with their rewards, in order of arrival.
+
+    `at` is the instant the outcome became known; `grade` how strong it was, nan where that is unknown;
+    `context` as in `RankRequests`, per row.
+    """
+
+    user_id: np.ndarray
+    item_id: np.ndarray
+    at: Ints
+    reward: Floats
+    grade: Floats
+    context: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One generation, ready to decide. Everything but the memory and the history stands still.
+
+    `servable` (k,) are the ids a request without an eligible set is answered from; a request
+    whose entries *are* that array is encoded from `catalogue`, if there is one. `history` is
+    what every user liked last, if the field `recent` is among those of the encoder.
+    """
+
+    generation: int
+    cutoff: int
+    encoder: Encoder
+    model: Ranker
+    memory: Memory
+    policy: PlackettLuce
+    outcome: OutcomeRule
+    servable: np.ndarray
+    catalogue: Catalogue | None = None
+    history: History | None = None
+
+    def informed(self, requests: RankRequests) -> RankRequests:
+        """The requests with what their users liked last as their context `recent`, unless they bring one.
+
+        It belongs into the decision log: only with it can the decision be encoded again as it was made.
+        """
+        if self.history is None or RECENT in requests.context:
+            return requests
+        return replace(requests, context={**requests.context, RECENT: self.history.recent(requests.user_id)})
+
+    def score_eligible(self, requests: RankRequests) -> ScoredEntries:
+        """Base and compensated logits of every eligible entry; mutates nothing."""
+        examples = self._encode(requests)
+        prediction = self.model.predict(examples)
+        score = self.memory.compensate(examples, prediction).astype(np.float64)
+        return ScoredEntries(examples, prediction, score, requests.offsets)
+
+    def decide(self, requests: RankRequests, slate_size: int | Ints, rng: np.random.Generator) -> Decisions:
+        """Draw a slate for every request.
+
+        Raises
+        ------
+        ValueError
+            If an eligible set is empty, or a slate is asked for that it cannot fill.
+        """
+        scored = self.score_eligible(requests)
+        slates = self.policy.sample(scored.score, requests.offsets, slate_size, rng)
+        return Decisions(scored, slates, requests.item_id[slates.shown.entry])
+
+    def learn(self, outcomes: KnownOutcomes) -> None:
+        """Write outcomes into the memory, with this generation's own prediction, and likes into the history.
+
+        The weights stand still while a generation serves and were made before these
+        outcomes, so the prediction is prequential whenever it is computed.
+        """
+        if not len(outcomes.at):
+            return
+        examples = self.encoder.encode(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.context)
+        self.memory.write(examples, self.model.predict(examples), outcomes.reward, outcomes.grade)
+        if self.history is not None:
+            self.history.add(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
+
+    def _encode(self, requests: RankRequests) -> Examples:
+        if self.catalogue is not None and requests.item_id is self.catalogue.items and len(requests.at) == 1:
+            return self.catalogue.encode(requests.user_id, requests.at, requests.context)
+        return requests.encode(self.encoder)
+
+    def with_memory(self, memory: Memory) -> "Served":
+        """The same generation with another memory."""
+        return replace(self, memory=memory)
+
+    def fork(self) -> "Served":
+        """The same generation with a memory and a history of its own, so that learning leaves this one as it is."""
+        history = None if self.history is None else self.history.copy()
+        return replace(self, memory=self.memory.copy(), history=history)

@@ -1,0 +1,228 @@
+"""The `evercurrent` command."""
+
+import atexit
+import json
+import logging
+import os
+import sys
+import time
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from components.domain import ContractBroken
+from components.publish.pointer import read_pointer
+from flows.cli.exit_codes import INTERRUPTED, explain
+from flows.workspace import enter
+
+app = typer.Typer(
+    help="Keeps a recommender fresh: ingest, validate, drift, update, remember, evaluate, release.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+HomeFolder = Annotated[Path, typer.Option("--home", envvar="EVERCURRENT_HOME", help="Folder of all state.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+HOME = Path(".evercurrent")
+REFUSED = 4
+"""Exit code of an evaluation whose diagnostics refuse the log; the others stand in `flows.cli.exit_codes`."""
+
+
+@app.command()
+def replay(
+    source: Annotated[
+        str, typer.Option(help="A shipped source, or the path of a .toml description.")
+    ] = "movietweetings",
+    turns: Annotated[str, typer.Option(help="Periods to replay after generation 1, or 'all'.")] = "8",
+    data: Annotated[Path | None, typer.Option(help="The log, where the source ships none.")] = None,
+    home: HomeFolder = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a recorded log through the loop, turn by turn."""
+    begin, wanted = time.perf_counter(), _turns(turns)
+    enter(home)
+    import prefect  # noqa: F401 - on its own first: what it takes is orchestration, what the stages' libraries take is not
+
+    loading = time.perf_counter()
+    from flows.cli.tables import show, watched
+    from flows.replay.replay import in_foreground
+    from flows.replay.replay_record import Start
+
+    start = Start(begin, time.perf_counter() - loading)
+    with watched(quiet=as_json):
+        record = in_foreground(home, source, wanted, data, start)
+    if as_json:
+        typer.echo(record.model_dump_json(indent=1))
+    else:
+        show(record, home)
+
+
+@app.command()
+def ingest(
+    path: Annotated[Path, typer.Argument(help="A .parquet or .csv log.")],
+    source: Annotated[str, typer.Option(help="A shipped source, or the path of a .toml description.")],
+    home: HomeFolder = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a log into the warehouse; what is there already changes nothing."""
+    state = enter(home)
+    from flows.stages.ingest import find_source, ingest_file
+
+    description = find_source(source)
+    with state.held():
+        batch = ingest_file(state, path, description)
+    if as_json:
+        typer.echo(json.dumps(asdict(batch), indent=1))
+    else:
+        typer.echo(f"{batch.rows} rows received, {batch.rows - batch.duplicates} new, {batch.duplicates} here already")
+
+
+@app.command()
+def loop(
+    cutoff: Annotated[str | None, typer.Option(help="ISO instant that ends the window; default now, UTC.")] = None,
+    home: HomeFolder = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """One turn of the loop: from what was logged to the next generation, or to a reasoned no."""
+    until = _instant(cutoff)
+    enter(home)
+    from flows.cli.tables import show_turn, watched
+    from flows.daily_loop import daily_loop
+    from flows.turn import instant
+
+    with watched(quiet=as_json):
+        record = daily_loop(str(home), until)
+    if as_json:
+        typer.echo(record.model_dump_json(indent=1))
+    else:
+        show_turn(record, home / "turns" / str(instant(datetime.fromisoformat(record.cutoff))))
+
+
+@app.command("refresh-memory")
+def refresh_memory(
+    cutoff: Annotated[str | None, typer.Option(help="ISO instant up to which outcomes are known; default now.")] = None,
+    home: HomeFolder = HOME,
+) -> None:
+    """The fast loop: the champion's memory learns what has matured; no new generation."""
+    until = _instant(cutoff)
+    enter(home)
+    from flows.refresh_memory import refresh_memory as refresh
+
+    typer.echo(refresh(str(home), until))
+
+
+@app.command()
+def evaluate(
+    log: Annotated[Path, typer.Option(help="Logged decisions, .parquet or .csv; columns: docs/evaluate.md.")],
+    target: Annotated[Path, typer.Option(help="The policy to be judged, .parquet or .csv.")],
+    home: HomeFolder = HOME,
+    page: Annotated[Path | None, typer.Option(help="Where to write the HTML page.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a policy on your own log; exit code 4 where the log cannot carry a verdict."""
+    from components.evaluate.evaluate import evaluate as judge
+    from components.evaluate.files import read_evaluable
+    from components.settings import read_settings
+    from flows.cli.evaluate_report import show_evaluation, write_evaluation
+
+    given = read_evaluable(log, target)
+    top = max(1.0, float(given.log.reward.max()))
+    settings = read_settings(home / "evercurrent.toml").evaluate
+    found = judge(given.log, given.target, given.champion, given.q, settings, value_range=(0.0, top), kind="change")
+    if page:
+        write_evaluation(page, found, str(log))
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        show_evaluation(found)
+    if found.refused:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def status(home: HomeFolder = HOME, as_json: AsJson = False) -> None:
+    """Who is champion, what every generation was judged, and every move of the pointer."""
+    state = enter(home)
+    from flows.cli.status import read_status, show_status
+
+    found = read_status(state)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        show_status(found)
+
+
+@app.command()
+def rollback(
+    to: Annotated[int, typer.Option(help="Generation that becomes champion; a later one re-promotes.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the release ledger.")],
+    home: HomeFolder = HOME,
+) -> None:
+    """Move the champion pointer, back or forward, with a reason."""
+    enter(home)
+    from flows.rollback import rollback as move
+
+    typer.echo(move(str(home), to, reason))
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    home: HomeFolder = HOME,
+) -> None:
+    """Serve the champion; it follows the pointer without dropping a request."""
+    state = enter(home)
+    if read_pointer(state.root) is None:
+        raise ContractBroken(
+            f"{state.root} has no champion yet; make one first: evercurrent replay, or evercurrent loop"
+        )
+    words = ["serve", "bento.service:Evercurrent", "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", *words])
+
+
+def main() -> None:
+    """Run a command; bad news is one line on stderr and an exit code that means something."""
+    try:
+        code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into a bare code
+            raise KeyboardInterrupt
+    except (Exception, KeyboardInterrupt) as error:  # every way a run can end has its line and its code
+        news = explain(error)
+        typer.echo(news.line, err=True)
+        code = news.code
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit after the exit handlers (they stop Prefect's own server), without tearing the interpreter down.
+
+    Prefect's threads outlive the flow; DuckDB's binding then takes what they hold for leaks
+    and prints pages of it.
+    """
+    logging.disable(logging.CRITICAL)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _turns(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise typer.BadParameter(f"--turns is {text!r}; allowed is a whole number from 1, or all")
+    return int(text)
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(
+            f"--cutoff is {text!r}; allowed is an ISO instant such as 2013-05-02T00:00:00Z"
+        ) from None

@@ -1,0 +1,120 @@
+"""What the ledger knows, for people and for scripts."""
+
+from rich.console import Console
+from rich.table import Table
+
+from components.domain import iso
+from components.frozen import Frozen
+from components.publish.pointer import Role, read_pointer
+from flows.turn import described_source
+from flows.workspace import Workspace
+from warehouse import query
+from warehouse.connect import warehouse
+
+
+class GenerationStatus(Frozen):
+    """One generation and its verdict."""
+
+    generation: int
+    parent: int | None
+    cutoff: int
+    rows: int
+    grown: int
+    expired: int
+    verdict: str | None
+    reasons: tuple[str, ...] | None
+
+
+class ReleaseStatus(Frozen):
+    """One move of the champion pointer."""
+
+    release: int
+    generation: int
+    previous: int | None
+    kind: str
+    reason: str
+    cutoff: int | None
+
+
+class Counts(Frozen):
+    """Rows of the warehouse."""
+
+    batches: int
+    requests: int
+    impressions: int
+    outcomes: int
+    quarantined: int
+
+
+class Status(Frozen):
+    """What `evercurrent status --json` prints; instants in microseconds UTC."""
+
+    home: str
+    source: str
+    champion: int | None
+    challenger: int | None
+    counts: Counts
+    generations: tuple[GenerationStatus, ...]
+    releases: tuple[ReleaseStatus, ...]
+
+
+def read_status(home: Workspace) -> Status:
+    """The state of a home.
+
+    Raises
+    ------
+    ContractBroken
+        If it holds no log yet.
+    """
+    source = described_source(home).name
+    champion, challenger = (read_pointer(home.root, role) for role in (Role.CHAMPION, Role.CHALLENGER))
+    with warehouse(home.warehouse) as connection:
+        return Status(
+            home=str(home.root),
+            source=source,
+            champion=champion.generation if champion else None,
+            challenger=challenger.generation if challenger else None,
+            counts=Counts.model_validate(query.rows(connection, "06_ledger/counts", source=source)[0]),
+            generations=tuple(
+                GenerationStatus.model_validate(row)
+                for row in query.rows(connection, "06_ledger/generations", source=source)
+            ),
+            releases=tuple(
+                ReleaseStatus.model_validate(row) for row in query.rows(connection, "06_ledger/releases", source=source)
+            ),
+        )
+
+
+def show_status(status: Status) -> None:
+    """Two tables: generations, and the ledger of releases."""
+    console = Console()
+    console.print(f"{status.home}: source {status.source}, champion generation {status.champion}", soft_wrap=True)
+    c = status.counts
+    console.print(
+        f"{c.batches} batches, {c.requests} requests, {c.impressions} impressions, {c.outcomes} outcomes, "
+        f"{c.quarantined} rows in quarantine"
+    )
+    console.print(_generations(status))
+    console.print(_releases(status))
+
+
+def _generations(status: Status) -> Table:
+    table = Table(title="generations", header_style="bold")
+    for name in ("generation", "parent", "cutoff", "rows", "ids +", "ids -", "verdict", "why"):
+        table.add_column(name)
+    for g in status.generations:
+        mark = " *" if g.generation == status.champion else ""
+        why = "; ".join(g.reasons or ())
+        cells = (f"{g.generation}{mark}", g.parent, iso(g.cutoff), g.rows, g.grown, g.expired, g.verdict or "-", why)
+        table.add_row(*("-" if cell is None else str(cell) for cell in cells))
+    return table
+
+
+def _releases(status: Status) -> Table:
+    table = Table(title="releases", header_style="bold")
+    for name in ("release", "kind", "generation", "previous", "cutoff", "reason"):
+        table.add_column(name)
+    for r in status.releases:
+        cutoff = "-" if r.cutoff is None else iso(r.cutoff)
+        table.add_row(str(r.release), r.kind, str(r.generation), str(r.previous or "-"), cutoff, r.reason)
+    return table

@@ -1,0 +1,168 @@
+"""The page of a replay: what the loop bought, turn by turn, and what it said against what was true."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from components.pages.figures import OK, REFERENCE, SERIES, figure_style
+from components.pages.page import (
+    Badge,
+    Cell,
+    Column,
+    Figure,
+    KeyFigure,
+    KeyFigures,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+    render,
+)
+from flows.replay.replay_record import Arms, ReplayRecord, ReplayTurn, mean_arms
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+ARMS = {"frozen": "generation 1, frozen", "champion": "champion", "champion_with_memory": "champion with memory"}
+COLOURS = {"frozen": REFERENCE, "champion": SERIES[0], "champion_with_memory": SERIES[1]}
+TONES = {"PROMOTE": Tone.OK, "HOLD": Tone.WARN, "ROLL_BACK": Tone.BAD}
+
+
+def replay_page(record: ReplayRecord) -> str:
+    """One offline HTML page."""
+    last = record.turns[-1]
+    subtitle = f"{len(record.turns)} turns to {last.cutoff[:10]}; champion is generation {record.champion}"
+    sections = [
+        Section("", [_tiles(record)]),
+        Section("Freshness", [Text([FRESHNESS]), Figure(_curves(record, "auc", "AUC")), _arm_table(record)]),
+        Section("Log loss", [Figure(_curves(record, "log_loss", "log loss, nats"))]),
+        Section("Policy value", [Text([VALUE, record.caveat + "."]), Figure(_intervals(record)), _value_table(record)]),
+        Section("What the loop did", [_loop_table(record)]),
+        Section("Where the time went", [Text([_times(record)]), Figure(_seconds(record))]),
+    ]
+    return render(f"Replay of {record.source}", subtitle, sections)
+
+
+FRESHNESS = (
+    "Every interaction of the period after a turn, scored before its outcome was known: by generation 1 left as it "
+    "was, by the champion's weights alone, and by the champion with its error memory, which learns the outcomes of "
+    "shown items as they arrive."
+)
+VALUE = (
+    "Expected reward per request of the challenger, estimated on the requests it never learned from, with its 95 % "
+    "interval; the world knows every eligible item's outcome, so the truth stands beside it, between a random choice "
+    "and an oracle's."
+)
+
+
+def _tiles(record: ReplayRecord) -> KeyFigures:
+    auc = mean_arms([t.auc for t in record.turns])
+    judged = [t.value for t in record.turns if t.value.estimate is not None]
+    covered = sum(v.covered for v in judged)
+    promoted = sum(t.verdict == "PROMOTE" for t in record.turns)
+    return KeyFigures(
+        [
+            KeyFigure("AUC gained by loop and memory", _points(auc.champion_with_memory, auc.frozen), "points, mean"),
+            KeyFigure("AUC gained by warm start alone", _points(auc.champion, auc.frozen), "points, mean"),
+            KeyFigure("intervals that hold the truth", f"{covered} of {len(judged)}", "95 % intervals"),
+            KeyFigure("promoted", f"{promoted} of {len(record.turns)}", "challengers"),
+        ]
+    )
+
+
+def _points(ours: float | None, base: float | None) -> Cell:
+    return None if ours is None or base is None else f"{100 * (ours - base):+.1f}"
+
+
+def _curves(record: ReplayRecord, figure: str, axis: str) -> "PlotlyFigure":
+    import plotly.graph_objects as go
+
+    drawn = go.Figure(layout={"template": figure_style(), "yaxis": {"title": {"text": axis}}})
+    for arm, name in ARMS.items():
+        values = [getattr(getattr(t, figure), arm) for t in record.turns]
+        style = {"color": COLOURS[arm], "width": 2.5}
+        drawn.add_scatter(x=_days(record), y=values, name=name, mode="lines+markers", line=style, marker={"size": 7})
+    return drawn
+
+
+def _intervals(record: ReplayRecord) -> "PlotlyFigure":
+    import plotly.graph_objects as go
+
+    drawn = go.Figure(layout={"template": figure_style(), "yaxis": {"title": {"text": "reward per request"}}})
+    judged = [t for t in record.turns if t.value.estimate is not None]
+    days = [t.cutoff[:10] for t in judged]
+    for name in ("random", "oracle"):
+        drawn.add_scatter(
+            x=days,
+            y=[getattr(t.value, name) for t in judged],
+            name=name,
+            mode="lines",
+            line={"color": REFERENCE, "dash": "dot"},
+        )
+    estimates = [t.value.estimate or 0.0 for t in judged]
+    up = [(t.value.upper or 0.0) - e for t, e in zip(judged, estimates, strict=True)]
+    down = [e - (t.value.lower or 0.0) for t, e in zip(judged, estimates, strict=True)]
+    error = {"type": "data", "array": up, "arrayminus": down, "thickness": 1.5, "width": 5}
+    drawn.add_scatter(
+        x=days, y=estimates, name="estimate", mode="markers", error_y=error, marker={"color": SERIES[0], "size": 9}
+    )
+    truth = {"color": SERIES[1], "symbol": "diamond", "size": 9}
+    drawn.add_scatter(x=days, y=[t.value.true for t in judged], name="true", mode="markers", marker=truth)
+    return drawn
+
+
+def _seconds(record: ReplayRecord) -> "PlotlyFigure":
+    import plotly.graph_objects as go
+
+    spent = sorted(record.stage_seconds.items(), key=lambda item: item[1])
+    drawn = go.Figure(layout={"template": figure_style(), "xaxis": {"title": {"text": "seconds, all turns"}}})
+    drawn.add_bar(x=[s for _, s in spent], y=[name for name, _ in spent], orientation="h", marker={"color": OK})
+    return drawn
+
+
+def _arm_table(record: ReplayRecord) -> Table:
+    columns = [Column("week to"), *(Column(name, ".4f") for name in ARMS.values()), Column("gain, points", "+.1f")]
+    rows: list[Row] = []
+    lines = [(t.cutoff[:10], t.auc) for t in record.turns]
+    for label, arms in [*lines, ("mean", mean_arms([a for _, a in lines]))]:
+        rows.append(Row([label, arms.frozen, arms.champion, arms.champion_with_memory, _gain(arms)]))
+    return Table(columns, rows, caption="AUC")
+
+
+def _gain(arms: Arms) -> float | None:
+    if arms.champion_with_memory is None or arms.frozen is None:
+        return None
+    return 100 * (arms.champion_with_memory - arms.frozen)
+
+
+def _value_table(record: ReplayRecord) -> Table:
+    heads = ("estimate", "lower", "upper", "true", "random", "oracle")
+    columns = [Column("week to"), *(Column(h, ".3f") for h in heads), Column("verdict"), Column("why")]
+    return Table(columns, [_value_row(t) for t in record.turns])
+
+
+def _value_row(t: ReplayTurn) -> Row:
+    v = t.value
+    badge = Badge(t.verdict, TONES[t.verdict])
+    return Row([t.cutoff[:10], v.estimate, v.lower, v.upper, v.true, v.random, v.oracle, badge, "; ".join(t.reasons)])
+
+
+def _loop_table(record: ReplayRecord) -> Table:
+    heads = ("week to", "generation", "requests", "impressions", "accepted", "quarantined", "drift action")
+    columns = [*(Column(h) for h in heads), Column("ids grown"), Column("ids expired"), Column("seconds", ".1f")]
+    return Table(columns, [_loop_row(t) for t in record.turns])
+
+
+def _loop_row(t: ReplayTurn) -> Row:
+    counts: Sequence[Cell] = (t.generation, t.requests, t.impressions, t.accepted, t.quarantined, t.drift_action)
+    tone = Tone.WARN if t.quarantined else Tone.PLAIN
+    return Row([t.cutoff[:10], *counts, t.ids_grown, t.ids_expired, sum(t.seconds.values())], tone)
+
+
+def _times(record: ReplayRecord) -> str:
+    share = f"{record.orchestration_share:.0%}"
+    return f"{record.seconds:.1f} seconds in all; {share} of it was orchestration: everything outside the stages."
+
+
+def _days(record: ReplayRecord) -> list[str]:
+    return [t.cutoff[:10] for t in record.turns]

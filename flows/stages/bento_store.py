@@ -1,0 +1,102 @@
+"""A released generation in BentoML's stores: its bundle as a model, and a Bento that serves it anywhere.
+
+Both are keyed by generation and content, so a resumed turn finds what is there. Nothing
+is resolved from an index: the Bento names the versions that are installed here.
+
+The Bento holds the service's code and nothing of the flows; which bundle it serves without
+a home stands in ``bundle_tag.txt`` beside that code.
+"""
+
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from components.domain import EvercurrentError, Transient
+from components.publish.bundle import manifest_digest
+from components.publish.manifest import verify
+
+MODEL, SERVICE = "evercurrent_bundle", "bento.service:Evercurrent"
+PACKAGES = ("bentoml", "faiss-cpu", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
+"""What the service imports; the rest of the environment belongs to the flows."""
+CODE = ("bento", "components")
+
+
+def enter_model_store(bundle: Path) -> str:
+    """Copy a bundle into the model store, whole, and return its tag.
+
+    Raises
+    ------
+    ContractBroken
+        If the bundle is damaged.
+    Transient
+        If the store cannot be written.
+    """
+    import bentoml
+
+    manifest = verify(bundle)
+    tag = f"{MODEL}:{_version(bundle)}"
+    if _has(bentoml.models, tag):
+        return tag
+    labels = {"generation": str(manifest.generation), "source": manifest.source}
+    metadata = {"cutoff": manifest.cutoff, "parent": manifest.parent or 0, "manifest": manifest_digest(bundle)}
+    try:
+        with bentoml.models.create(tag, labels=labels, metadata=metadata) as model:
+            shutil.copytree(bundle, Path(model.path) / "bundle")  # apart from the store's own files
+    except OSError as error:
+        raise Transient(f"cannot enter {bundle.name} into the model store: {error.strerror or error}") from None
+    return tag
+
+
+def build_bento(bundle: Path) -> str:
+    """Build the Bento of a bundle, entering it into the model store if need be, and return its tag.
+
+    Raises
+    ------
+    ContractBroken, Transient
+        As `enter_model_store`.
+    """
+    import bentoml
+
+    model, tag = enter_model_store(bundle), f"evercurrent:{_version(bundle)}"
+    if _has(bentoml.bentos, tag):
+        return tag
+    with tempfile.TemporaryDirectory(prefix="evercurrent-bento-") as folder:
+        _stage(Path(folder), model)
+        try:
+            bentoml.bentos.build(
+                SERVICE,
+                name="evercurrent",
+                version=_version(bundle),
+                build_ctx=folder,
+                include=["*"],
+                models=[model],
+                labels={"model": model},
+                python={"packages": [f"{name}=={version(name)}" for name in PACKAGES], "lock_packages": False},
+            )
+        except OSError as error:
+            raise Transient(f"cannot build the Bento of {bundle.name}: {error.strerror or error}") from None
+    return tag
+
+
+def _version(bundle: Path) -> str:
+    return f"{bundle.name}-{manifest_digest(bundle)[:12]}"
+
+
+def _has(store: object, tag: str) -> bool:
+    import bentoml
+
+    try:
+        store.get(tag)  # type: ignore[attr-defined]
+    except bentoml.exceptions.NotFound:
+        return False
+    return True
+
+
+def _stage(folder: Path, model: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    for name in CODE:
+        if not (root / name).is_dir():
+            raise EvercurrentError(f"no package {name} beside {root / 'flows'}; install the project whole")
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "bundle_tag.txt").write_text(model)

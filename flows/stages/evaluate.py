@@ -1,0 +1,138 @@
+"""Judge: what the gate says of the challenger, on requests that nobody learned from."""
+
+import numpy as np
+import pandas as pd
+
+from components.domain import Doubles, Prediction, Refused, Verdict, iso
+from components.evaluate.evaluate import Evaluation
+from components.evaluate.evaluate import evaluate as weigh
+from components.evaluate.evaluation_page import evaluation_page
+from components.evaluate.sequential_test import Line
+from components.pages.page import write_page
+from components.serving.served import Served
+from components.whole_file import write_durably
+from flows.stages.held_out import HeldOut, held_out_log
+from flows.stages.results import Challenger, Checked, Incumbent, Judgement, Learnable
+from flows.turn import Turn
+
+LINE = "line.json"
+"""Beside the turn: the evidence of the challengers on hold against its champion, today's included."""
+
+
+def evaluate(
+    turn: Turn,
+    checked: Checked,
+    learnable: Learnable,
+    incumbent: Incumbent | None,
+    challenger: Challenger | Refused | None,
+) -> Judgement:
+    """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
+    judgement = _judge(turn, checked, learnable, incumbent, challenger)
+    kept = judgement.evaluation.line if judgement.evaluation else _line_before(turn)
+    _keep(turn, kept if judgement.verdict is Verdict.HOLD else None)
+    return judgement
+
+
+def _judge(
+    turn: Turn,
+    checked: Checked,
+    learnable: Learnable,
+    incumbent: Incumbent | None,
+    challenger: Challenger | Refused | None,
+) -> Judgement:
+    if challenger is None:
+        return Judgement(Verdict.HOLD, ("drift asks for no new generation",))
+    if isinstance(challenger, Refused):
+        return Judgement(Verdict.HOLD, (f"challenger discarded: {challenger}",))
+    if incumbent is None or challenger.kind is None:
+        return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
+    held = _held_out(checked, learnable)
+    if held is None:
+        return Judgement(
+            Verdict.HOLD, ("refused: no held-out request of the window left a choice and recorded its eligible set",)
+        )
+    evaluation, target = _weigh(turn, held, incumbent, challenger)
+    _write(turn, evaluation, held, target)
+    return Judgement(evaluation.verdict, evaluation.reasons, evaluation)
+
+
+def _line_before(turn: Turn) -> Line | None:
+    """The line that the turn before left, if it stands against today's champion.
+
+    It is read from that turn's folder and written to this one's, so that a turn that is run again counts once.
+    """
+    path = turn.home.turn(turn.window.start) / LINE
+    line = Line.from_json(path.read_text()) if path.exists() else None
+    return line if line and line.champion == turn.champion else None
+
+
+def _keep(turn: Turn, line: Line | None) -> None:
+    path = turn.home.turn(turn.window.cutoff) / LINE
+    if line is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, line.to_json().encode())
+
+
+def _held_out(checked: Checked, learnable: Learnable) -> HeldOut | None:
+    frame = learnable.held_out.frame
+    users = set(frame["user_id"])
+    requests = checked.requests[checked.requests["user_id"].isin(users)]
+    return held_out_log(requests, frame, learnable.encoder)
+
+
+def _weigh(turn: Turn, held: HeldOut, incumbent: Incumbent, challenger: Challenger) -> tuple[Evaluation, Doubles]:
+    prediction = challenger.checkpoint.model.predict(held.eligible.examples)
+    scores = challenger.memory.compensate(held.eligible.examples, prediction)
+    target = held.target(challenger.policy, scores)
+    line = _line_before(turn)
+    if line is None or line.kind != challenger.kind:
+        line = Line(incumbent.live.generation, challenger.kind or "update")
+    q = Prediction(scores, prediction.hidden).probability.astype(float)[held.entry]
+    evaluation = weigh(
+        held.log,
+        target,
+        _as_served(incumbent.blind, held),
+        q,
+        turn.settings.evaluate,
+        kind=line.kind,
+        parent=None if incumbent.parent is None else _as_served(incumbent.parent, held),
+        segments=_segments(held, challenger),
+        line=line,
+    )
+    return evaluation, target
+
+
+def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:
+    """Labels of the requests that every source has: who logged them, and whether the user has a row of their own."""
+    model = challenger.checkpoint.model
+    users = held.eligible.examples.keys[held.eligible.offsets[:-1], :1]
+    row = model.vocabulary.find(users, np.zeros(1, np.int64))[:, 0]
+    return {
+        "logged by generation": held.log.logger[held.log.starts],
+        "user": np.where(row > len(model.spec.alphabets), "met before", "new"),
+    }
+
+
+def _as_served(served: Served, held: HeldOut) -> Doubles:
+    examples = held.eligible.examples
+    return held.target(served.policy, served.memory.compensate(examples, served.model.predict(examples)))
+
+
+def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -> None:
+    """The page, the figures, and what the challenger would have shown: the world compares it with the truth."""
+    folder = turn.home.turn(turn.window.cutoff)
+    title = f"Evaluation, {iso(turn.window.start)[:10]} to {iso(turn.window.cutoff)[:10]}"
+    write_page(folder / "evaluation.html", evaluation_page(evaluation, title))
+    write_page(folder / "evaluation.json", evaluation.to_json())
+    first = held.log.position[held.log.row_of_entry] == 0
+    entry = held.entry[first]
+    request = held.log.request[held.log.row_of_entry][first]
+    pd.DataFrame(
+        {
+            "request_id": held.eligible.frame["request_id"].to_numpy(object)[request],
+            "item_id": held.eligible.item_id[entry],
+            "probability": target[first],
+        }
+    ).to_parquet(folder / "target.parquet", index=False)

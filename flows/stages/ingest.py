@@ -1,0 +1,101 @@
+"""Ingest: a file or the service's decision log becomes rows of the warehouse, once per content."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from components.domain import ContractBroken, FieldOf
+from components.ingest.decision_log import read_decision_log
+from components.ingest.interactions import LogTables, attributes, canonical, read_log
+from components.ingest.source import Source, read_source
+from components.whole_file import digest_of, write_durably
+from flows.workspace import Workspace
+from warehouse.append import Batch, append_log
+from warehouse.connect import warehouse
+
+SOURCES = Path(__file__).resolve().parents[2] / "warehouse" / "sources"
+
+
+def find_source(name: str) -> Path:
+    """The description of a source: a name that ships, or the path of a .toml file.
+
+    Raises
+    ------
+    ContractBroken
+        If there is no such source; names those there are.
+    """
+    given, shipped = Path(name), SOURCES / f"{name}.toml"
+    if given.suffix == ".toml" and given.is_file():
+        return given.resolve()
+    if shipped.is_file():
+        return shipped
+    known = ", ".join(sorted(p.stem for p in SOURCES.glob("*.toml")))
+    raise ContractBroken(
+        f"unknown source {name!r}; allowed are {known}, or the path of a .toml description (docs/sources.md)"
+    )
+
+
+def settle_source(home: Workspace, description: Path) -> Source:
+    """The source of this home: the first one stays.
+
+    Raises
+    ------
+    ContractBroken
+        If this home holds another source.
+    """
+    source = read_source(description)
+    if home.source.exists():
+        held = read_source(home.source)
+        if held.name != source.name:
+            raise ContractBroken(
+                f"{home.root} holds source {held.name}, received {source.name}; one home holds one source: "
+                f"name another folder with --home"
+            )
+        return held
+    home.root.mkdir(parents=True, exist_ok=True)
+    write_durably(home.source, description.read_bytes())
+    return source
+
+
+def ingest_file(home: Workspace, path: Path, description: Path) -> Batch:
+    """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind."""
+    source = read_source(description)
+    frame = read_log(path)
+    tables = canonical(frame, source, str(path))
+    entities = entity_frames(frame, source, description.parent)
+    settle_source(home, description)
+    with warehouse(home.warehouse) as connection:
+        return append_log(connection, tables, entities, source=source.name, digest=digest_of(path), path=str(path))
+
+
+def entity_frames(frame: pd.DataFrame, source: Source, beside: Path) -> dict[str, pd.DataFrame]:
+    """Users and items with their attributes: from the table beside the description, else from the log itself."""
+    out = {}
+    for name, of, table, column in (
+        ("users", FieldOf.USER, source.users, source.columns.user_id),
+        ("items", FieldOf.ITEM, source.items, source.columns.item_id),
+    ):
+        side = read_log(beside / table.path) if table else frame
+        out[name] = attributes(side, source, of, table.key if table else column)
+    return out
+
+
+def ingest_tables(home: Workspace, source: Source, tables: LogTables, origin: str) -> Batch:
+    """Bring canonical tables in, keyed by their content."""
+    digest = hashlib.sha256()
+    for frame in (tables.requests, tables.impressions, tables.outcomes):
+        digest.update(pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy().tobytes())
+    with warehouse(home.warehouse) as connection:
+        return append_log(connection, tables, {}, source=source.name, digest=digest.hexdigest(), path=origin)
+
+
+def take_decisions(home: Workspace) -> Batch | None:
+    """Bring the service's decision log in, if it wrote one; what is here already changes nothing."""
+    files = sorted(home.decisions.glob("*.jsonl")) if home.decisions.is_dir() else []
+    if not files or not home.source.exists():
+        return None
+    tables = read_decision_log(files)
+    if not len(tables.requests):
+        return None
+    return ingest_tables(home, read_source(home.source), tables, str(home.decisions))

@@ -1,0 +1,203 @@
+"""Publish: the challenger becomes a bundle with a number, and the champion if the gate said so."""
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+from components.domain import Verdict
+from components.publish.bundle import BundleContent, manifest_digest, write_bundle
+from components.publish.id_changes import IdChanges
+from components.publish.manifest import Provenance, read_manifest
+from components.publish.pointer import Pointer, Release, ReleaseKind, Role, append_release, move_pointer
+from components.serving.outcome_rule import OutcomeRule
+from components.update.checkpoint import save_checkpoint
+from components.update.train import Update
+from flows.stages.bento_store import build_bento, enter_model_store
+from flows.stages.id_changes import id_changes
+from flows.stages.results import Challenger, Judgement, Learnable, Published
+from flows.turn import Turn
+from flows.workspace import Workspace
+from warehouse import query
+from warehouse.connect import transaction, warehouse
+
+REPORTS = ("validation", "drift", "evaluation")
+
+
+def publish(turn: Turn, learnable: Learnable, challenger: Challenger | None, judgement: Judgement) -> Published:
+    """Write checkpoint and bundle, enter them into the ledger, and move the pointers the verdict allows.
+
+    Everything is keyed by the turn's cutoff: a resumed turn keeps its number and promotes once.
+    """
+    if challenger is None:
+        assert turn.champion is not None, "without a champion there is always a challenger"
+        _record_judgement(turn, None, judgement)
+        return Published(None, turn.champion, manifest_digest(turn.home.bundle(turn.champion)))
+    generation = _number(turn)
+    save_checkpoint(challenger.checkpoint, turn.home.checkpoint(generation))
+    bundle = write_bundle(turn.home.root / "bundles", _content(turn, generation, learnable, challenger, judgement))
+    _record_generation(turn, generation, challenger.update, bundle)
+    _record_judgement(turn, generation, judgement)
+    champion = turn.champion
+    if judgement.verdict is Verdict.PROMOTE:
+        champion = generation
+        kind = ReleaseKind.FIRST if turn.champion is None else ReleaseKind.PROMOTE
+        enter_model_store(bundle)
+        build_bento(bundle)
+        _move(turn, generation, kind, judgement.reasons)
+    elif judgement.verdict is Verdict.ROLL_BACK:
+        champion = _parent_of(turn)
+        _move(turn, champion, ReleaseKind.ROLL_BACK, judgement.reasons)
+    move_pointer(turn.home.root, Role.CHALLENGER, Pointer.to(generation))
+    assert champion is not None, "the first generation is always promoted"
+    return Published(generation, champion, _content_digest(bundle))
+
+
+def record_release(
+    home: Workspace, source: str, generation: int, kind: ReleaseKind, reason: str, cutoff: int | None
+) -> None:
+    """Append to the release ledger, then move the champion pointer."""
+    with warehouse(home.warehouse) as connection:
+        query.execute(
+            connection,
+            "06_ledger/record_release",
+            source=source,
+            generation=generation,
+            kind=kind.value,
+            reason=reason,
+            cutoff=cutoff,
+        )
+    settle(home, source)
+
+
+def settle(home: Workspace, source: str) -> None:
+    """Make the exported ledger and the champion pointer say what the warehouse says; repeating it changes nothing."""
+    with warehouse(home.warehouse) as connection:
+        rows = query.rows(connection, "06_ledger/releases", source=source)
+    for row in rows:
+        append_release(home.root, Release.model_validate(row))
+    if rows:
+        move_pointer(home.root, Role.CHAMPION, Pointer.to(int(str(rows[-1]["generation"]))))
+
+
+def _parent_of(turn: Turn) -> int:
+    with warehouse(turn.home.warehouse) as connection:
+        return int(str(query.rows(connection, "06_ledger/generation", generation=turn.champion)[0]["parent"]))
+
+
+def _move(turn: Turn, generation: int, kind: ReleaseKind, reasons: tuple[str, ...]) -> None:
+    """Move the champion pointer once per turn, however often the turn is resumed."""
+    key: dict[str, query.Parameter] = {"source": turn.source.name, "cutoff": turn.window.cutoff}
+    with warehouse(turn.home.warehouse) as connection:
+        done = query.rows(connection, "06_ledger/release_at", **key)
+    if done:
+        settle(turn.home, turn.source.name)
+    else:
+        record_release(turn.home, turn.source.name, generation, kind, "; ".join(reasons), turn.window.cutoff)
+
+
+def _number(turn: Turn) -> int:
+    with warehouse(turn.home.warehouse) as connection:
+        made = query.rows(connection, "06_ledger/generation_at", source=turn.source.name, cutoff=turn.window.cutoff)
+        return int(str((made or query.rows(connection, "06_ledger/next_generation"))[0]["generation"]))
+
+
+def _content(
+    turn: Turn, generation: int, learnable: Learnable, challenger: Challenger, judgement: Judgement
+) -> BundleContent:
+    changes = id_changes(turn, challenger.update)
+    return BundleContent(
+        provenance=_provenance(turn, generation, challenger, judgement, changes),
+        encoder=learnable.encoder,
+        model=challenger.checkpoint.model,
+        memory=challenger.memory,
+        memory_settings=turn.settings.memory,
+        policy=challenger.policy.settings,
+        outcome=OutcomeRule.of(turn.source),
+        servable=learnable.servable,
+        history=learnable.history,
+        id_changes=changes,
+        reports=_reports(turn.home.turn(turn.window.cutoff)),
+    )
+
+
+def _provenance(
+    turn: Turn, generation: int, challenger: Challenger, judgement: Judgement, changes: IdChanges
+) -> Provenance:
+    warm = challenger.kind == "update"
+    return Provenance(
+        generation=generation,
+        parent=turn.champion if warm else None,
+        source=turn.source.name,
+        start=turn.window.start,
+        cutoff=turn.window.cutoff,
+        code_commit=code_commit(),
+        lock_digest=lock_digest(),
+        rows=challenger.update.rows,
+        verdict=judgement.verdict,
+        reasons=judgement.reasons,
+        carried=("weights", "optimizer", "vocabulary", "memory") if warm else (),
+        grown=challenger.update.grown,
+        ids=changes.summary(),
+    )
+
+
+def _reports(folder: Path) -> dict[str, bytes]:
+    files = sorted(p for p in folder.glob("*") if p.stem in REPORTS and p.suffix in (".html", ".json"))
+    return {p.name: p.read_bytes() for p in files}
+
+
+def _record_generation(turn: Turn, generation: int, update: Update, bundle: Path) -> None:
+    with warehouse(turn.home.warehouse) as connection:
+        query.execute(
+            connection,
+            "06_ledger/record_generation",
+            generation=generation,
+            source=turn.source.name,
+            parent=turn.champion,
+            start=turn.window.start,
+            cutoff=turn.window.cutoff,
+            rows=update.rows,
+            grown=len(update.admitted),
+            expired=len(update.expired),
+            bundle=str(bundle.relative_to(turn.home.root)),
+            manifest_digest=manifest_digest(bundle),
+        )
+
+
+def _record_judgement(turn: Turn, challenger: int | None, judgement: Judgement) -> None:
+    with warehouse(turn.home.warehouse) as connection, transaction(connection):
+        query.execute(
+            connection,
+            "06_ledger/record_evaluation",
+            source=turn.source.name,
+            cutoff=turn.window.cutoff,
+            challenger=challenger,
+            champion=turn.champion,
+            verdict=judgement.verdict.value,
+            reasons=list(judgement.reasons),
+            report=judgement.evaluation.to_json() if judgement.evaluation else "{}",
+        )
+
+
+def _content_digest(bundle: Path) -> str:
+    """SHA-256 over everything of a bundle that serves; pages may differ in ids their libraries draw."""
+    parts = [f"{p.path} {p.sha256}" for p in read_manifest(bundle).parts if not p.path.startswith("reports/")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def code_commit() -> str:
+    """Commit of the code that runs, or ``unknown`` outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return found.stdout.strip() or "unknown"
+
+
+def lock_digest() -> str:
+    """SHA-256 of the lock the environment was made from, or ``unknown`` where it is not at hand."""
+    lock = Path(__file__).resolve().parents[2] / "requirements.lock"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "unknown"

@@ -1,0 +1,111 @@
+"""What the stages of a turn hand to each other."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from components.domain import Bools, DriftAction, Verdict
+from components.evaluate.evaluate import Evaluation
+from components.evaluate.gate import Kind
+from components.memory.memory import ErrorMemory
+from components.policy.plackett_luce import PlackettLuce
+from components.ranker.features import Encoder
+from components.ranker.history import History
+from components.serving.served import Served
+from components.update.checkpoint import Checkpoint
+from components.update.train import Update
+from components.validate.validate import Validation
+from flows.stages.training_data import Known
+from flows.turn import ValueRecord
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A validated window: what was found, and its requests with whole slates."""
+
+    validation: Validation
+    requests: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """What matured since the champion was made, in order of arrival.
+
+    `held` (n,) marks the window's held-out requests, which nobody learns from before the
+    verdict; `past` is what earlier generations learned from, read only for replay; `history`
+    is what every user liked last as known at the cutoff, where the source has the field `recent`.
+    """
+
+    encoder: Encoder
+    servable: np.ndarray
+    fresh: Known
+    held: Bools
+    past: Known | None
+    history: History | None = None
+
+    @cached_property
+    def open(self) -> Known:
+        """What the challenger may learn from before the verdict."""
+        return self.fresh.take(~self.held)
+
+    @cached_property
+    def held_out(self) -> Known:
+        """What is learned after the verdict."""
+        return self.fresh.take(self.held)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What is done about drift, and why; before the first generation: learn."""
+
+    action: DriftAction
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
+
+    `parent` is the generation it replaced, as blind; None for the first.
+    """
+
+    live: Served
+    blind: Served
+    parent: Served | None
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A generation in the making. `kind` decides how the gate judges it; None: first of all, nothing to compare."""
+
+    checkpoint: Checkpoint
+    memory: ErrorMemory
+    policy: PlackettLuce
+    kind: Kind | None
+    update: Update
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict with its reasons; `evaluation` is None where there was nothing to compare or to judge."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    evaluation: Evaluation | None = None
+
+    @property
+    def value(self) -> ValueRecord:
+        """The challenger's policy value, as far as it could be estimated."""
+        relied = self.evaluation.value if self.evaluation else None
+        return ValueRecord(estimate=relied.value, lower=relied.lower, upper=relied.upper) if relied else ValueRecord()
+
+
+@dataclass(frozen=True)
+class Published:
+    """The generation a turn made (or None), the champion after it, and a digest of what was made."""
+
+    generation: int | None
+    champion: int
+    digest: str

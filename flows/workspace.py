@@ -1,0 +1,110 @@
+"""The state folder: every path of it, the environment that keeps libraries inside it, and its lock."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from components.domain import Transient
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "BENTOML_DO_NOT_TRACK": "True",  # BentoML ignores "1"
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "OMP_NUM_THREADS": "1",  # the same bits on any machine; two threads were 20 times slower beside other work
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a fresh database on a slow disk needs more than 20 s
+}
+"""Telemetry off, logs quiet, one thread per library, unless the environment says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """All state lives under `root`; one home holds one source."""
+
+    root: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def source(self) -> Path:
+        """The description of the source this home holds."""
+        return self.root / "source.toml"
+
+    @property
+    def settings(self) -> Path:
+        """The user's settings, if any."""
+        return self.root / "evercurrent.toml"
+
+    @property
+    def decisions(self) -> Path:
+        """The service's append-only decision log."""
+        return self.root / "decisions"
+
+    @property
+    def reports(self) -> Path:
+        """Pages that belong to no single generation."""
+        return self.root / "reports"
+
+    def bundle(self, generation: int) -> Path:
+        """The immutable bundle of a generation."""
+        return self.root / "bundles" / f"g{generation:06d}"
+
+    def checkpoint(self, generation: int) -> Path:
+        """What the next warm start continues from."""
+        return self.root / "checkpoints" / f"g{generation:06d}"
+
+    def memory(self, generation: int, cutoff: int) -> Path:
+        """The memory of a generation as of a cutoff."""
+        return self.root / "memories" / f"g{generation:06d}-{cutoff}"
+
+    def turn(self, cutoff: int) -> Path:
+        """Working files and reports of one turn."""
+        return self.root / "turns" / str(cutoff)
+
+    def played(self, cutoff: int) -> Path:
+        """The decision log of one played window, and its scores."""
+        return self.root / "replay" / str(cutoff)
+
+    @contextmanager
+    def held(self, patience: float = 2.0) -> Iterator[None]:
+        """The right to write here; a second run is told who has it.
+
+        Raises
+        ------
+        Transient
+            If another run holds this home for longer than `patience` seconds.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / ".lock", is_singleton=True, thread_local=False)  # a flow may hold it around another
+        try:
+            lock.acquire(timeout=patience)
+        except Timeout:
+            raise Transient(
+                f"another run is using {self.root}; one at a time is allowed: wait for it, or name another --home"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def enter(root: Path) -> Workspace:
+    """The home at `root`; libraries that keep state are told to keep it there. Called before they are imported."""
+    root = root.resolve()
+    os.environ["EVERCURRENT_HOME"] = str(root)
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    (root / "prefect").mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PREFECT_HOME", str(root / "prefect"))
+    os.environ.setdefault("BENTOML_HOME", str(root / "bentoml"))
+    return Workspace(root)

@@ -1,0 +1,154 @@
+"""What a user liked last, as the warehouse tells it: what was known then, and nothing else."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.domain import DAY, SECOND
+from components.ingest.interactions import canonical
+from components.ingest.source import Source
+from components.ranker.features import hash_ids
+from components.ranker.history import History, Likes
+from flows.stages.held_out import held_out_log
+from flows.stages.training_data import Known, read_encoder, read_history, read_matured
+from tests.conftest import DESCRIPTION
+from warehouse import query
+from warehouse.append import append_log
+from warehouse.connect import warehouse
+
+FIELD = """
+[[fields]]
+name = "recent"
+kind = "multi"
+of = "context"
+shares = "item"
+width = 3
+"""
+
+
+def described(text: str = DESCRIPTION + FIELD, **changes: object) -> Source:
+    columns = {"user_id": "who", "item_id": "what", "outcome_at": "told", "request_id": "asked", "eligible": "could"}
+    return Source.model_validate({**tomllib.loads(text), "columns": columns, **changes})
+
+
+SOURCE = described()
+
+
+def frame(*rows: tuple[object, ...]) -> pd.DataFrame:
+    """Rows of who, what, when, told (seconds), liked; each a request of its own."""
+    table = pd.DataFrame(rows, columns=["who", "what", "when", "told", "liked"])
+    asked = [f"q{i}" for i in range(len(table))]
+    return table.assign(kinds="x", asked=asked, could=[[item, "other"] for item in table["what"]])
+
+
+def known(folder: Path, log: pd.DataFrame, source: Source = SOURCE, contexts: dict[str, str] | None = None) -> Known:
+    with warehouse(folder / "w.duckdb") as connection:
+        tables = canonical(log, source, "log")
+        tables.requests["context"] = tables.requests["request_id"].map(contexts or {}).astype(object)
+        append_log(connection, tables, {}, source="tiny", digest="a", path="a")
+        return read_matured(connection, source, read_encoder(connection, source), 0, DAY)
+
+
+def recent(found: Known) -> dict[str, list[str]]:
+    """Request -> what its user liked last."""
+    rows = zip(found.frame["request_id"], found.frame["recent"], strict=True)
+    return {request: [item for item in items if item is not None] for request, items in rows}
+
+
+def test_a_request_sees_what_had_matured_before_it_and_neither_itself_nor_what_came_later(tmp_path: Path) -> None:
+    log = frame(
+        ("ann", "a", 10, 10, 1),
+        ("ann", "disliked", 11, 11, 0),
+        ("ann", "slow", 12, 50, 1),  # shown early, told late
+        ("bob", "b", 13, 13, 1),
+        ("ann", "c", 20, 20, 1),
+        ("ann", "d", 50, 50, 1),  # the very instant the slow one is told: not known yet
+        ("ann", "e", 51, 60, 1),
+    )
+    assert recent(known(tmp_path, log)) == {
+        "q0": [],
+        "q1": ["a"],
+        "q2": ["a"],
+        "q3": [],
+        "q4": ["a"],
+        "q5": ["c", "a"],
+        "q6": ["slow", "d", "c"],  # told at one instant: in order of impression
+    }
+
+
+def test_it_equals_the_history_that_is_kept_while_outcomes_arrive(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    when = np.sort(rng.choice(5000, 300, replace=False))
+    told = when + rng.integers(0, 900, 300)
+    user, item, liked = rng.integers(0, 8, 300), rng.integers(0, 60, 300), rng.integers(0, 2, 300)
+    found = known(tmp_path, frame(*zip(user, item, when, told, liked, strict=True)))
+    arrived = found.frame  # in order of arrival
+    for request, wanted in recent(found).items():
+        asked = arrived[arrived["request_id"] == request].iloc[0]
+        before = arrived[arrived["matured_at"] < asked["at"]]
+        history = History(3, Likes.none())
+        history.add(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
+        assert [i for i in history.recent(np.array([asked["user_id"]], object))[0] if i is not None] == wanted
+    with warehouse(tmp_path / "w.duckdb") as connection:
+        cutoff = int(arrived["matured_at"].iloc[200])
+        bundled = read_history(connection, SOURCE, SOURCE.spec, cutoff)
+    before = arrived[arrived["matured_at"] < cutoff]
+    kept = History(3, Likes.none())
+    kept.add(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
+    assert bundled is not None
+    assert _rows(bundled) == _rows(kept)
+
+
+def test_where_silence_counts_a_like_is_known_when_its_window_closes(tmp_path: Path) -> None:
+    log = frame(("ann", "a", 10, 12, 1), ("ann", "b", 109, 120, 1), ("ann", "c", 111, None, None))
+    found = known(tmp_path, log, described(attribution=100))
+    assert recent(found) == {"q0": [], "q1": [], "q2": ["a"]}
+
+
+def test_a_row_in_quarantine_is_no_history(tmp_path: Path) -> None:
+    log = frame(("ann", "a", 10, 10, 1), ("ann", "b", 20, 20, 1))
+    known(tmp_path, log)
+    with warehouse(tmp_path / "w.duckdb") as connection:
+        bad = str(connection.execute("select impression_id from impressions where item_id = 'a'").fetchone()[0])  # type: ignore[index]
+        connection.execute("insert into quarantine values ('tiny', now()::timestamp, 'impressions', ?, 'bad')", [bad])
+        found = read_matured(connection, SOURCE, read_encoder(connection, SOURCE), 0, DAY)
+    assert recent(found) == {"q1": []}
+
+
+def test_what_the_log_says_the_service_knew_goes_before_what_it_could_have_known(tmp_path: Path) -> None:
+    log = frame(("ann", "a", 10, 10, 1), ("ann", "b", 20, 20, 1), ("ann", "c", 30, 30, 1), ("ann", "d", 40, 40, 1))
+    logged = {"q1": '{"recent": []}', "q2": '{"recent": ["a"]}', "q3": '{"recent": null}'}
+    assert recent(known(tmp_path, log, contexts=logged)) == {"q0": [], "q1": [], "q2": ["a"], "q3": ["c", "b", "a"]}
+
+
+def test_the_examples_and_the_eligible_entries_of_a_request_have_the_same_history(tmp_path: Path) -> None:
+    found = known(tmp_path, frame(("ann", "a", 10, 10, 1), ("ann", "b", 20, 20, 1)))
+    with warehouse(tmp_path / "w.duckdb") as connection:
+        requests = query.frame(connection, "02_validate/window_requests", source="tiny", start=0, cutoff=DAY)
+        encoder = read_encoder(connection, SOURCE)
+    columns = SOURCE.spec.columns["recent"]
+    assert found.examples.keys[:, columns].tolist() == [[0, 0, 0], [*hash_ids("item", ["a"]).tolist(), 0, 0]]
+    held = held_out_log(requests, found.frame.assign(propensity=0.5), encoder)
+    assert held is not None
+    assert held.eligible.examples.keys[:, columns].tolist() == np.repeat(found.examples.keys[:, columns], 2, 0).tolist()
+
+
+def test_a_source_without_the_field_reads_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = described(DESCRIPTION)
+    asked: list[str] = []
+    whole = query.frame
+    monkeypatch.setattr(query, "frame", lambda c, name, *rest, **p: asked.append(name) or whole(c, name, *rest, **p))
+    found = known(tmp_path, frame(("ann", "a", 10, 10, 1)), plain)
+    assert "recent" not in found.frame
+    assert found.examples.at.tolist() == [10 * SECOND]
+    with warehouse(tmp_path / "w.duckdb") as connection:
+        assert read_history(connection, plain, plain.spec, DAY) is None
+    assert not {"04_update/recent", "04_update/likes"} & set(asked)
+
+
+def _rows(history: History) -> list[tuple[object, ...]]:
+    likes = history.likes()
+    return list(zip(likes.user_id.tolist(), likes.item_id.tolist(), likes.at.tolist(), strict=True))

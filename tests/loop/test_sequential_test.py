@@ -1,0 +1,88 @@
+"""The gate across days in the loop: what is kept with a turn, that it counts once, and when it ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import flows.stages.publish as release
+from components.domain import Verdict
+from components.evaluate.evaluation import read_evaluation
+from components.evaluate.sequential_test import Line
+from flows.replay.replay import replay
+from flows.replay.replay_record import ReplayRecord
+from tests.conftest import TinySource
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+NEVER = """
+[update]
+max_epochs = 1
+
+[evaluate]
+minimum_requests = 20
+minimum_ess = 10
+minimum_rewarded = 5
+margin = 0.0
+"""
+"""With no margin an update of a tiny log would have to be surely better: it is held."""
+
+
+def run(home: Path, tiny: TinySource, turns: int) -> ReplayRecord:
+    home.mkdir(exist_ok=True)
+    (home / "evercurrent.toml").write_text(NEVER)
+    record: ReplayRecord = replay(str(home), str(tiny.description), turns, str(tiny.log))
+    return record
+
+
+def lines(home: Path) -> list[str]:
+    """The lines kept, turn by turn."""
+    return [path.read_text() for path in sorted((home / "turns").glob("*/line.json"))]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource, prefect_server: None) -> Path:
+    root = tmp_path_factory.mktemp("line") / "home"
+    record = run(root, tiny, 3)
+    assert [t.verdict for t in record.turns] == [Verdict.HOLD] * 3
+    return root
+
+
+def test_held_challengers_of_one_champion_are_one_line_and_every_request_counts_once(home: Path) -> None:
+    found = [Line.from_json(text) for text in lines(home)]
+    judged = [
+        json.loads(p.read_text())["diagnostics"]["requests"] for p in sorted((home / "turns").glob("*/evaluation.json"))
+    ]
+    assert [line.turns for line in found] == [1, 2, 3]
+    assert [line.state.count for line in found] == [sum(judged[: at + 1]) for at in range(3)]
+    assert {(line.champion, line.kind) for line in found} == {(1, "update")}
+
+
+def test_page_and_reasons_say_on_how_much_the_verdict_rests(home: Path) -> None:
+    last = sorted((home / "turns").glob("*/evaluation.json"))[-1]
+    found = read_evaluation(last.read_text())
+    assert found.rest is not None and found.rest.turns == 3
+    assert f"rests on {found.rest.requests:,} held-out requests of 3 turns" in found.reasons[-1]
+    page = last.with_suffix(".html").read_text()
+    assert f"{found.rest.requests:,}" in page and "requests of 3 turns" in page and "the gate: 3 turns" in page
+    assert "true value" in page, "the world knows it, and the replay tells"
+    assert {s.column for s in found.segments} <= {"user", "logged by generation"} and found.segments
+
+
+def test_a_turn_broken_after_its_verdict_counts_once_when_it_is_resumed(
+    home: Path, tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = release.write_bundle, []
+
+    def broken(*inputs: object) -> Path:
+        calls.append(inputs)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(*inputs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(release, "write_bundle", broken)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "home", tiny, 2)
+    assert len(lines(tmp_path / "home")) == 2, "the second turn had its verdict"
+    run(tmp_path / "home", tiny, 2)
+    assert lines(tmp_path / "home") == lines(home)[:2]
