@@ -5,13 +5,13 @@ Prefect's pages cannot embed HTML, so each artifact says where the full report l
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.stages.results import Checked, Drift, Judgement, Published
+from flows.stages.results import DriftFound, Judgement, Published, ValidatedWindow
 from flows.turn import Turn
 
 
-def announce_validation(turn: Turn, checked: Checked) -> None:
+def announce_validation(turn: Turn, validated: ValidatedWindow) -> None:
     """Counts of the window, and what was set aside why."""
-    found = checked.validation
+    found = validated.validation
     reasons = found.quarantined["reason"].value_counts()
     rows = [
         {"figure": "requests", "value": found.statistics.requests},
@@ -22,7 +22,7 @@ def announce_validation(turn: Turn, checked: Checked) -> None:
     create_table_artifact(rows, key="validation", description=_where(turn, "validation"))
 
 
-def announce_drift(turn: Turn, drift: Drift) -> None:
+def announce_drift(turn: Turn, drift: DriftFound) -> None:
     """The action and its reasons."""
     rows = [{"action": drift.action.value, "reason": reason} for reason in drift.reasons]
     create_table_artifact(rows, key="drift", description=_where(turn, "drift"))
@@ -49,4 +49,4 @@ def announce_release(turn: Turn, published: Published) -> None:
 
 
 def _where(turn: Turn, report: str) -> str:
-    return f"{turn.window}; full report: {turn.home.turn(turn.window.cutoff) / report}.html"
+    return f"{turn.window}; full report: {turn.folder / report}.html"

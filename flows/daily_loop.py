@@ -17,19 +17,19 @@ from flows.workspace import enter
 @flow(name="daily-loop", validate_parameters=False)
 def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> TurnRecord:
     """One turn of the loop over ``[last cutoff, cutoff)``; `cutoff` defaults to now, UTC."""
-    state = enter(Path(home))
+    workspace = enter(Path(home))
     until = instant(cutoff or datetime.now(UTC))
-    with state.held():
-        if record := finished(state, until):
+    with workspace.held():
+        if record := finished(workspace, until):
             return record
-        tasks.ingest(state)
-        turn = open_turn(state, until)
-        checked = tasks.validate(turn)
-        known = tasks.read_known(turn)
-        drift = tasks.measure_drift(turn, known)
-        incumbent = tasks.refresh_memory(turn, known)
-        challenger = tasks.update(turn, drift, known, incumbent)
-        judgement = tasks.evaluate(turn, checked, known, incumbent, challenger)
-        successor = tasks.learn_held_out(turn, known, challenger, judgement)
-        published = tasks.publish(turn, known, successor, judgement)
-        return tasks.close_turn(turn, checked, drift, successor, judgement, published)
+        tasks.ingest(workspace)
+        turn = open_turn(workspace, until)
+        validated = tasks.validate(turn)
+        data = tasks.read(turn)
+        drift = tasks.measure_drift(turn, data)
+        champion = tasks.refresh_memory(turn, data)
+        challenger = tasks.update(turn, drift, data, champion)
+        judgement = tasks.evaluate(turn, validated, data, champion, challenger)
+        successor = tasks.learn_held_out(turn, data, challenger, judgement)
+        published = tasks.publish(turn, data, successor, judgement)
+        return tasks.close_turn(turn, validated, drift, successor, judgement, published)

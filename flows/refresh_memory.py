@@ -26,13 +26,13 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
     ContractBroken
         If there is no champion yet.
     """
-    state = enter(Path(home))
-    with state.held():
-        tasks.ingest(state)
-        turn = open_turn(state, instant(cutoff or datetime.now(UTC)), keep=False)
+    workspace = enter(Path(home))
+    with workspace.held():
+        tasks.ingest(workspace)
+        turn = open_turn(workspace, instant(cutoff or datetime.now(UTC)), keep=False)
         if turn.champion is None:
-            raise ContractBroken(f"{state.root} has no champion yet; make one first: evercurrent loop")
+            raise ContractBroken(f"{workspace.root} has no champion yet; make one first: evercurrent loop")
         tasks.validate(turn)
-        known = tasks.read_known(turn)
-        tasks.refresh_memory(turn, known)
+        data = tasks.read(turn)
+        tasks.refresh_memory(turn, data)
     return f"memory of generation {turn.champion} knows the outcomes before {iso(turn.window.cutoff)}"

@@ -7,11 +7,10 @@ from prefect import flow
 from components.domain import ContractBroken
 from components.publish.manifest import verify
 from components.publish.pointer import ReleaseKind
-from flows.stages.publish import record_release, settle
-from flows.turn import described_source
+from flows.stages.publish import release, settle
+from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
-from warehouse import query
-from warehouse.connect import warehouse
+from warehouse import ledger
 
 
 @flow(name="rollback", validate_parameters=False)
@@ -27,28 +26,24 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     ContractBroken
         If there is no such generation, it is champion already, its bundle is damaged, or the reason is empty.
     """
-    state = enter(Path(home))
+    workspace = enter(Path(home))
     if not reason.strip():
         raise ContractBroken("the reason is empty; say why, it is kept in the release ledger: --reason '...'")
-    with state.held():
-        source = described_source(state).name
-        settle(state, source)
-        previous = _champion(state, source, to)
-        verify(state.bundle(to))
+    with workspace.held():
+        settle(workspace)
+        previous = _champion(workspace, to)
+        verify(workspace.bundle(to))
         kind = ReleaseKind.ROLL_BACK if to < previous else ReleaseKind.RE_PROMOTE
-        record_release(state, source, to, kind, reason, cutoff=None)
+        release(workspace, ledger.ReleaseWanted(generation=to, kind=kind.value, reason=reason, cutoff=None))
     return f"{kind}: champion was generation {previous}, is generation {to}"
 
 
-def _champion(home: Workspace, source: str, to: int) -> int:
-    with warehouse(home.warehouse) as connection:
-        made = query.rows(connection, "06_ledger/generations", source=source)
-        champion = query.rows(connection, "06_ledger/champion", source=source)
-    known = [int(str(row["generation"])) for row in made]
-    if to not in known:
-        there = ", ".join(map(str, known)) or "none"
+def _champion(workspace: Workspace, to: int) -> int:
+    w = warehouse_of(workspace)
+    made, previous = [g.generation for g in ledger.generations(w)], ledger.champion(w)
+    if previous is None or to not in made:
+        there = ", ".join(map(str, made)) or "none"
         raise ContractBroken(f"no generation {to}; the ledger knows {there}: evercurrent status")
-    previous = int(str(champion[0]["generation"]))
     if to == previous:
         raise ContractBroken(f"generation {to} is champion already; nothing to move: evercurrent status")
     return previous

@@ -6,7 +6,7 @@ for it, and retried only when the world was busy (`Transient`).
 
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,26 +16,33 @@ from prefect.utilities.annotations import quote
 
 from components.domain import Transient
 from flows import artifacts
-from flows.stages import close, drift, learning
-from flows.stages import evaluate as judging
-from flows.stages import ingest as intake
-from flows.stages import publish as release
-from flows.stages import validate as checking
+from flows.stages.close import close_turn as _close_turn
+from flows.stages.drift import measure_drift as _measure_drift
+from flows.stages.evaluate import evaluate as _evaluate
+from flows.stages.ingest import take_decisions
+from flows.stages.memory import refresh_memory as _refresh_memory
+from flows.stages.publish import publish as _publish
+from flows.stages.read import read as _read
+from flows.stages.update import learn_held_out as _learn_held_out
+from flows.stages.update import update as _update
+from flows.stages.validate import validate as _validate
 from flows.turn import Turn
 
 log = logging.getLogger("evercurrent")
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
+Announce = Callable[[Turn, Result], None]
 
 
 def stage(
-    name: str, fn: Callable[..., Result], announce: Callable[[Turn, Result], None] | None = None
-) -> Callable[..., Result]:
+    name: str, fn: Callable[Concatenate[Turn, P], Result], announce: Announce[Result] | None = None
+) -> Callable[Concatenate[Turn, P], Result]:
     """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI."""
 
-    def run(turn: Turn, *inputs: Any) -> Result:
+    def run(turn: Turn, /, *inputs: P.args, **named: P.kwargs) -> Result:
         with turn.stopwatch.time(name):
-            result = fn(turn, *inputs)
+            result = fn(turn, *inputs, **named)
         if announce:
             announce(turn, result)
         log.info("stage=%s cutoff=%d seconds=%.3f", name, turn.window.cutoff, turn.stopwatch.seconds[name])
@@ -44,7 +51,7 @@ def stage(
     return patient(name, run)
 
 
-def patient(name: str, fn: Callable[..., Result]) -> Callable[..., Result]:
+def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
     """A task that waits and tries again when the world is busy, and only then.
 
     Inputs are quoted: Prefect would look through every array of a model for futures.
@@ -57,21 +64,25 @@ def patient(name: str, fn: Callable[..., Result]) -> Callable[..., Result]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    made = make(fn)
-    return lambda *inputs: made(*map(quote, inputs))
+    made: Callable[..., Result] = make(fn)
+
+    def run(*inputs: P.args, **named: P.kwargs) -> Result:
+        return made(*map(quote, inputs), **{key: quote(value) for key, value in named.items()})
+
+    return run
 
 
 def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), Transient)
 
 
-ingest = patient("ingest", intake.take_decisions)
-validate = stage("validate", checking.validate, artifacts.announce_validation)
-read_known = stage("read", learning.read_learnable)
-measure_drift = stage("drift", drift.measure_drift, artifacts.announce_drift)
-refresh_memory = stage("memory", learning.refresh_memory)
-update = stage("update", learning.update)
-evaluate = stage("evaluate", judging.evaluate, artifacts.announce_evaluation)
-learn_held_out = stage("held-out", learning.learn_held_out)
-publish = stage("publish", release.publish, artifacts.announce_release)
-close_turn = patient("close", close.close_turn)
+ingest = patient("ingest", take_decisions)
+validate = stage("validate", _validate, artifacts.announce_validation)
+read = stage("read", _read)
+measure_drift = stage("drift", _measure_drift, artifacts.announce_drift)
+refresh_memory = stage("memory", _refresh_memory)
+update = stage("update", _update)
+evaluate = stage("evaluate", _evaluate, artifacts.announce_evaluation)
+learn_held_out = stage("held-out", _learn_held_out)
+publish = stage("publish", _publish, artifacts.announce_release)
+close_turn = patient("close", _close_turn)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from components.ingest.source import Source, read_source
 from components.settings import Settings, read_settings
 from flows import progress
 from flows.workspace import Workspace
-from warehouse import query
-from warehouse.connect import warehouse
+from warehouse import ledger
+from warehouse.connect import Warehouse
 
 
 class Stopwatch:
@@ -39,12 +40,22 @@ class Stopwatch:
 class Turn:
     """What one turn works on, fixed when it opens. `champion` is None before the first generation."""
 
-    home: Workspace
+    workspace: Workspace
     source: Source
     settings: Settings
     window: Window
     champion: int | None
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """Where its facts and its ledger are."""
+        return Warehouse(self.workspace.database, self.source.name)
+
+    @property
+    def folder(self) -> Path:
+        """Its working files and reports."""
+        return self.workspace.turn(self.window.cutoff)
 
     @property
     def seed(self) -> int:
@@ -81,7 +92,7 @@ class TurnRecord(Frozen):
     seconds: dict[str, float]
 
 
-def open_turn(home: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
+def open_turn(workspace: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
     """The turn that ends at `cutoff`: its window begins where the last finished one ended.
 
     `keep` enters it into the ledger; the fast loop looks at an open window without keeping one.
@@ -89,61 +100,52 @@ def open_turn(home: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
     Raises
     ------
     ContractBroken
-        If this home holds no source, or nothing was logged before the cutoff.
+        If this workspace holds no source, or nothing was logged before the cutoff.
     """
-    source, settings = described_source(home), read_settings(home.settings)
-    with warehouse(home.warehouse) as connection:
-        last = query.rows(connection, "06_ledger/last_window", source=source.name, cutoff=cutoff)
-        start = last[0]["cutoff"] if last else None
-        if start is None:
-            start = query.rows(connection, "06_ledger/first_instant", source=source.name)[0]["first_at"]
-        if start is None or int(str(start)) >= cutoff:
-            raise ContractBroken(
-                f"nothing was logged before {iso(cutoff)}; ingest a log first: evercurrent ingest PATH --source NAME"
-            )
-        window = Window(int(str(start)), cutoff)
-        champion = query.rows(connection, "06_ledger/champion", source=source.name)
-        if keep:
-            query.execute(connection, "06_ledger/open_window", source=source.name, cutoff=cutoff, start=window.start)
-    return Turn(home, source, settings, window, int(str(champion[0]["generation"])) if champion else None)
-
-
-def finished(home: Workspace, cutoff: int) -> TurnRecord | None:
-    """The record of a turn that is done, or None."""
-    source = described_source(home)
-    with warehouse(home.warehouse) as connection:
-        found = query.rows(connection, "06_ledger/turn", source=source.name, cutoff=cutoff)
-    done = bool(found) and bool(found[0]["finished"])
-    return TurnRecord.model_validate_json(str(found[0]["turn"])) if done else None
-
-
-def write_record(turn: Turn, record: TurnRecord) -> None:
-    """Finish the turn in the ledger."""
-    with warehouse(turn.home.warehouse) as connection:
-        query.execute(
-            connection,
-            "06_ledger/close_window",
-            source=turn.source.name,
-            cutoff=turn.window.cutoff,
-            requests=record.requests,
-            impressions=record.impressions,
-            turn=record.model_dump_json(),
+    source, settings, w = described_source(workspace), read_settings(workspace.settings), warehouse_of(workspace)
+    last = ledger.last_window(w, cutoff)
+    start = ledger.first_instant(w) if last is None else last.cutoff
+    if start is None or start >= cutoff:
+        raise ContractBroken(
+            f"nothing was logged before {iso(cutoff)}; ingest a log first: evercurrent ingest PATH --source NAME"
         )
+    window = Window(start, cutoff)
+    if keep:
+        ledger.open_window(w, window)
+    return Turn(workspace, source, settings, window, ledger.champion(w))
 
 
-def described_source(home: Workspace) -> Source:
-    """The source this home holds.
+def finished(workspace: Workspace, cutoff: int) -> TurnRecord | None:
+    """The record of a turn that is done, or None."""
+    record = ledger.finished_turn(warehouse_of(workspace), cutoff)
+    return None if record is None else TurnRecord.model_validate_json(record)
+
+
+def described_source(workspace: Workspace) -> Source:
+    """The source this workspace holds.
 
     Raises
     ------
     ContractBroken
         If nothing was ingested here yet.
     """
-    if not home.source.exists():
+    if not workspace.source.exists():
         raise ContractBroken(
-            f"{home.root} holds no log yet; start with: evercurrent replay, or evercurrent ingest PATH --source NAME"
+            f"{workspace.root} holds no log yet; "
+            "start with: evercurrent replay, or evercurrent ingest PATH --source NAME"
         )
-    return read_source(home.source)
+    return read_source(workspace.source)
+
+
+def warehouse_of(workspace: Workspace) -> Warehouse:
+    """The warehouse of a workspace, for the source it holds.
+
+    Raises
+    ------
+    ContractBroken
+        If nothing was ingested here yet.
+    """
+    return Warehouse(workspace.database, described_source(workspace).name)
 
 
 def instant(moment: datetime) -> int:

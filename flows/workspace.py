@@ -31,7 +31,7 @@ class Workspace:
     root: Path
 
     @property
-    def warehouse(self) -> Path:
+    def database(self) -> Path:
         """The DuckDB file."""
         return self.root / "warehouse.duckdb"
 
@@ -71,8 +71,8 @@ class Workspace:
         """Working files and reports of one turn."""
         return self.root / "turns" / str(cutoff)
 
-    def played(self, cutoff: int) -> Path:
-        """The decision log of one played window, and its scores."""
+    def replayed(self, cutoff: int) -> Path:
+        """The decision log of one replayed window, and its scores."""
         return self.root / "replay" / str(cutoff)
 
     @contextmanager

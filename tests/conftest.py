@@ -19,6 +19,7 @@ os.environ.pop("PREFECT_API_URL", None)
 os.environ.pop("EVERCURRENT_HOME", None)
 
 DAY = 86_400
+ROOT = Path(__file__).resolve().parent.parent
 ENDED = pytest.StashKey[int]()
 
 DESCRIPTION = """

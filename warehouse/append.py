@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from components.ingest.interactions import LogTables
 from warehouse import query
-from warehouse.connect import transaction
+from warehouse.connect import Warehouse, connect, transaction
 
 SCHEMAS = {
     "batch_requests": pa.schema(
@@ -58,37 +58,36 @@ class Batch:
     new: bool
 
 
-def append_log(
-    connection: duckdb.DuckDBPyConnection,
-    tables: LogTables,
-    entities: dict[str, pd.DataFrame],
-    *,
-    source: str,
-    digest: str,
-    path: str,
-) -> Batch:
+def append_log(w: Warehouse, tables: LogTables, entities: dict[str, pd.DataFrame], *, digest: str, path: str) -> Batch:
     """Append a log in one transaction; a content digest seen before changes nothing.
 
     `entities` maps ``users`` and ``items`` to frames of entity_id, attributes.
     """
-    known = query.rows(connection, "01_ingest/find_batch", digest=digest)
-    if known:
-        return Batch(digest, len(tables), len(tables), new=False)
-    with transaction(connection):
-        for name, frame in (
-            ("requests", tables.requests),
-            ("impressions", tables.impressions),
-            ("outcomes", tables.outcomes),
-        ):
-            table = {f"batch_{name}": arrow(frame, f"batch_{name}")}
-            query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest)
-        for name, frame in entities.items():
-            if len(frame):
-                table = {"batch_entities": arrow(frame, "batch_entities")}
-                query.execute(connection, f"01_ingest/upsert_{name}", table, source=source)
-        query.execute(connection, "01_ingest/record_batch", source=source, digest=digest, path=path, rows=len(tables))
-    brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
+    with connect(w.path) as connection:
+        if query.rows(connection, "01_ingest/find_batch", digest=digest):
+            return Batch(digest, len(tables), len(tables), new=False)
+        with transaction(connection):
+            _append_facts(connection, w.source, tables, digest)
+            _upsert_entities(connection, w.source, entities)
+            query.execute(
+                connection, "01_ingest/record_batch", source=w.source, digest=digest, path=path, rows=len(tables)
+            )
+        brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
     return Batch(digest, len(tables), int(str(brought["duplicates"])), new=True)
+
+
+def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: LogTables, digest: str) -> None:
+    frames = {"requests": tables.requests, "impressions": tables.impressions, "outcomes": tables.outcomes}
+    for name, frame in frames.items():
+        table = {f"batch_{name}": arrow(frame, f"batch_{name}")}
+        query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest)
+
+
+def _upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: dict[str, pd.DataFrame]) -> None:
+    for name, frame in entities.items():
+        if len(frame):
+            table = {"batch_entities": arrow(frame, "batch_entities")}
+            query.execute(connection, f"01_ingest/upsert_{name}", table, source=source)
 
 
 def arrow(frame: pd.DataFrame, name: str) -> pa.Table:

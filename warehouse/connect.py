@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -24,8 +25,16 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """The DuckDB file at `path`, and the one source whose rows are meant."""
+
+    path: Path
+    source: str
+
+
 @contextmanager
-def warehouse(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the warehouse at `path`, its tables in place, closed when the block ends.
 
     Parameters

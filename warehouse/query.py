@@ -36,12 +36,12 @@ def frame(
 ) -> pd.DataFrame:
     """The rows of a query; `tables` are Arrow tables it reads under their names."""
     with _registered(connection, tables or {}):
-        return connection.execute(text(name), _used(name, parameters)).df()
+        return connection.execute(text(name), _bound(name, parameters)).df()
 
 
 def rows(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Parameter) -> list[dict[str, object]]:
     """The rows of a query as dictionaries, for the few that people look at."""
-    cursor = connection.execute(text(name), _used(name, parameters))
+    cursor = connection.execute(text(name), _bound(name, parameters))
     columns = [column[0] for column in cursor.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
@@ -55,7 +55,7 @@ def execute(
 ) -> None:
     """Run a query that writes; `tables` are Arrow tables it reads under their names."""
     with _registered(connection, tables or {}):
-        connection.execute(text(name), _used(name, parameters))
+        connection.execute(text(name), _bound(name, parameters))
 
 
 @contextmanager
@@ -69,5 +69,24 @@ def _registered(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Tabl
             connection.unregister(name)
 
 
-def _used(name: str, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
-    return {key: value for key, value in parameters.items() if f"${key}" in text(name)}
+@cache
+def parameters_of(name: str) -> frozenset[str]:
+    """The named parameters of a query, without their dollar."""
+    return frozenset(re.findall(r"\$(\w+)", re.sub(r"--.*", "", text(name))))
+
+
+def _bound(name: str, parameters: dict[str, Parameter]) -> dict[str, Parameter]:
+    """The parameters, if they are just those that the query names.
+
+    Raises
+    ------
+    TypeError
+        If one is missing or unknown; a misspelt one is both.
+    """
+    wanted = parameters_of(name)
+    if wanted != parameters.keys():
+        missing, unknown = sorted(wanted - parameters.keys()), sorted(parameters.keys() - wanted)
+        raise TypeError(
+            f"query {name}: missing {missing}, unknown {unknown}; allowed are {sorted(wanted)}, see {SQL / name}.sql"
+        )
+    return parameters

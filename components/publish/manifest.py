@@ -42,12 +42,14 @@ class Provenance(Frozen):
 
     Attributes
     ----------
-    generation, parent : numbers, never reused; parent is None for the first.
-    source, source_digest : name of the source and SHA-256 of the log it was made from.
+    generation : number, never reused.
+    parent : the champion it was made against and would replace, so that a roll-back returns to it; None for the
+        first. What it took over from it stands in `carried`: nothing, if it was trained from scratch.
+    source, source_digest : name of the source, and SHA-256 over the digests of all that was ingested of it.
     start, cutoff : training window ``[start, cutoff)``, microseconds UTC of data time;
         `cutoff` is also the instant the generation was made at.
     code_commit, lock_digest : the code, and SHA-256 of the lock of its dependencies.
-    rows : matured impressions learned from, replayed ones apart in `replayed`.
+    rows, replayed : matured impressions learned from: fresh ones, and those of the past replayed beside them.
     verdict, reasons : what the gate said; None before it spoke.
     carried : what the warm start carried over from the parent.
     grown : rows the embedding table is longer by; ids : per field, who got a row and who lost it.

@@ -43,7 +43,8 @@ class Update:
     ----------
     checkpoint : the challenger; the unchanged parent if `diverged`.
     admitted, expired : ids that got or lost a row; grown : rows the table is longer by.
-    rows : examples learned from (fresh and replayed); examples_processed : times passes.
+    rows : fresh examples learned from; replayed : examples of the past beside them.
+    examples_processed : all of them, times passes.
     train_before, train_after, holdout_before, holdout_after : mean log loss in nats; nan without such rows.
     diverged : why the challenger must be discarded, if so.
     """
@@ -53,6 +54,7 @@ class Update:
     expired: Ids
     grown: int
     rows: int
+    replayed: int
     examples_processed: int
     train_before: float
     train_after: float
@@ -69,6 +71,7 @@ class Update:
             expired=self.expired.then(later.expired),
             grown=self.grown + later.grown,
             rows=self.rows + later.rows,
+            replayed=self.replayed + later.replayed,
             examples_processed=self.examples_processed + later.examples_processed,
             diverged=later.diverged,
         )
@@ -110,6 +113,7 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
         Ids.of(spec, turnover.expired),
         checkpoint.model.vocabulary.rows - rows_before,
         len(data),
+        0,
         epochs * len(train) + len(last),
         before[0],
         after[0],

@@ -6,44 +6,9 @@ from rich.table import Table
 from components.domain import iso
 from components.frozen import Frozen
 from components.publish.pointer import Role, read_pointer
-from flows.turn import described_source
+from flows.turn import warehouse_of
 from flows.workspace import Workspace
-from warehouse import query
-from warehouse.connect import warehouse
-
-
-class GenerationStatus(Frozen):
-    """One generation and its verdict."""
-
-    generation: int
-    parent: int | None
-    cutoff: int
-    rows: int
-    grown: int
-    expired: int
-    verdict: str | None
-    reasons: tuple[str, ...] | None
-
-
-class ReleaseStatus(Frozen):
-    """One move of the champion pointer."""
-
-    release: int
-    generation: int
-    previous: int | None
-    kind: str
-    reason: str
-    cutoff: int | None
-
-
-class Counts(Frozen):
-    """Rows of the warehouse."""
-
-    batches: int
-    requests: int
-    impressions: int
-    outcomes: int
-    quarantined: int
+from warehouse import ledger
 
 
 class Status(Frozen):
@@ -53,12 +18,12 @@ class Status(Frozen):
     source: str
     champion: int | None
     challenger: int | None
-    counts: Counts
-    generations: tuple[GenerationStatus, ...]
-    releases: tuple[ReleaseStatus, ...]
+    counts: ledger.Counts
+    generations: tuple[ledger.JudgedGeneration, ...]
+    releases: tuple[ledger.ReleaseMade, ...]
 
 
-def read_status(home: Workspace) -> Status:
+def read_status(workspace: Workspace) -> Status:
     """The state of a home.
 
     Raises
@@ -66,23 +31,17 @@ def read_status(home: Workspace) -> Status:
     ContractBroken
         If it holds no log yet.
     """
-    source = described_source(home).name
-    champion, challenger = (read_pointer(home.root, role) for role in (Role.CHAMPION, Role.CHALLENGER))
-    with warehouse(home.warehouse) as connection:
-        return Status(
-            home=str(home.root),
-            source=source,
-            champion=champion.generation if champion else None,
-            challenger=challenger.generation if challenger else None,
-            counts=Counts.model_validate(query.rows(connection, "06_ledger/counts", source=source)[0]),
-            generations=tuple(
-                GenerationStatus.model_validate(row)
-                for row in query.rows(connection, "06_ledger/generations", source=source)
-            ),
-            releases=tuple(
-                ReleaseStatus.model_validate(row) for row in query.rows(connection, "06_ledger/releases", source=source)
-            ),
-        )
+    w = warehouse_of(workspace)
+    champion, challenger = (read_pointer(workspace.root, role) for role in (Role.CHAMPION, Role.CHALLENGER))
+    return Status(
+        home=str(workspace.root),
+        source=w.source,
+        champion=champion.generation if champion else None,
+        challenger=challenger.generation if challenger else None,
+        counts=ledger.counts(w),
+        generations=ledger.generations(w),
+        releases=ledger.releases(w),
+    )
 
 
 def show_status(status: Status) -> None:

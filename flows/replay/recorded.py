@@ -62,7 +62,7 @@ class Recorded:
         )
 
 
-def read_recorded(home: Workspace, description: Path, data: Path | None) -> Recorded:
+def read_recorded(workspace: Workspace, description: Path, data: Path | None) -> Recorded:
     """The log of a source: the one that ships with it, or the one at `data`.
 
     Raises
@@ -73,7 +73,7 @@ def read_recorded(home: Workspace, description: Path, data: Path | None) -> Reco
     source = read_source(description)
     frame, digest = _simulated(source.simulated) if source.simulated and not data else _read(source, description, data)
     tables = canonical(frame, source, source.name)
-    lag = round(read_settings(home.settings).world.lag * SECOND)
+    lag = round(read_settings(workspace.settings).world.lag * SECOND)
     rules = Rules(PERIODS[source.world.period], source.world.slate_size, lag, source.outcome.kind)
     log = _interactions(tables)
     start = int(log.at[0]) // DAY * DAY

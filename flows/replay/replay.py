@@ -23,12 +23,12 @@ from flows.replay.recorded import Recorded, read_recorded, window_after
 from flows.replay.replay_page import replay_page
 from flows.replay.replay_record import ReplayRecord, Start, show_truth, summarise, timed
 from flows.stages.ingest import find_source, ingest_tables, settle_source
-from flows.stages.learning import last_served
+from flows.stages.memory import as_of
 from flows.tasks import patient
 from flows.turn import finished
 from flows.workspace import Workspace, enter
 from warehouse.append import append_log
-from warehouse.connect import warehouse
+from warehouse.connect import Warehouse
 
 
 @flow(name="replay", validate_parameters=False)
@@ -36,20 +36,20 @@ def replay(
     home: str = ".evercurrent", source: str = "movietweetings", turns: int | None = 8, data: str | None = None
 ) -> ReplayRecord:
     """`turns` periods of a recorded log (None: all), resumed where an earlier run stopped."""
-    state = enter(Path(home))
-    with state.held():
-        recorded = open_recorded(state, source, data)
+    workspace = enter(Path(home))
+    with workspace.held():
+        recorded = open_recorded(workspace, source, data)
         wanted = recorded.turns if turns is None else turns
         if not 1 <= wanted <= recorded.turns:
             raise ContractBroken(f"--turns is {wanted}; {source} allows 1 to {recorded.turns}, or all")
         for turn in range(wanted + 1):
             progress.begin(f"turn {turn} of {wanted}")
-            if not finished(state, recorded.cutoff(turn)):
-                ingest(state, recorded, turn)
-            daily_loop(str(state.root), datetime.fromtimestamp(recorded.cutoff(turn) // SECOND, UTC))
-            show_truth(state, recorded, turn)
-            play_period(state, recorded, turn)
-        return summarise(state, recorded, wanted)
+            if not finished(workspace, recorded.cutoff(turn)):
+                ingest(workspace, recorded, turn)
+            daily_loop(str(workspace.root), datetime.fromtimestamp(recorded.cutoff(turn) // SECOND, UTC))
+            show_truth(workspace, recorded, turn)
+            play_period(workspace, recorded, turn)
+        return summarise(workspace, recorded, wanted)
 
 
 def in_foreground(home: Path, source: str, turns: int | None, data: Path | None, start: Start) -> ReplayRecord:
@@ -57,57 +57,57 @@ def in_foreground(home: Path, source: str, turns: int | None, data: Path | None,
 
     Somebody watches: no zombie detection is needed, and its heartbeat costs a second per flow run.
     """
-    state = enter(home)
+    workspace = enter(home)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        record = replay(str(state.root), source, turns, str(data) if data else None)
-    record = timed(record, state.root / "replay" / "seconds.json", start)
+        record = replay(str(workspace.root), source, turns, str(data) if data else None)
+    record = timed(record, workspace.root / "replay" / "seconds.json", start)
     write_page(Path(record.report), replay_page(record))
     return record
 
 
-def open_recorded(home: Workspace, source: str, data: str | None) -> Recorded:
+def open_recorded(workspace: Workspace, source: str, data: str | None) -> Recorded:
     """The recorded log of a source, which becomes this home's source."""
     description = find_source(source)
-    recorded = read_recorded(home, description, Path(data) if data else None)
-    settle_source(home, description)
+    recorded = read_recorded(workspace, description, Path(data) if data else None)
+    settle_source(workspace, description)
     return recorded
 
 
-def _ingest(home: Workspace, recorded: Recorded, turn: int) -> None:
+def _ingest(workspace: Workspace, recorded: Recorded, turn: int) -> None:
     """Bring in what was logged before a turn: the first stretch of the log, or what the champion showed since."""
-    with replay_cache.timed(home.turn(recorded.cutoff(turn)), "ingest"):
+    with replay_cache.timed(workspace.turn(recorded.cutoff(turn)), "ingest"):
         if turn == 0:
-            _ingest_history(home, recorded)
+            _ingest_history(workspace, recorded)
         else:
             cutoff = recorded.cutoff(turn - 1)
-            ingest_tables(home, recorded.source, replay_cache.tables(home.played(cutoff)), f"played after {cutoff}")
+            ingest_tables(
+                workspace, recorded.source, replay_cache.tables(workspace.replayed(cutoff)), f"played after {cutoff}"
+            )
 
 
-def _ingest_history(home: Workspace, recorded: Recorded) -> None:
-    with warehouse(home.warehouse) as connection:
-        append_log(
-            connection,
-            recorded.before(recorded.pretrained),
-            recorded.entities,
-            source=recorded.source.name,
-            digest=f"{recorded.digest} before {recorded.pretrained}",
-            path=str(recorded.description.name),
-        )
+def _ingest_history(workspace: Workspace, recorded: Recorded) -> None:
+    append_log(
+        Warehouse(workspace.database, recorded.source.name),
+        recorded.before(recorded.pretrained),
+        recorded.entities,
+        digest=f"{recorded.digest} before {recorded.pretrained}",
+        path=str(recorded.description.name),
+    )
 
 
-def _play_period(home: Workspace, recorded: Recorded, turn: int) -> None:
+def _play_period(workspace: Workspace, recorded: Recorded, turn: int) -> None:
     """Let the champion of a turn serve the period after it, and score every interaction ahead of its outcome."""
     cutoff = recorded.cutoff(turn)
-    if home.played(cutoff).exists():
+    if workspace.replayed(cutoff).exists():
         return
-    with replay_cache.timed(home.turn(cutoff), "play"):
-        record = finished(home, cutoff)
+    with replay_cache.timed(workspace.turn(cutoff), "play"):
+        record = finished(workspace, cutoff)
         assert record is not None, "the turn was finished just before"
-        served, _ = last_served(home, record.champion, cutoff)
+        served, _ = as_of(workspace, load_bundle(workspace.bundle(record.champion)), cutoff)
         rng = np.random.default_rng([cutoff // SECOND, recorded.pretrained // SECOND])
         result = play(recorded.log, window_after(recorded, cutoff), served.fork(), rng, recorded.rules)
-        frozen = load_bundle(home.bundle(1)).model.predict(result.scored.examples).logit
-        replay_cache.save(home.played(cutoff), result, frozen)
+        frozen = load_bundle(workspace.bundle(1)).model.predict(result.scored.examples).logit
+        replay_cache.save(workspace.replayed(cutoff), result, frozen)
 
 
 ingest = patient("ingest", _ingest)

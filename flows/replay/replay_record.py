@@ -74,32 +74,32 @@ class ReplayRecord(Frozen):
     )
 
 
-def summarise(home: Workspace, recorded: Recorded, turns: int) -> ReplayRecord:
+def summarise(workspace: Workspace, recorded: Recorded, turns: int) -> ReplayRecord:
     """The record of turns 1 to `turns`; times are filled in by whoever measured the whole run."""
-    lines = tuple(_turn(home, recorded, turn) for turn in range(1, turns + 1))
+    lines = tuple(_turn(workspace, recorded, turn) for turn in range(1, turns + 1))
     text = json.dumps([line.model_dump(mode="json", exclude={"seconds"}) for line in lines], sort_keys=True)
     return ReplayRecord(
         source=recorded.source.name,
         digest=hashlib.sha256(f"{recorded.digest} {text}".encode()).hexdigest(),
         seconds=0.0,
         orchestration_share=0.0,
-        stage_seconds=_stage_seconds(home, recorded, turns),
-        report=str(home.reports / "replay.html"),
+        stage_seconds=_stage_seconds(workspace, recorded, turns),
+        report=str(workspace.reports / "replay.html"),
         champion=lines[-1].champion,
         turns=lines,
     )
 
 
-def show_truth(home: Workspace, recorded: Recorded, turn: int) -> None:
+def show_truth(workspace: Workspace, recorded: Recorded, turn: int) -> None:
     """Draw a turn's evaluation page again, with the true value that the world knows beside the estimates.
 
     The bundle keeps the page as the gate knew it.
     """
     cutoff = recorded.cutoff(turn)
-    record, path = finished(home, cutoff), home.turn(cutoff) / "evaluation.json"
+    record, path = finished(workspace, cutoff), workspace.turn(cutoff) / "evaluation.json"
     if record is None or not path.exists():
         return
-    truth = _value(home, recorded, record, cutoff).true
+    truth = _value(workspace, recorded, record, cutoff).true
     title = f"Evaluation, {iso(cutoff - recorded.rules.period)[:10]} to {iso(cutoff)[:10]}"
     page = evaluation_page(read_evaluation(path.read_text()), title, truth)
     write_page(path.with_suffix(".html"), page)
@@ -137,28 +137,28 @@ def timed(record: ReplayRecord, path: Path, start: Start) -> ReplayRecord:
     return record.model_copy(update=times)
 
 
-def _stage_seconds(home: Workspace, recorded: Recorded, turns: int) -> dict[str, float]:
+def _stage_seconds(workspace: Workspace, recorded: Recorded, turns: int) -> dict[str, float]:
     """Seconds per stage over all turns, generation 1 included."""
     total: Counter[str] = Counter()
     for turn in range(turns + 1):
-        record = finished(home, recorded.cutoff(turn))
+        record = finished(workspace, recorded.cutoff(turn))
         total.update(record.seconds if record else {})
-        total.update(replay_cache.seconds(home.turn(recorded.cutoff(turn))))
+        total.update(replay_cache.seconds(workspace.turn(recorded.cutoff(turn))))
     return {stage: round(seconds, 2) for stage, seconds in total.items()}
 
 
-def _turn(home: Workspace, recorded: Recorded, turn: int) -> ReplayTurn:
+def _turn(workspace: Workspace, recorded: Recorded, turn: int) -> ReplayTurn:
     cutoff = recorded.cutoff(turn)
-    record = finished(home, cutoff)
+    record = finished(workspace, cutoff)
     assert record is not None, "summarised after the turn was finished"
-    scores = replay_cache.scores(home.played(cutoff))
+    scores = replay_cache.scores(workspace.replayed(cutoff))
     fields = record.model_dump(exclude={"value", "seconds"})
     return ReplayTurn(
         **fields,
         auc=_arms(scores, roc_auc_score),
         log_loss=_arms(scores, _log_loss),
-        value=_value(home, recorded, record, cutoff),
-        seconds=record.seconds | replay_cache.seconds(home.turn(cutoff)),
+        value=_value(workspace, recorded, record, cutoff),
+        seconds=record.seconds | replay_cache.seconds(workspace.turn(cutoff)),
     )
 
 
@@ -173,9 +173,9 @@ def _log_loss(reward: pd.Series, probability: Doubles) -> float:
     return float(log_loss(reward, np.clip(probability, 1e-7, 1 - 1e-7)))
 
 
-def _value(home: Workspace, recorded: Recorded, record: TurnRecord, cutoff: int) -> Value:
+def _value(workspace: Workspace, recorded: Recorded, record: TurnRecord, cutoff: int) -> Value:
     """Estimate and truth on the same requests: those held out from the challenger."""
-    path = home.turn(cutoff) / "target.parquet"
+    path = workspace.turn(cutoff) / "target.parquet"
     if record.value.estimate is None or not path.exists():
         return Value()
     window = Window(cutoff - recorded.rules.period, cutoff)

@@ -1,34 +1,22 @@
-"""The record of a turn: the figures that the table, the report and the JSON are made of."""
+"""Close the turn: its record, which the table, the report and the JSON are made of."""
 
 from components.domain import iso
-from flows.stages.results import Challenger, Checked, Drift, Judgement, Published
-from flows.turn import Turn, TurnRecord, write_record
+from flows.stages.results import Challenger, DriftFound, Judgement, Published, ValidatedWindow
+from flows.turn import Turn, TurnRecord
+from warehouse import ledger
 
 
 def close_turn(
     turn: Turn,
-    checked: Checked,
-    drift: Drift,
+    validated: ValidatedWindow,
+    drift: DriftFound,
     challenger: Challenger | None,
     judgement: Judgement,
     published: Published,
 ) -> TurnRecord:
     """Write the turn's record: its last write, after which it is never repeated."""
-    record = _record(turn, checked, drift, challenger, judgement, published)
-    write_record(turn, record)
-    return record
-
-
-def _record(
-    turn: Turn,
-    checked: Checked,
-    drift: Drift,
-    challenger: Challenger | None,
-    judgement: Judgement,
-    published: Published,
-) -> TurnRecord:
-    statistics = checked.validation.statistics
-    return TurnRecord(
+    statistics = validated.validation.statistics
+    record = TurnRecord(
         cutoff=iso(turn.window.cutoff),
         generation=published.generation or published.champion,
         parent=turn.champion,
@@ -46,3 +34,6 @@ def _record(
         digest=published.digest,
         seconds={name: round(seconds, 4) for name, seconds in turn.stopwatch.seconds.items()},
     )
+    counts = (record.requests, record.impressions)
+    ledger.finish_turn(turn.warehouse, turn.window.cutoff, *counts, record.model_dump_json())
+    return record

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from components.domain import Doubles, Prediction, Refused, Verdict, iso
+from components.domain import Doubles, Prediction, Verdict, iso
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
@@ -12,7 +12,7 @@ from components.pages.page import write_page
 from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.stages.held_out import HeldOut, held_out_log
-from flows.stages.results import Challenger, Checked, Incumbent, Judgement, Learnable
+from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData, ValidatedWindow
 from flows.turn import Turn
 
 LINE = "line.json"
@@ -21,13 +21,13 @@ LINE = "line.json"
 
 def evaluate(
     turn: Turn,
-    checked: Checked,
-    learnable: Learnable,
-    incumbent: Incumbent | None,
-    challenger: Challenger | Refused | None,
+    validated: ValidatedWindow,
+    data: TurnData,
+    champion: Champion | None,
+    challenger: Challenger | NoChallenger,
 ) -> Judgement:
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
-    judgement = _judge(turn, checked, learnable, incumbent, challenger)
+    judgement = _judge(turn, validated, data, champion, challenger)
     kept = judgement.evaluation.line if judgement.evaluation else _line_before(turn)
     _keep(turn, kept if judgement.verdict is Verdict.HOLD else None)
     return judgement
@@ -35,23 +35,21 @@ def evaluate(
 
 def _judge(
     turn: Turn,
-    checked: Checked,
-    learnable: Learnable,
-    incumbent: Incumbent | None,
-    challenger: Challenger | Refused | None,
+    validated: ValidatedWindow,
+    data: TurnData,
+    champion: Champion | None,
+    challenger: Challenger | NoChallenger,
 ) -> Judgement:
-    if challenger is None:
-        return Judgement(Verdict.HOLD, ("drift asks for no new generation",))
-    if isinstance(challenger, Refused):
-        return Judgement(Verdict.HOLD, (f"challenger discarded: {challenger}",))
-    if incumbent is None or challenger.kind is None:
+    if isinstance(challenger, NoChallenger):
+        return Judgement(Verdict.HOLD, challenger.reasons)
+    if champion is None or challenger.kind is None:
         return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
-    held = _held_out(checked, learnable)
+    held = _held_out(validated, data)
     if held is None:
         return Judgement(
             Verdict.HOLD, ("refused: no held-out request of the window left a choice and recorded its eligible set",)
         )
-    evaluation, target = _weigh(turn, held, incumbent, challenger)
+    evaluation, target = _weigh(turn, held, champion, challenger)
     _write(turn, evaluation, held, target)
     return Judgement(evaluation.verdict, evaluation.reasons, evaluation)
 
@@ -61,13 +59,13 @@ def _line_before(turn: Turn) -> Line | None:
 
     It is read from that turn's folder and written to this one's, so that a turn that is run again counts once.
     """
-    path = turn.home.turn(turn.window.start) / LINE
+    path = turn.workspace.turn(turn.window.start) / LINE
     line = Line.from_json(path.read_text()) if path.exists() else None
     return line if line and line.champion == turn.champion else None
 
 
 def _keep(turn: Turn, line: Line | None) -> None:
-    path = turn.home.turn(turn.window.cutoff) / LINE
+    path = turn.folder / LINE
     if line is None:
         path.unlink(missing_ok=True)
     else:
@@ -75,29 +73,29 @@ def _keep(turn: Turn, line: Line | None) -> None:
         write_durably(path, line.to_json().encode())
 
 
-def _held_out(checked: Checked, learnable: Learnable) -> HeldOut | None:
-    frame = learnable.held_out.frame
+def _held_out(validated: ValidatedWindow, data: TurnData) -> HeldOut | None:
+    frame = data.held_out.frame
     users = set(frame["user_id"])
-    requests = checked.requests[checked.requests["user_id"].isin(users)]
-    return held_out_log(requests, frame, learnable.encoder)
+    requests = validated.requests[validated.requests["user_id"].isin(users)]
+    return held_out_log(requests, frame, data.encoder)
 
 
-def _weigh(turn: Turn, held: HeldOut, incumbent: Incumbent, challenger: Challenger) -> tuple[Evaluation, Doubles]:
+def _weigh(turn: Turn, held: HeldOut, champion: Champion, challenger: Challenger) -> tuple[Evaluation, Doubles]:
     prediction = challenger.checkpoint.model.predict(held.eligible.examples)
     scores = challenger.memory.compensate(held.eligible.examples, prediction)
     target = held.target(challenger.policy, scores)
     line = _line_before(turn)
     if line is None or line.kind != challenger.kind:
-        line = Line(incumbent.live.generation, challenger.kind or "update")
+        line = Line(champion.live.generation, challenger.kind or "update")
     q = Prediction(scores, prediction.hidden).probability.astype(float)[held.entry]
     evaluation = weigh(
         held.log,
         target,
-        _as_served(incumbent.blind, held),
+        _as_served(champion.blind, held),
         q,
         turn.settings.evaluate,
         kind=line.kind,
-        parent=None if incumbent.parent is None else _as_served(incumbent.parent, held),
+        parent=None if champion.parent is None else _as_served(champion.parent, held),
         segments=_segments(held, challenger),
         line=line,
     )
@@ -122,7 +120,7 @@ def _as_served(served: Served, held: HeldOut) -> Doubles:
 
 def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -> None:
     """The page, the figures, and what the challenger would have shown: the world compares it with the truth."""
-    folder = turn.home.turn(turn.window.cutoff)
+    folder = turn.folder
     title = f"Evaluation, {iso(turn.window.start)[:10]} to {iso(turn.window.cutoff)[:10]}"
     write_page(folder / "evaluation.html", evaluation_page(evaluation, title))
     write_page(folder / "evaluation.json", evaluation.to_json())

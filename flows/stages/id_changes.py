@@ -7,8 +7,7 @@ from components.publish.id_changes import ADMITTED, EXPIRED, IdChanges
 from components.ranker.features import CLOCK_FIELDS, hash_ids
 from components.update.train import Update
 from flows.turn import Turn
-from warehouse import query
-from warehouse.connect import warehouse
+from warehouse import facts
 
 CLOCK = pd.DataFrame(
     [(name, str(value)) for name, many in zip(CLOCK_FIELDS, (24, 7), strict=True) for value in range(many)],
@@ -30,9 +29,7 @@ def id_changes(turn: Turn, update: Update) -> IdChanges:
 
 
 def _named(turn: Turn) -> pd.DataFrame:
-    with warehouse(turn.home.warehouse) as connection:
-        known = query.frame(connection, "04_update/ids", source=turn.source.name)
-    return pd.concat([known, CLOCK], ignore_index=True)
+    return pd.concat([facts.named_ids(turn.warehouse), CLOCK], ignore_index=True)
 
 
 def _names(field: str, keys: np.ndarray, known: pd.DataFrame) -> np.ndarray:

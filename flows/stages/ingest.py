@@ -12,7 +12,7 @@ from components.ingest.source import Source, read_source
 from components.whole_file import digest_of, write_durably
 from flows.workspace import Workspace
 from warehouse.append import Batch, append_log
-from warehouse.connect import warehouse
+from warehouse.connect import Warehouse
 
 SOURCES = Path(__file__).resolve().parents[2] / "warehouse" / "sources"
 
@@ -36,7 +36,7 @@ def find_source(name: str) -> Path:
     )
 
 
-def settle_source(home: Workspace, description: Path) -> Source:
+def settle_source(workspace: Workspace, description: Path) -> Source:
     """The source of this home: the first one stays.
 
     Raises
@@ -45,28 +45,28 @@ def settle_source(home: Workspace, description: Path) -> Source:
         If this home holds another source.
     """
     source = read_source(description)
-    if home.source.exists():
-        held = read_source(home.source)
+    if workspace.source.exists():
+        held = read_source(workspace.source)
         if held.name != source.name:
             raise ContractBroken(
-                f"{home.root} holds source {held.name}, received {source.name}; one home holds one source: "
+                f"{workspace.root} holds source {held.name}, received {source.name}; one home holds one source: "
                 f"name another folder with --home"
             )
         return held
-    home.root.mkdir(parents=True, exist_ok=True)
-    write_durably(home.source, description.read_bytes())
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    write_durably(workspace.source, description.read_bytes())
     return source
 
 
-def ingest_file(home: Workspace, path: Path, description: Path) -> Batch:
+def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:
     """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind."""
     source = read_source(description)
     frame = read_log(path)
     tables = canonical(frame, source, str(path))
     entities = entity_frames(frame, source, description.parent)
-    settle_source(home, description)
-    with warehouse(home.warehouse) as connection:
-        return append_log(connection, tables, entities, source=source.name, digest=digest_of(path), path=str(path))
+    settle_source(workspace, description)
+    w = Warehouse(workspace.database, source.name)
+    return append_log(w, tables, entities, digest=digest_of(path), path=str(path))
 
 
 def entity_frames(frame: pd.DataFrame, source: Source, beside: Path) -> dict[str, pd.DataFrame]:
@@ -81,21 +81,21 @@ def entity_frames(frame: pd.DataFrame, source: Source, beside: Path) -> dict[str
     return out
 
 
-def ingest_tables(home: Workspace, source: Source, tables: LogTables, origin: str) -> Batch:
+def ingest_tables(workspace: Workspace, source: Source, tables: LogTables, origin: str) -> Batch:
     """Bring canonical tables in, keyed by their content."""
     digest = hashlib.sha256()
     for frame in (tables.requests, tables.impressions, tables.outcomes):
         digest.update(pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy().tobytes())
-    with warehouse(home.warehouse) as connection:
-        return append_log(connection, tables, {}, source=source.name, digest=digest.hexdigest(), path=origin)
+    w = Warehouse(workspace.database, source.name)
+    return append_log(w, tables, {}, digest=digest.hexdigest(), path=origin)
 
 
-def take_decisions(home: Workspace) -> Batch | None:
+def take_decisions(workspace: Workspace) -> Batch | None:
     """Bring the service's decision log in, if it wrote one; what is here already changes nothing."""
-    files = sorted(home.decisions.glob("*.jsonl")) if home.decisions.is_dir() else []
-    if not files or not home.source.exists():
+    files = sorted(workspace.decisions.glob("*.jsonl")) if workspace.decisions.is_dir() else []
+    if not files or not workspace.source.exists():
         return None
     tables = read_decision_log(files)
     if not len(tables.requests):
         return None
-    return ingest_tables(home, read_source(home.source), tables, str(home.decisions))
+    return ingest_tables(workspace, read_source(workspace.source), tables, str(workspace.decisions))

@@ -14,16 +14,15 @@ from components.update.checkpoint import save_checkpoint
 from components.update.train import Update
 from flows.stages.bento_store import build_bento, enter_model_store
 from flows.stages.id_changes import id_changes
-from flows.stages.results import Challenger, Judgement, Learnable, Published
-from flows.turn import Turn
+from flows.stages.results import Challenger, Judgement, Published, TurnData
+from flows.turn import Turn, warehouse_of
 from flows.workspace import Workspace
-from warehouse import query
-from warehouse.connect import transaction, warehouse
+from warehouse import facts, ledger
 
-REPORTS = ("validation", "drift", "evaluation")
+REPORTS = ("validation", "drift", "drift-evidently", "evaluation")
 
 
-def publish(turn: Turn, learnable: Learnable, challenger: Challenger | None, judgement: Judgement) -> Published:
+def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement: Judgement) -> Published:
     """Write checkpoint and bundle, enter them into the ledger, and move the pointers the verdict allows.
 
     Everything is keyed by the turn's cutoff: a resumed turn keeps its number and promotes once.
@@ -31,10 +30,10 @@ def publish(turn: Turn, learnable: Learnable, challenger: Challenger | None, jud
     if challenger is None:
         assert turn.champion is not None, "without a champion there is always a challenger"
         _record_judgement(turn, None, judgement)
-        return Published(None, turn.champion, manifest_digest(turn.home.bundle(turn.champion)))
-    generation = _number(turn)
-    save_checkpoint(challenger.checkpoint, turn.home.checkpoint(generation))
-    bundle = write_bundle(turn.home.root / "bundles", _content(turn, generation, learnable, challenger, judgement))
+        return Published(None, turn.champion, manifest_digest(turn.workspace.bundle(turn.champion)))
+    generation = ledger.generation_number(turn.warehouse, turn.window.cutoff)
+    save_checkpoint(challenger.checkpoint, turn.workspace.checkpoint(generation))
+    bundle = write_bundle(turn.workspace.root / "bundles", _content(turn, generation, data, challenger, judgement))
     _record_generation(turn, generation, challenger.update, bundle)
     _record_judgement(turn, generation, judgement)
     champion = turn.champion
@@ -45,78 +44,56 @@ def publish(turn: Turn, learnable: Learnable, challenger: Challenger | None, jud
         build_bento(bundle)
         _move(turn, generation, kind, judgement.reasons)
     elif judgement.verdict is Verdict.ROLL_BACK:
-        champion = _parent_of(turn)
+        assert champion is not None, "only a champion is rolled back"
+        champion = ledger.generation(turn.warehouse, champion).parent
+        assert champion is not None, "a roll-back was weighed against a parent"
         _move(turn, champion, ReleaseKind.ROLL_BACK, judgement.reasons)
-    move_pointer(turn.home.root, Role.CHALLENGER, Pointer.to(generation))
+    move_pointer(turn.workspace.root, Role.CHALLENGER, Pointer.to(generation))
     assert champion is not None, "the first generation is always promoted"
     return Published(generation, champion, _content_digest(bundle))
 
 
-def record_release(
-    home: Workspace, source: str, generation: int, kind: ReleaseKind, reason: str, cutoff: int | None
-) -> None:
+def release(workspace: Workspace, wanted: ledger.ReleaseWanted) -> None:
     """Append to the release ledger, then move the champion pointer."""
-    with warehouse(home.warehouse) as connection:
-        query.execute(
-            connection,
-            "06_ledger/record_release",
-            source=source,
-            generation=generation,
-            kind=kind.value,
-            reason=reason,
-            cutoff=cutoff,
-        )
-    settle(home, source)
+    ledger.record_release(warehouse_of(workspace), wanted)
+    settle(workspace)
 
 
-def settle(home: Workspace, source: str) -> None:
+def settle(workspace: Workspace) -> None:
     """Make the exported ledger and the champion pointer say what the warehouse says; repeating it changes nothing."""
-    with warehouse(home.warehouse) as connection:
-        rows = query.rows(connection, "06_ledger/releases", source=source)
-    for row in rows:
-        append_release(home.root, Release.model_validate(row))
-    if rows:
-        move_pointer(home.root, Role.CHAMPION, Pointer.to(int(str(rows[-1]["generation"]))))
-
-
-def _parent_of(turn: Turn) -> int:
-    with warehouse(turn.home.warehouse) as connection:
-        return int(str(query.rows(connection, "06_ledger/generation", generation=turn.champion)[0]["parent"]))
+    made = ledger.releases(warehouse_of(workspace))
+    for one in made:
+        append_release(workspace.root, Release.model_validate(one.model_dump()))
+    if made:
+        move_pointer(workspace.root, Role.CHAMPION, Pointer.to(made[-1].generation))
 
 
 def _move(turn: Turn, generation: int, kind: ReleaseKind, reasons: tuple[str, ...]) -> None:
     """Move the champion pointer once per turn, however often the turn is resumed."""
-    key: dict[str, query.Parameter] = {"source": turn.source.name, "cutoff": turn.window.cutoff}
-    with warehouse(turn.home.warehouse) as connection:
-        done = query.rows(connection, "06_ledger/release_at", **key)
-    if done:
-        settle(turn.home, turn.source.name)
-    else:
-        record_release(turn.home, turn.source.name, generation, kind, "; ".join(reasons), turn.window.cutoff)
-
-
-def _number(turn: Turn) -> int:
-    with warehouse(turn.home.warehouse) as connection:
-        made = query.rows(connection, "06_ledger/generation_at", source=turn.source.name, cutoff=turn.window.cutoff)
-        return int(str((made or query.rows(connection, "06_ledger/next_generation"))[0]["generation"]))
+    if ledger.released_in(turn.warehouse, turn.window.cutoff):
+        settle(turn.workspace)
+        return
+    why, cutoff = "; ".join(reasons), turn.window.cutoff
+    wanted = ledger.ReleaseWanted(generation=generation, kind=kind.value, reason=why, cutoff=cutoff)
+    release(turn.workspace, wanted)
 
 
 def _content(
-    turn: Turn, generation: int, learnable: Learnable, challenger: Challenger, judgement: Judgement
+    turn: Turn, generation: int, data: TurnData, challenger: Challenger, judgement: Judgement
 ) -> BundleContent:
     changes = id_changes(turn, challenger.update)
     return BundleContent(
         provenance=_provenance(turn, generation, challenger, judgement, changes),
-        encoder=learnable.encoder,
+        encoder=data.encoder,
         model=challenger.checkpoint.model,
         memory=challenger.memory,
         memory_settings=turn.settings.memory,
         policy=challenger.policy.settings,
         outcome=OutcomeRule.of(turn.source),
-        servable=learnable.servable,
-        history=learnable.history,
+        servable=data.servable,
+        history=data.history,
         id_changes=changes,
-        reports=_reports(turn.home.turn(turn.window.cutoff)),
+        reports=_reports(turn.folder),
     )
 
 
@@ -126,13 +103,15 @@ def _provenance(
     warm = challenger.kind == "update"
     return Provenance(
         generation=generation,
-        parent=turn.champion if warm else None,
+        parent=turn.champion,
         source=turn.source.name,
+        source_digest=facts.content_digest(turn.warehouse),
         start=turn.window.start,
         cutoff=turn.window.cutoff,
         code_commit=code_commit(),
         lock_digest=lock_digest(),
         rows=challenger.update.rows,
+        replayed=challenger.update.replayed,
         verdict=judgement.verdict,
         reasons=judgement.reasons,
         carried=("weights", "optimizer", "vocabulary", "memory") if warm else (),
@@ -147,36 +126,30 @@ def _reports(folder: Path) -> dict[str, bytes]:
 
 
 def _record_generation(turn: Turn, generation: int, update: Update, bundle: Path) -> None:
-    with warehouse(turn.home.warehouse) as connection:
-        query.execute(
-            connection,
-            "06_ledger/record_generation",
-            generation=generation,
-            source=turn.source.name,
-            parent=turn.champion,
-            start=turn.window.start,
-            cutoff=turn.window.cutoff,
-            rows=update.rows,
-            grown=len(update.admitted),
-            expired=len(update.expired),
-            bundle=str(bundle.relative_to(turn.home.root)),
-            manifest_digest=manifest_digest(bundle),
-        )
+    made = ledger.Generation(
+        generation=generation,
+        parent=turn.champion,
+        start=turn.window.start,
+        cutoff=turn.window.cutoff,
+        rows=update.rows,
+        grown=len(update.admitted),
+        expired=len(update.expired),
+        bundle=str(bundle.relative_to(turn.workspace.root)),
+        manifest_digest=manifest_digest(bundle),
+    )
+    ledger.record_generation(turn.warehouse, made)
 
 
 def _record_judgement(turn: Turn, challenger: int | None, judgement: Judgement) -> None:
-    with warehouse(turn.home.warehouse) as connection, transaction(connection):
-        query.execute(
-            connection,
-            "06_ledger/record_evaluation",
-            source=turn.source.name,
-            cutoff=turn.window.cutoff,
-            challenger=challenger,
-            champion=turn.champion,
-            verdict=judgement.verdict.value,
-            reasons=list(judgement.reasons),
-            report=judgement.evaluation.to_json() if judgement.evaluation else "{}",
-        )
+    judged = ledger.Judged(
+        cutoff=turn.window.cutoff,
+        challenger=challenger,
+        champion=turn.champion,
+        verdict=judgement.verdict.value,
+        reasons=judgement.reasons,
+        report=judgement.evaluation.to_json() if judgement.evaluation else "{}",
+    )
+    ledger.record_judgement(turn.warehouse, judged)
 
 
 def _content_digest(bundle: Path) -> str:

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from components.domain import Bools, DriftAction, Verdict
+from components.domain import Bools, DriftAction, Refused, Verdict
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.gate import Kind
 from components.memory.memory import ErrorMemory
@@ -17,12 +17,12 @@ from components.serving.served import Served
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from components.validate.validate import Validation
-from flows.stages.training_data import Known
+from flows.stages.training_data import TrainingData
 from flows.turn import ValueRecord
 
 
 @dataclass(frozen=True)
-class Checked:
+class ValidatedWindow:
     """A validated window: what was found, and its requests with whole slates."""
 
     validation: Validation
@@ -30,34 +30,48 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Learnable:
-    """What matured since the champion was made, in order of arrival.
+class DriftReferences:
+    """What a window is compared with: the champion's training window, and the last one, unless it is the same."""
 
-    `held` (n,) marks the window's held-out requests, which nobody learns from before the
-    verdict; `past` is what earlier generations learned from, read only for replay; `history`
-    is what every user liked last as known at the cutoff, where the source has the field `recent`.
+    training: TrainingData
+    last: TrainingData | None
+
+
+@dataclass(frozen=True)
+class TurnData:
+    """What matured since the champion was made, in order of arrival, and the champion as it was released.
+
+    Attributes
+    ----------
+    servable : (k,) ids of the items that can be shown.
+    held : (n,) marks the window's held-out requests among `fresh`: nobody learns from them before the verdict.
+    replayed : a sample of what earlier generations learned from, against forgetting; None where none is wanted.
+    champion, references : None before the first generation.
+    history : what every user liked last as known at the cutoff, where the source has the field `recent`.
     """
 
     encoder: Encoder
     servable: np.ndarray
-    fresh: Known
+    fresh: TrainingData
     held: Bools
-    past: Known | None
+    replayed: TrainingData | None
+    champion: Served | None
+    references: DriftReferences | None
     history: History | None = None
 
     @cached_property
-    def open(self) -> Known:
+    def open(self) -> TrainingData:
         """What the challenger may learn from before the verdict."""
         return self.fresh.take(~self.held)
 
     @cached_property
-    def held_out(self) -> Known:
+    def held_out(self) -> TrainingData:
         """What is learned after the verdict."""
         return self.fresh.take(self.held)
 
 
 @dataclass(frozen=True)
-class Drift:
+class DriftFound:
     """What is done about drift, and why; before the first generation: learn."""
 
     action: DriftAction
@@ -65,7 +79,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Incumbent:
+class Champion:
     """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
 
     `parent` is the generation it replaced, as blind; None for the first.
@@ -85,6 +99,18 @@ class Challenger:
     policy: PlackettLuce
     kind: Kind | None
     update: Update
+
+
+@dataclass(frozen=True)
+class NoChallenger:
+    """Why a turn makes no new generation: which rule or guard, which figure, which limit, what to do."""
+
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def diverged(cls, refused: Refused) -> "NoChallenger":
+        """Training got worse instead of better."""
+        return cls((f"challenger discarded: {refused}",))
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,22 @@
-"""What is known at a cutoff: matured impressions and eligible sets, read from the warehouse and encoded."""
+"""What can be learned from at a cutoff: matured impressions and eligible sets, read from the warehouse and encoded."""
 
 import json
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from components.domain import Bools, Examples, FeatureSpec, FieldKind, FieldOf, Ints, Matured
+from components.domain import Bools, Examples, FieldKind, FieldOf, Ints, Matured, Window
 from components.ingest.source import Source
 from components.ranker.features import RECENT, Attributes, Encoder
 from components.ranker.history import History, Likes, history_width
-from warehouse import query
+from warehouse import facts
+from warehouse.connect import Warehouse
 
 
 @dataclass(frozen=True)
-class Known:
+class TrainingData:
     """Matured impressions in order of arrival: `frame` as in ``04_update/matured.sql``, and their examples.
 
     Where the source has the field `recent`, `frame` has it too: (width,) raw ids per row, None where there are none.
@@ -39,9 +39,9 @@ class Known:
         """The examples dated by the arrival of their outcome: what the memory learns from."""
         return Examples(self.examples.keys, self.examples.numeric, self.frame["matured_at"].to_numpy(np.int64))
 
-    def take(self, mask: Bools) -> "Known":
+    def take(self, mask: Bools) -> "TrainingData":
         """The rows where `mask` holds."""
-        return Known(self.frame[mask].reset_index(drop=True), self.examples.take(mask))
+        return TrainingData(self.frame[mask].reset_index(drop=True), self.examples.take(mask))
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,9 @@ class EligibleSets:
     offsets: Ints
 
 
-def read_encoder(connection: duckdb.DuckDBPyConnection, source: Source) -> Encoder:
+def read_encoder(w: Warehouse, source: Source) -> Encoder:
     """The encoder with all users and items known so far."""
-    users = query.frame(connection, "04_update/users", source=source.name)
-    items = query.frame(connection, "04_update/items", source=source.name)
+    users, items = facts.users(w), facts.items(w)
     return Encoder(
         source.spec,
         Attributes.build(_attribute_frame(users, source, FieldOf.USER), "id", source.spec, FieldOf.USER),
@@ -65,47 +64,28 @@ def read_encoder(connection: duckdb.DuckDBPyConnection, source: Source) -> Encod
     )
 
 
-def read_matured(
-    connection: duckdb.DuckDBPyConnection, source: Source, encoder: Encoder, start: int, cutoff: int
-) -> Known:
-    """Accepted impressions whose reward became known in ``[start, cutoff)``."""
-    frame = query.frame(
-        connection,
-        "04_update/matured",
-        source=source.name,
-        start=start,
-        cutoff=cutoff,
-        attribution=source.attribution,
-    )
-    context = context_arrays(frame["context"])
-    if history_width(source.spec):
-        context[RECENT] = _recent(connection, source, frame, context.get(RECENT))
-        frame[RECENT] = list(context[RECENT])
-    user, item = frame["user_id"].to_numpy(object), frame["item_id"].to_numpy(object)
-    return Known(frame, encoder.encode(user, item, frame["at"].to_numpy(np.int64), context))
+def read_matured(w: Warehouse, source: Source, encoder: Encoder, window: Window) -> TrainingData:
+    """Accepted impressions whose reward became known inside `window`, in order of arrival."""
+    return _encoded(w, source, encoder, facts.matured(w, window, source.attribution))
 
 
-def read_history(
-    connection: duckdb.DuckDBPyConnection, source: Source, spec: FeatureSpec, cutoff: int
-) -> History | None:
-    """What every user liked last, as known at `cutoff`; None where the spec has no field for it."""
-    width = history_width(spec)
+def read_replayed(w: Warehouse, source: Source, encoder: Encoder, draw: facts.Draw) -> TrainingData:
+    """A sample of what matured before, likelier the newer; in order of the instant shown."""
+    return _encoded(w, source, encoder, facts.replayed(w, draw, source.attribution))
+
+
+def read_history(w: Warehouse, source: Source, cutoff: int) -> History | None:
+    """What every user liked last, as known at `cutoff`; None where the source has no field for it."""
+    width = history_width(source.spec)
     if not width:
         return None
-    frame = query.frame(
-        connection,
-        "04_update/likes",
-        source=source.name,
-        attribution=source.attribution,
-        cutoff=cutoff,
-        width=width,
-    )
+    frame = facts.likes(w, cutoff, width, source.attribution)
     user, item = frame["user_id"].to_numpy(object), frame["item_id"].to_numpy(object)
     return History(width, Likes(user, item, frame["at"].to_numpy(np.int64)))
 
 
 def encode_eligible(requests: pd.DataFrame, encoder: Encoder) -> EligibleSets:
-    """The eligible sets of requests that recorded one; a column `recent` is as in `Known`."""
+    """The eligible sets of requests that recorded one; a column `recent` is as in `TrainingData`."""
     lengths = requests["eligible"].map(len).to_numpy(np.int64)
     row = np.repeat(np.arange(len(requests)), lengths)
     item_id = (
@@ -128,9 +108,16 @@ def context_arrays(texts: pd.Series) -> dict[str, np.ndarray]:
     return {name: np.array([row.get(name) for row in rows] + [None], dtype=object)[:-1] for name in names}
 
 
-def _recent(
-    connection: duckdb.DuckDBPyConnection, source: Source, asked: pd.DataFrame, logged: np.ndarray | None
-) -> np.ndarray:
+def _encoded(w: Warehouse, source: Source, encoder: Encoder, frame: pd.DataFrame) -> TrainingData:
+    context = context_arrays(frame["context"])
+    if history_width(source.spec):
+        context[RECENT] = _recent(w, source, frame, context.get(RECENT))
+        frame[RECENT] = list(context[RECENT])
+    user, item = frame["user_id"].to_numpy(object), frame["item_id"].to_numpy(object)
+    return TrainingData(frame, encoder.encode(user, item, frame["at"].to_numpy(np.int64), context))
+
+
+def _recent(w: Warehouse, source: Source, asked: pd.DataFrame, logged: np.ndarray | None) -> np.ndarray:
     """(n, width) raw ids of what the users of n rows liked last, newest first.
 
     A request that logged what the service knew of its user says it best; otherwise it is
@@ -146,14 +133,7 @@ def _recent(
     questions = np.flatnonzero(silent)
     rows = asked.iloc[questions]
     table = pa.table({"number": questions, "user_id": pa.array(rows["user_id"], pa.string()), "at": rows["at"]})
-    found = query.frame(
-        connection,
-        "04_update/recent",
-        {"asked": table},
-        source=source.name,
-        attribution=source.attribution,
-        width=width,
-    )
+    found = facts.recent(w, table, width, source.attribution)
     recent[found["question"].to_numpy(np.int64), found["age"].to_numpy(np.int64)] = found["item_id"].to_numpy(object)
     return recent
 

@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.domain import DAY, SECOND
+from components.domain import DAY, SECOND, Window
 from components.ingest.interactions import canonical
 from components.ingest.source import Source
 from components.ranker.features import hash_ids
 from components.ranker.history import History, Likes
 from flows.stages.held_out import held_out_log
-from flows.stages.training_data import Known, read_encoder, read_history, read_matured
+from flows.stages.training_data import TrainingData, read_encoder, read_history, read_matured
 from tests.conftest import DESCRIPTION
-from warehouse import query
+from warehouse import facts, query
 from warehouse.append import append_log
-from warehouse.connect import warehouse
+from warehouse.connect import Warehouse, connect
 
 FIELD = """
 [[fields]]
@@ -44,15 +44,17 @@ def frame(*rows: tuple[object, ...]) -> pd.DataFrame:
     return table.assign(kinds="x", asked=asked, could=[[item, "other"] for item in table["what"]])
 
 
-def known(folder: Path, log: pd.DataFrame, source: Source = SOURCE, contexts: dict[str, str] | None = None) -> Known:
-    with warehouse(folder / "w.duckdb") as connection:
-        tables = canonical(log, source, "log")
-        tables.requests["context"] = tables.requests["request_id"].map(contexts or {}).astype(object)
-        append_log(connection, tables, {}, source="tiny", digest="a", path="a")
-        return read_matured(connection, source, read_encoder(connection, source), 0, DAY)
+def known(
+    folder: Path, log: pd.DataFrame, source: Source = SOURCE, contexts: dict[str, str] | None = None
+) -> TrainingData:
+    w = Warehouse(folder / "w.duckdb", "tiny")
+    tables = canonical(log, source, "log")
+    tables.requests["context"] = tables.requests["request_id"].map(contexts or {}).astype(object)
+    append_log(w, tables, {}, digest="a", path="a")
+    return read_matured(w, source, read_encoder(w, source), Window(0, DAY))
 
 
-def recent(found: Known) -> dict[str, list[str]]:
+def recent(found: TrainingData) -> dict[str, list[str]]:
     """Request -> what its user liked last."""
     rows = zip(found.frame["request_id"], found.frame["recent"], strict=True)
     return {request: [item for item in items if item is not None] for request, items in rows}
@@ -92,9 +94,8 @@ def test_it_equals_the_history_that_is_kept_while_outcomes_arrive(tmp_path: Path
         history = History(3, Likes.none())
         history.add(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
         assert [i for i in history.recent(np.array([asked["user_id"]], object))[0] if i is not None] == wanted
-    with warehouse(tmp_path / "w.duckdb") as connection:
-        cutoff = int(arrived["matured_at"].iloc[200])
-        bundled = read_history(connection, SOURCE, SOURCE.spec, cutoff)
+    cutoff = int(arrived["matured_at"].iloc[200])
+    bundled = read_history(Warehouse(tmp_path / "w.duckdb", "tiny"), SOURCE, cutoff)
     before = arrived[arrived["matured_at"] < cutoff]
     kept = History(3, Likes.none())
     kept.add(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
@@ -111,10 +112,11 @@ def test_where_silence_counts_a_like_is_known_when_its_window_closes(tmp_path: P
 def test_a_row_in_quarantine_is_no_history(tmp_path: Path) -> None:
     log = frame(("ann", "a", 10, 10, 1), ("ann", "b", 20, 20, 1))
     known(tmp_path, log)
-    with warehouse(tmp_path / "w.duckdb") as connection:
+    with connect(tmp_path / "w.duckdb") as connection:
         bad = str(connection.execute("select impression_id from impressions where item_id = 'a'").fetchone()[0])  # type: ignore[index]
         connection.execute("insert into quarantine values ('tiny', now()::timestamp, 'impressions', ?, 'bad')", [bad])
-        found = read_matured(connection, SOURCE, read_encoder(connection, SOURCE), 0, DAY)
+    w = Warehouse(tmp_path / "w.duckdb", "tiny")
+    found = read_matured(w, SOURCE, read_encoder(w, SOURCE), Window(0, DAY))
     assert recent(found) == {"q1": []}
 
 
@@ -126,9 +128,8 @@ def test_what_the_log_says_the_service_knew_goes_before_what_it_could_have_known
 
 def test_the_examples_and_the_eligible_entries_of_a_request_have_the_same_history(tmp_path: Path) -> None:
     found = known(tmp_path, frame(("ann", "a", 10, 10, 1), ("ann", "b", 20, 20, 1)))
-    with warehouse(tmp_path / "w.duckdb") as connection:
-        requests = query.frame(connection, "02_validate/window_requests", source="tiny", start=0, cutoff=DAY)
-        encoder = read_encoder(connection, SOURCE)
+    w = Warehouse(tmp_path / "w.duckdb", "tiny")
+    requests, encoder = facts.window_frames(w, Window(0, DAY)).requests, read_encoder(w, SOURCE)
     columns = SOURCE.spec.columns["recent"]
     assert found.examples.keys[:, columns].tolist() == [[0, 0, 0], [*hash_ids("item", ["a"]).tolist(), 0, 0]]
     held = held_out_log(requests, found.frame.assign(propensity=0.5), encoder)
@@ -144,8 +145,7 @@ def test_a_source_without_the_field_reads_no_history(tmp_path: Path, monkeypatch
     found = known(tmp_path, frame(("ann", "a", 10, 10, 1)), plain)
     assert "recent" not in found.frame
     assert found.examples.at.tolist() == [10 * SECOND]
-    with warehouse(tmp_path / "w.duckdb") as connection:
-        assert read_history(connection, plain, plain.spec, DAY) is None
+    assert read_history(Warehouse(tmp_path / "w.duckdb", "tiny"), plain, DAY) is None
     assert not {"04_update/recent", "04_update/likes"} & set(asked)
 
 

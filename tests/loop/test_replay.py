@@ -19,10 +19,10 @@ from flows.replay.replay import replay
 from flows.replay.replay_record import ReplayRecord
 from flows.rollback import rollback
 from flows.stages import evaluate as judging
-from flows.stages import learning
+from flows.stages import update as updating
 from flows.workspace import Workspace
 from tests.conftest import TinySource
-from warehouse.connect import warehouse
+from warehouse.connect import connect
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -82,7 +82,7 @@ def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home
 
 
 def test_only_shown_items_entered_the_warehouse(record: ReplayRecord, home: Path) -> None:
-    with warehouse(home / "warehouse.duckdb") as connection:
+    with connect(home / "warehouse.duckdb") as connection:
         eligible, shown = connection.execute(
             "select sum(len(eligible)), count(*) from requests join impressions using (request_id) "
             "where requests.eligible is not null"
@@ -94,16 +94,16 @@ def test_the_estimate_is_made_on_requests_whose_outcomes_the_challenger_never_le
     tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learned: list[set[tuple[int, int]]] = []
-    whole = learning.warm_start
+    whole = updating.warm_start
 
     def spy(parent: Checkpoint, fresh: Matured, *rest: object) -> Update:
         learned.append(set(zip(fresh.examples.keys[:, 0].tolist(), fresh.examples.at.tolist(), strict=True)))
         return whole(parent, fresh, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(learning, "warm_start", spy)
+    monkeypatch.setattr(updating, "warm_start", spy)
     run(tmp_path / "home", tiny, 1)
     judged = pd.read_parquet(next((tmp_path / "home" / "turns").glob("*/target.parquet")))["request_id"].unique()
-    with warehouse(tmp_path / "home" / "warehouse.duckdb") as connection:
+    with connect(tmp_path / "home" / "warehouse.duckdb") as connection:
         asked = connection.execute(
             "select user_id, epoch_us(requested_at) from requests where list_contains($judged, request_id)",
             {"judged": judged.tolist()},
@@ -121,7 +121,7 @@ def test_running_again_repeats_nothing_and_gives_the_same_digest(
     def never(*inputs: object) -> None:
         raise AssertionError("a finished turn was repeated")
 
-    monkeypatch.setattr(learning, "warm_start", never)
+    monkeypatch.setattr(updating, "warm_start", never)
     assert run(home, tiny, 2).digest == record.digest
 
 
@@ -222,17 +222,17 @@ def test_a_generation_that_attends_to_what_users_liked_is_learned_from_what_it_l
     description = tmp_path / "tiny.toml"
     description.write_text(tiny.description.read_text() + RECENT)
     learned: list[Matured] = []
-    whole = learning.warm_start
+    whole = updating.warm_start
 
     def spy(parent: Checkpoint, fresh: Matured, *rest: object) -> Update:
         learned.append(fresh)
         return whole(parent, fresh, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(learning, "warm_start", spy)
+    monkeypatch.setattr(updating, "warm_start", spy)
     attentive = TinySource(description, tiny.log, tiny.frame)
     record = run(tmp_path / "home", attentive, 1, SETTINGS + '[ranker]\narchitecture = "din"\n')
     assert record.turns[0].auc.champion is not None
-    with warehouse(tmp_path / "home" / "warehouse.duckdb") as connection:
+    with connect(tmp_path / "home" / "warehouse.duckdb") as connection:
         logged = connection.execute(
             "select user_id, epoch_us(requested_at), context ->> '$.recent' from requests where generation = 1"
         ).fetchall()

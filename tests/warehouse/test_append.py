@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from components.domain import Window
 from components.ingest.interactions import LogTables, canonical
 from components.ingest.source import read_source
 from tests.conftest import TinySource
-from warehouse import query
+from warehouse import facts
 from warehouse.append import append_log
-from warehouse.connect import warehouse
+from warehouse.connect import Warehouse, connect
 
 NOBODY: dict[str, pd.DataFrame] = {}
 
@@ -27,12 +28,13 @@ def test_the_same_content_changes_nothing_and_an_overlap_adds_only_what_is_new(
     tmp_path: Path, tiny: TinySource
 ) -> None:
     first, overlap = tables_of(tiny, slice(0, 100)), tables_of(tiny, slice(50, 150))
-    with warehouse(tmp_path / "w.duckdb") as connection:
-        batch = append_log(connection, first, NOBODY, source="tiny", digest="a", path="a")
+    w = Warehouse(tmp_path / "w.duckdb", "tiny")
+    with connect(w.path) as connection:
+        batch = append_log(w, first, NOBODY, digest="a", path="a")
         assert (batch.rows, batch.duplicates, batch.new) == (100, 0, True)
-        again = append_log(connection, first, NOBODY, source="tiny", digest="a", path="a")
+        again = append_log(w, first, NOBODY, digest="a", path="a")
         assert (again.duplicates, again.new) == (100, False)
-        more = append_log(connection, overlap, NOBODY, source="tiny", digest="b", path="b")
+        more = append_log(w, overlap, NOBODY, digest="b", path="b")
         assert (more.rows, more.duplicates) == (100, 50)
         assert [count(connection, t) for t in ("requests", "impressions", "outcomes")] == [150, 150, 150]
 
@@ -44,17 +46,19 @@ def test_rows_equal_in_every_column_collapse_and_rows_that_share_an_id_but_diffe
     twin = tables.impressions.iloc[[0]]
     liar = twin.assign(position=7)
     doubled = LogTables(tables.requests, pd.concat([tables.impressions, twin, liar]), tables.outcomes)
-    with warehouse(tmp_path / "w.duckdb") as connection:
-        append_log(connection, doubled, NOBODY, source="tiny", digest="a", path="a")
+    w = Warehouse(tmp_path / "w.duckdb", "tiny")
+    with connect(w.path) as connection:
+        append_log(w, doubled, NOBODY, digest="a", path="a")
         assert count(connection, "impressions") == 3
 
 
 def test_a_batch_that_breaks_half_way_leaves_nothing_behind(tmp_path: Path, tiny: TinySource) -> None:
     tables = tables_of(tiny, slice(0, 10))
     broken = LogTables(tables.requests, tables.impressions, tables.outcomes.assign(outcome_at="noon"))
-    with warehouse(tmp_path / "w.duckdb") as connection:
+    w = Warehouse(tmp_path / "w.duckdb", "tiny")
+    with connect(w.path) as connection:
         with pytest.raises(Exception, match="noon"):
-            append_log(connection, broken, NOBODY, source="tiny", digest="a", path="a")
+            append_log(w, broken, NOBODY, digest="a", path="a")
         assert [count(connection, t) for t in ("requests", "impressions", "batches")] == [0, 0, 0]
 
 
@@ -107,10 +111,8 @@ def test_absence_before_maturity_is_unknown_and_after_it_zero(
             "outcome_at": pd.array(known, "int64"),
         }
     )
-    with warehouse(tmp_path / "w.duckdb") as connection:
-        append_log(connection, LogTables(requests, impressions, outcomes), NOBODY, source="s", digest="d", path="p")
-        found = query.frame(
-            connection, "04_update/matured", source="s", start=0, cutoff=1000 * second, attribution=attribution
-        )
+    w = Warehouse(tmp_path / "w.duckdb", "s")
+    append_log(w, LogTables(requests, impressions, outcomes), NOBODY, digest="d", path="p")
+    found = facts.matured(w, Window(0, 1000 * second), attribution)
     assert list(zip(found["reward"], found["matured_at"] // second, strict=True)) == matured
     assert found["grade"].fillna(-1).tolist() == [7.5 if reward else -1 for reward, _ in matured]

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from components.domain import Transient
-from warehouse.connect import transaction, warehouse
+from warehouse.connect import connect, transaction
 
 HOLD = """
 import sys
 from pathlib import Path
-from warehouse.connect import warehouse
-with warehouse(Path(sys.argv[1])):
+from warehouse.connect import connect
+with connect(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -27,16 +27,16 @@ def test_a_second_process_waits_and_then_fails_as_transient_naming_the_file(tmp_
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(Transient, match=r"held by another process after 0\.3 s"), warehouse(path, patience=0.3):
+        with pytest.raises(Transient, match=r"held by another process after 0\.3 s"), connect(path, patience=0.3):
             pass
     finally:
         holder.communicate("")
-    with warehouse(path, patience=5) as connection:
+    with connect(path, patience=5) as connection:
         assert connection.execute("select count(*) from requests").fetchone() == (0,)
 
 
 def test_a_transaction_that_breaks_leaves_nothing(tmp_path: Path) -> None:
-    with warehouse(tmp_path / "w.duckdb") as connection:
+    with connect(tmp_path / "w.duckdb") as connection:
         with pytest.raises(RuntimeError, match="half-way"), transaction(connection):
             connection.execute("insert into users values ('s', 'u', '{}')")
             raise RuntimeError("half-way")

@@ -1,0 +1,78 @@
+"""Refresh the champion's memory: it learns what matured in the window, held-out outcomes apart."""
+
+from dataclasses import replace
+from typing import cast
+
+from components.memory.memory import ErrorMemory
+from components.publish.bundle import load_bundle
+from components.serving.served import Served
+from components.settings import read_settings
+from flows.stages.results import Champion, TurnData
+from flows.stages.training_data import TrainingData, read_history
+from flows.turn import Turn, described_source, warehouse_of
+from flows.workspace import Workspace
+from warehouse import ledger
+
+
+def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
+    """The champion with what matured in the window in its memory; None before the first generation.
+
+    It starts from the memory as of the window's start, whatever refreshes came in between:
+    those know held-out outcomes, and the result must not depend on when they ran.
+    """
+    if data.champion is None:
+        return None
+    served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
+    since = data.fresh.frame["matured_at"].to_numpy() >= known_until
+    live = _learned(served, data.fresh.take(since))
+    blind = _learned(served, data.fresh.take(since & ~data.held))
+    _keep(turn, served.generation, live)
+    return Champion(served.with_memory(live), served.with_memory(blind), _parent(turn, data))
+
+
+def as_of(workspace: Workspace, released: Served, until: int) -> "tuple[Served, int]":
+    """A released generation with its latest memory as of `until`, and the instant up to which that memory knows.
+
+    What users liked last is as known at `until`.
+    """
+    w = warehouse_of(workspace)
+    if released.history is not None and until != released.cutoff:
+        released = replace(released, history=read_history(w, described_source(workspace), until))
+    kept = ledger.last_memory(w, released.generation, until)
+    if kept is None:
+        return released, released.cutoff
+    settings = read_settings(workspace.settings).memory
+    memory = ErrorMemory.load(workspace.root / kept.folder, released.encoder.spec, settings)
+    return released.with_memory(memory), kept.cutoff
+
+
+def _learned(served: Served, data: TrainingData) -> ErrorMemory:
+    memory = cast(ErrorMemory, served.memory.copy())
+    if len(data):
+        matured = data.matured
+        memory.write(data.arrived, served.model.predict(data.examples), matured.reward, matured.grade)
+    return memory
+
+
+def _keep(turn: Turn, generation: int, live: ErrorMemory) -> None:
+    folder = turn.workspace.memory(generation, turn.window.cutoff)
+    live.save(folder)
+    kept = ledger.Memory(
+        generation=generation,
+        cutoff=turn.window.cutoff,
+        folder=str(folder.relative_to(turn.workspace.root)),
+        digest=live.digest(),
+    )
+    ledger.record_memory(turn.warehouse, kept)
+
+
+def _parent(turn: Turn, data: TurnData) -> Served | None:
+    """The champion's parent, taught what the blind champion was: would it have done better?"""
+    assert turn.champion is not None, "only a champion has a parent"
+    parent = ledger.generation(turn.warehouse, turn.champion).parent
+    if parent is None:
+        return None
+    released = load_bundle(turn.workspace.bundle(parent))
+    served, known_until = as_of(turn.workspace, released, turn.window.start)
+    since = data.open.frame["matured_at"].to_numpy() >= known_until
+    return served.with_memory(_learned(served, data.open.take(since)))

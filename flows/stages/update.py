@@ -1,0 +1,81 @@
+"""Update: a challenger from what matured since the champion was made, and, after the verdict, what was held out."""
+
+from typing import cast
+
+from components.domain import DriftAction, Verdict
+from components.evaluate.gate import Kind
+from components.memory.memory import ErrorMemory
+from components.policy.plackett_luce import PlackettLuce
+from components.update.checkpoint import load_checkpoint
+from components.update.train import pretrain
+from components.update.warm_start import warm_start
+from flows.stages.results import Challenger, Champion, DriftFound, Judgement, NoChallenger, TurnData
+from flows.turn import Turn
+
+WAYS_ON = {
+    DriftAction.NONE: "no new generation: nothing matured; look at the source's outcome column and attribution",
+    DriftAction.REFRESH_MEMORY: "no new generation: too few outcomes for one; the memory has learned them",
+    DriftAction.HALT: "no new generation: the window contradicts what came before; look at drift.html beside the turn, "
+    "mend the log, or the limit under [[drift.rules]] in evercurrent.toml, and run the loop with a later cutoff",
+}
+"""What a turn without a new generation says of it, after the rule, its figure and its limit."""
+
+
+def update(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion | None) -> Challenger | NoChallenger:
+    """The challenger: a warm start of the champion, or a model from scratch where there is none or drift asks for it.
+
+    None is made where drift asks for none, and where training diverged.
+    """
+    if drift.action in WAYS_ON:
+        return NoChallenger((*drift.reasons, WAYS_ON[drift.action]))
+    if champion is None or drift.action is DriftAction.REBUILD:
+        return _from_scratch(turn, data, champion)
+    return _warm(turn, drift, data, champion)
+
+
+def learn_held_out(
+    turn: Turn, data: TurnData, challenger: Challenger | NoChallenger, judgement: Judgement
+) -> Challenger | None:
+    """The generation to publish: after a promotion it also learns the held-out outcomes, so that freshness is not lost.
+
+    They are predicted before they are learned. A challenger on hold stays as it was judged.
+    """
+    if isinstance(challenger, NoChallenger):
+        return None
+    held = data.held_out
+    if judgement.verdict is not Verdict.PROMOTE or not len(held):
+        return challenger
+    model = challenger.checkpoint.model
+    memory = challenger.memory.copy()
+    memory.write(held.arrived, model.predict(held.examples), held.matured.reward, held.matured.grade)
+    made = warm_start(challenger.checkpoint, held.matured, None, turn.window.cutoff, turn.settings.update, turn.seed)
+    if made.diverged:
+        return challenger
+    memory.rebase(made.checkpoint.model.predict)
+    return Challenger(made.checkpoint, memory, challenger.policy, challenger.kind, challenger.update.then(made))
+
+
+def _from_scratch(turn: Turn, data: TurnData, champion: Champion | None) -> Challenger:
+    settings, spec, fresh = turn.settings, turn.source.spec, data.open.matured
+    made = pretrain(spec, fresh, settings.ranker, settings.update, turn.seed)
+    memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, turn.seed)
+    memory.prime(fresh)
+    kind: Kind | None = None if champion is None else "change"
+    return Challenger(made.checkpoint, memory, PlackettLuce(settings.policy), kind, made)
+
+
+def _warm(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion) -> Challenger | NoChallenger:
+    parent = load_checkpoint(turn.workspace.checkpoint(champion.live.generation))
+    replayed = None if data.replayed is None else data.replayed.matured
+    made = warm_start(parent, data.open.matured, replayed, turn.window.cutoff, turn.settings.update, turn.seed)
+    if made.diverged:
+        return NoChallenger.diverged(made.diverged)
+    memory = cast(ErrorMemory, champion.blind.memory.copy())
+    memory.rebase(made.checkpoint.model.predict)
+    return Challenger(made.checkpoint, memory, _policy(turn, drift.action), "update", made)
+
+
+def _policy(turn: Turn, action: DriftAction) -> PlackettLuce:
+    """The exploration of the settings, widened on request; a widened policy narrows again with the next update."""
+    base = turn.settings.policy
+    return PlackettLuce(base.widened(2.0) if action is DriftAction.WIDEN_EXPLORATION else base)

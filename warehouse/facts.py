@@ -1,0 +1,110 @@
+"""What was logged: typed functions over the queries that read requests, impressions, outcomes and entities.
+
+Frames have the columns that their query selects; instants are int64 microseconds UTC.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from components.domain import Window
+from warehouse import query
+from warehouse.connect import Warehouse, connect
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFrames:
+    """What was shown inside a window, and what came of it, as logged: nothing is rejected yet."""
+
+    requests: pd.DataFrame
+    impressions: pd.DataFrame
+    outcomes: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A sample of what matured before `cutoff`: at most `rows`, of which one half as old is twice as likely.
+
+    `half_life_days` is the age at which a row is half as likely to be drawn.
+    """
+
+    cutoff: int
+    rows: int
+    half_life_days: float
+    seed: int
+
+
+def window_frames(w: Warehouse, window: Window) -> WindowFrames:
+    """The requests and impressions of a window, and the outcomes of those impressions."""
+    ends = {"start": window.start, "cutoff": window.cutoff}
+    requests = _frame(w, "02_validate/window_requests", **ends)
+    eligible = requests["eligible"].astype(object)
+    requests = requests.assign(eligible=eligible.where(eligible.notna(), None))
+    impressions = _frame(w, "02_validate/window_impressions", **ends)
+    return WindowFrames(requests, impressions, _frame(w, "02_validate/window_outcomes", **ends))
+
+
+def matured(w: Warehouse, window: Window, attribution: float | None) -> pd.DataFrame:
+    """Accepted impressions whose reward became known inside a window, in order of arrival."""
+    return _frame(w, "04_update/matured", start=window.start, cutoff=window.cutoff, attribution=attribution)
+
+
+def replayed(w: Warehouse, draw: Draw, attribution: float | None) -> pd.DataFrame:
+    """A sample of the past, in order of the instant shown; columns as of `matured`."""
+    return _frame(
+        w,
+        "04_update/replayed",
+        cutoff=draw.cutoff,
+        rows=draw.rows,
+        half_life_days=draw.half_life_days,
+        seed=draw.seed,
+        attribution=attribution,
+    )
+
+
+def recent(w: Warehouse, asked: pa.Table, width: int, attribution: float | None) -> pd.DataFrame:
+    """What users liked last, as it was known when they were asked about: question, age (0 is the newest), item_id.
+
+    `asked` has a row per question: number, user_id, at.
+    """
+    parameters: dict[str, query.Parameter] = {"source": w.source, "width": width, "attribution": attribution}
+    with connect(w.path) as connection:
+        return query.frame(connection, "04_update/recent", {"asked": asked}, **parameters)
+
+
+def likes(w: Warehouse, cutoff: int, width: int, attribution: float | None) -> pd.DataFrame:
+    """The latest `width` items that every user liked, as known at a cutoff: user_id, item_id, at."""
+    return _frame(w, "04_update/likes", cutoff=cutoff, width=width, attribution=attribution)
+
+
+def users(w: Warehouse) -> pd.DataFrame:
+    """Users with attributes: id, attributes (JSON text)."""
+    return _frame(w, "04_update/users")
+
+
+def items(w: Warehouse) -> pd.DataFrame:
+    """Items with attributes: id, attributes (JSON text)."""
+    return _frame(w, "04_update/items")
+
+
+def servable(w: Warehouse, cutoff: int) -> np.ndarray:
+    """(k,) ids of the items that can be shown at a cutoff."""
+    return _frame(w, "04_update/servable", cutoff=cutoff)["item_id"].to_numpy(object)
+
+
+def named_ids(w: Warehouse) -> pd.DataFrame:
+    """Every raw value of every keyed field, wherever the log named it: field, id."""
+    return _frame(w, "04_update/ids")
+
+
+def content_digest(w: Warehouse) -> str:
+    """SHA-256 over the digests of all that was ingested: the same content gives the same text, in any order."""
+    return hashlib.sha256("\n".join(_frame(w, "01_ingest/batches")["digest"]).encode()).hexdigest()
+
+
+def _frame(w: Warehouse, name: str, **parameters: query.Parameter) -> pd.DataFrame:
+    with connect(w.path) as connection:
+        return query.frame(connection, name, source=w.source, **parameters)

@@ -1,0 +1,274 @@
+"""What the loop did, keyed by cutoff and generation: typed functions over ``sql/06_ledger``.
+
+Every write is idempotent: a turn that is run again writes the same rows. Instants are microseconds UTC.
+"""
+
+from typing import TypeVar
+
+import pandas as pd
+import pyarrow as pa
+
+from components.domain import Window
+from components.frozen import Frozen
+from warehouse import query
+from warehouse.connect import Warehouse, connect, transaction
+
+Record = TypeVar("Record", bound=Frozen)
+
+QUARANTINE = pa.schema([("table_name", pa.string()), ("row_id", pa.string()), ("reason", pa.string())])
+
+
+class Generation(Frozen):
+    """One generation, promoted or held.
+
+    `parent` was champion when it was made. `rows` counts the fresh matured impressions it learned from, `grown` and
+    `expired` the ids that got and lost a row; `bundle` is relative to the workspace.
+    """
+
+    generation: int
+    parent: int | None
+    start: int
+    cutoff: int
+    rows: int
+    grown: int
+    expired: int
+    bundle: str
+    manifest_digest: str
+
+    @property
+    def window(self) -> Window:
+        """The window of the turn that made it."""
+        return Window(self.start, self.cutoff)
+
+
+class JudgedGeneration(Frozen):
+    """One generation and its verdict; None while nobody judged it."""
+
+    generation: int
+    parent: int | None
+    cutoff: int
+    rows: int
+    grown: int
+    expired: int
+    verdict: str | None
+    reasons: tuple[str, ...] | None
+
+
+class ReleaseMade(Frozen):
+    """One move of the champion pointer; `cutoff` is the turn's, None where a person moved it."""
+
+    release: int
+    generation: int
+    previous: int | None
+    kind: str
+    reason: str
+    cutoff: int | None
+
+
+class ReleaseWanted(Frozen):
+    """A move of the champion pointer that is to be made: to `generation`, why, and in which turn, if in one."""
+
+    generation: int
+    kind: str
+    reason: str
+    cutoff: int | None
+
+
+class Memory(Frozen):
+    """The memory of a generation as of a cutoff; `folder` is relative to the workspace."""
+
+    generation: int
+    cutoff: int
+    folder: str
+    digest: str
+
+
+class DriftDecided(Frozen):
+    """What was measured against a champion and decided: `state` carries hysteresis and cool-down to the next turn."""
+
+    cutoff: int
+    champion: int
+    action: str
+    reasons: tuple[str, ...]
+    state: str
+    report: str
+
+
+class Judged(Frozen):
+    """One judgement of the gate; `challenger` is None where a turn made none."""
+
+    cutoff: int
+    challenger: int | None
+    champion: int | None
+    verdict: str
+    reasons: tuple[str, ...]
+    report: str
+
+
+class Counts(Frozen):
+    """Rows of the warehouse."""
+
+    batches: int
+    requests: int
+    impressions: int
+    outcomes: int
+    quarantined: int
+
+
+def champion(w: Warehouse) -> int | None:
+    """The generation that the latest release made champion; None before the first."""
+    found = _rows(w, "champion")
+    return None if not found else _whole(found[0]["generation"])
+
+
+def last_window(w: Warehouse, before: int) -> Window | None:
+    """The latest finished turn's window that ended before an instant."""
+    found = _rows(w, "last_window", cutoff=before)
+    return Window(_whole(found[0]["start"]), _whole(found[0]["cutoff"])) if found else None
+
+
+def first_instant(w: Warehouse) -> int | None:
+    """The instant of the first impression."""
+    first = _rows(w, "first_instant")[0]["first_at"]
+    return None if first is None else _whole(first)
+
+
+def open_window(w: Warehouse, window: Window) -> None:
+    """Enter a turn; a turn without an end is resumed, never repeated."""
+    _write(w, "open_window", start=window.start, cutoff=window.cutoff)
+
+
+def finished_turn(w: Warehouse, cutoff: int) -> str | None:
+    """The record (JSON) of the turn that ended at a cutoff; None while it is not finished."""
+    found = _rows(w, "turn", cutoff=cutoff)
+    return str(found[0]["turn"]) if found and found[0]["finished"] else None
+
+
+def finish_turn(w: Warehouse, cutoff: int, requests: int, impressions: int, record: str) -> None:
+    """The last write of a turn."""
+    _write(w, "close_window", cutoff=cutoff, requests=requests, impressions=impressions, turn=record)
+
+
+def record_validation(w: Warehouse, window: Window, accepted: int, rejected: pd.DataFrame, report: str) -> None:
+    """Keep what validation found of a window; `rejected` has columns table_name, row_id, reason.
+
+    A row stands in quarantine once: what earlier looks at the same open window rejected is replaced.
+    """
+    table = pa.Table.from_pandas(rejected, schema=QUARANTINE, preserve_index=False)
+    with connect(w.path) as connection, transaction(connection):
+        ends = {"start": window.start, "cutoff": window.cutoff}
+        query.execute(connection, "02_validate/clear_quarantine", source=w.source, **ends)
+        query.execute(
+            connection,
+            "02_validate/replace_quarantine",
+            {"batch_quarantine": table},
+            source=w.source,
+            cutoff=window.cutoff,
+        )
+        query.execute(
+            connection,
+            "06_ledger/record_validation",
+            source=w.source,
+            cutoff=window.cutoff,
+            accepted=accepted,
+            quarantined=len(rejected),
+            report=report,
+        )
+
+
+def drift_state(w: Warehouse, before: int) -> str | None:
+    """The state that the latest drift decision before a cutoff left, as JSON."""
+    found = _rows(w, "drift_state", cutoff=before)
+    return str(found[0]["state"]) if found else None
+
+
+def record_drift(w: Warehouse, decided: DriftDecided) -> None:
+    """Keep a drift decision."""
+    _write(w, "record_drift", **_parameters(decided))
+
+
+def generation(w: Warehouse, number: int) -> Generation:
+    """A generation by its number; it must be there."""
+    return Generation.model_validate(_rows(w, "generation", generation=number)[0])
+
+
+def generations(w: Warehouse) -> tuple[JudgedGeneration, ...]:
+    """All generations in order, with their verdicts."""
+    return _records(w, "generations", JudgedGeneration)
+
+
+def generation_number(w: Warehouse, cutoff: int) -> int:
+    """The number of the generation made at a cutoff, or the next one: a resumed turn keeps its number."""
+    made = _rows(w, "generation_at", cutoff=cutoff) or _rows(w, "next_generation")
+    return _whole(made[0]["generation"])
+
+
+def record_generation(w: Warehouse, made: Generation) -> None:
+    """Keep a generation; written once."""
+    _write(w, "record_generation", **_parameters(made))
+
+
+def record_judgement(w: Warehouse, judged: Judged) -> None:
+    """Keep what the gate said."""
+    _write(w, "record_evaluation", **_parameters(judged))
+
+
+def released_in(w: Warehouse, cutoff: int) -> bool:
+    """Whether the turn that ended at a cutoff has moved the champion pointer."""
+    return bool(_rows(w, "release_at", cutoff=cutoff))
+
+
+def releases(w: Warehouse) -> tuple[ReleaseMade, ...]:
+    """Every move of the champion pointer, in order."""
+    return _records(w, "releases", ReleaseMade)
+
+
+def record_release(w: Warehouse, wanted: ReleaseWanted) -> None:
+    """Append a move of the champion pointer."""
+    _write(w, "record_release", **_parameters(wanted))
+
+
+def last_memory(w: Warehouse, of_generation: int, until: int) -> Memory | None:
+    """The latest memory of a generation that knows nothing later than `until`."""
+    found = _records(w, "last_memory", Memory, generation=of_generation, cutoff=until)
+    return found[0] if found else None
+
+
+def record_memory(w: Warehouse, kept: Memory) -> None:
+    """Keep where a memory lies."""
+    _write(w, "record_memory", **_parameters(kept))
+
+
+def counts(w: Warehouse) -> Counts:
+    """Rows of the warehouse."""
+    return _records(w, "counts", Counts)[0]
+
+
+def _rows(w: Warehouse, name: str, **parameters: query.Parameter) -> list[dict[str, object]]:
+    name = f"06_ledger/{name}"
+    with connect(w.path) as connection:
+        return query.rows(connection, name, **_of_source(w, name), **parameters)
+
+
+def _records(w: Warehouse, name: str, kind: type[Record], **parameters: query.Parameter) -> tuple[Record, ...]:
+    return tuple(kind.model_validate(row) for row in _rows(w, name, **parameters))
+
+
+def _write(w: Warehouse, name: str, **parameters: query.Parameter) -> None:
+    name = f"06_ledger/{name}"
+    with connect(w.path) as connection:
+        query.execute(connection, name, **_of_source(w, name), **parameters)
+
+
+def _of_source(w: Warehouse, name: str) -> dict[str, query.Parameter]:
+    """Generations are numbered across sources: queries by their number need no source."""
+    return {"source": w.source} if "source" in query.parameters_of(name) else {}
+
+
+def _parameters(record: Frozen) -> dict[str, query.Parameter]:
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in record.model_dump().items()}
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int), "the query selects a whole number"
+    return value
