@@ -9,7 +9,7 @@ its *key*, a 64-bit hash of ``(field, id)`` (see ``components.ranker.features``)
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeAlias
@@ -32,14 +32,27 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def iso(instant: int) -> str:
-    """ISO 8601 text of an instant in microseconds.
+    """ISO 8601 text of an instant in microseconds; a fraction of a second is said only where there is one.
 
-    >>> iso(1_362_062_307_000_000)
-    '2013-02-28T14:38:27Z'
+    >>> iso(1_362_062_307_000_000), iso(1_362_062_307_000_001)
+    ('2013-02-28T14:38:27Z', '2013-02-28T14:38:27.000001Z')
     """
-    return datetime.fromtimestamp(instant / SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = EPOCH + timedelta(microseconds=instant)
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def instant_of(moment: datetime) -> int:
+    """Microseconds since the epoch, to the last one; a time without zone is UTC.
+
+    >>> instant_of(datetime.fromisoformat("2013-02-28T14:38:27.000001Z"))
+    1362062307000001
+    """
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 class EvercurrentError(Exception):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from prefect import flow
 
+from components.domain import instant_of
 from flows import tasks
-from flows.turn import TurnRecord, finished, instant, open_turn
+from flows.turn import TurnRecord, finished, open_turn
 from flows.workspace import enter
 
 
@@ -18,7 +19,7 @@ from flows.workspace import enter
 def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> TurnRecord:
     """One turn of the loop over ``[last cutoff, cutoff)``; `cutoff` defaults to now, UTC."""
     workspace = enter(Path(home))
-    until = instant(cutoff or datetime.now(UTC))
+    until = instant_of(cutoff or datetime.now(UTC))
     with workspace.held():
         if record := finished(workspace, until):
             return record

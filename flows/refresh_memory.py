@@ -5,9 +5,9 @@ from pathlib import Path
 
 from prefect import flow
 
-from components.domain import ContractBroken, iso
+from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
-from flows.turn import instant, open_turn
+from flows.turn import open_turn
 from flows.workspace import enter
 
 
@@ -29,7 +29,7 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
     workspace = enter(Path(home))
     with workspace.held():
         tasks.ingest(workspace)
-        turn = open_turn(workspace, instant(cutoff or datetime.now(UTC)), keep=False)
+        turn = open_turn(workspace, instant_of(cutoff or datetime.now(UTC)), keep=False)
         if turn.champion is None:
             raise ContractBroken(f"{workspace.root} has no champion yet; make one first: evercurrent loop")
         tasks.validate(turn)

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from components.domain import ContractBroken, Verdict, Window, iso
+from components.domain import ContractBroken, Verdict, Window, instant_of, iso
 from components.frozen import Frozen
 from components.ingest.source import Source, read_source
 from components.settings import Settings, read_settings
@@ -91,6 +91,11 @@ class TurnRecord(Frozen):
     digest: str
     seconds: dict[str, float]
 
+    @property
+    def instant(self) -> int:
+        """The cutoff in microseconds."""
+        return instant_of(datetime.fromisoformat(self.cutoff))
+
 
 def open_turn(workspace: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
     """The turn that ends at `cutoff`: its window begins where the last finished one ended.
@@ -146,9 +151,3 @@ def warehouse_of(workspace: Workspace) -> Warehouse:
         If nothing was ingested here yet.
     """
     return Warehouse(workspace.database, described_source(workspace).name)
-
-
-def instant(moment: datetime) -> int:
-    """Microseconds since the epoch; a time without zone is UTC."""
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)

@@ -1,8 +1,6 @@
 """What every test may lean on: a tiny described log, and one Prefect server for the whole run."""
 
-import atexit
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,6 @@ os.environ.pop("EVERCURRENT_HOME", None)
 
 DAY = 86_400
 ROOT = Path(__file__).resolve().parent.parent
-ENDED = pytest.StashKey[int]()
 
 DESCRIPTION = """
 name = "tiny"
@@ -100,18 +97,3 @@ def prefect_server() -> Iterator[None]:
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Remember how the run ended."""
-    session.config.stash[ENDED] = int(exitstatus)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave as the command does: exit handlers, then out, without DuckDB's pages on Prefect's threads."""
-    if ENDED in config.stash:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(config.stash[ENDED])

@@ -50,12 +50,18 @@ SCHEMAS = {
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one ingested file brought: `rows` received, `duplicates` of them here already; `new` if work was done."""
+    """What one ingested file brought.
+
+    `rows` were received and sound, `duplicates` of them were here already; `new` if work was done. `set_aside` more
+    could not be used; `faults` says which and why.
+    """
 
     digest: str
     rows: int
     duplicates: int
     new: bool
+    set_aside: int = 0
+    faults: tuple[str, ...] = ()
 
 
 def append_log(w: Warehouse, tables: LogTables, entities: dict[str, pd.DataFrame], *, digest: str, path: str) -> Batch:
@@ -65,7 +71,7 @@ def append_log(w: Warehouse, tables: LogTables, entities: dict[str, pd.DataFrame
     """
     with connect(w.path) as connection:
         if query.rows(connection, "01_ingest/find_batch", digest=digest):
-            return Batch(digest, len(tables), len(tables), new=False)
+            return Batch(digest, len(tables), len(tables), False, tables.set_aside, tables.faults)
         with transaction(connection):
             _append_facts(connection, w.source, tables, digest)
             _upsert_entities(connection, w.source, entities)
@@ -73,7 +79,8 @@ def append_log(w: Warehouse, tables: LogTables, entities: dict[str, pd.DataFrame
                 connection, "01_ingest/record_batch", source=w.source, digest=digest, path=path, rows=len(tables)
             )
         brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
-    return Batch(digest, len(tables), int(str(brought["duplicates"])), new=True)
+    duplicates = int(str(brought["duplicates"]))
+    return Batch(digest, len(tables), duplicates, True, tables.set_aside, tables.faults)
 
 
 def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: LogTables, digest: str) -> None:

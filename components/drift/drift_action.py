@@ -107,9 +107,10 @@ def decide(report: DriftReport, state: DriftState, settings: DriftSettings) -> D
     action = DriftAction.NONE if followed is None else followed.rule.action
     waiting = [j for j in judged if j.holds and ORDER.index(j.rule.action) > ORDER.index(action)]
     reasons = [str(j) for j in judged if j.followed] + [str(j) for j in waiting]
+    quiet = [f"{action}: no rule holds", *(str(j) for j in judged if j.rule.figure == "matured")]
     return DriftDecision(
         action=action,
-        reasons=tuple(reasons) or ("no figure is out of bounds and no outcome is new",),
+        reasons=tuple(reasons or quiet),
         state=_next(judged, action),
         judged=judged,
     )

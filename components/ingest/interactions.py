@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
 from components.domain import ContractBroken, Doubles, FieldKind, FieldOf, Ints
+from components.ingest.set_aside import sound_rows
 from components.ingest.source import FieldColumn, Source
 from components.ranker.features import CLOCK_FIELDS, RECENT
 
@@ -27,11 +28,14 @@ class LogTables:
     requests: request_id, user_id, at, generation, context (JSON text), eligible.
     impressions: impression_id, request_id, item_id, position, propensity, score, logit,
     generation, logging_policy, at. outcomes: impression_id, kind, value, outcome_at.
+    `set_aside` rows of the log could not become any of them; `faults` says which and why.
     """
 
     requests: pd.DataFrame
     impressions: pd.DataFrame
     outcomes: pd.DataFrame
+    set_aside: int = 0
+    faults: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.impressions)
@@ -71,7 +75,8 @@ def canonical(frame: pd.DataFrame, source: Source, origin: str) -> LogTables:
         If a described column is missing or holds something else; one line.
     """
     _require(frame, source, origin)
-    frame = frame.reset_index(drop=True)
+    sound = sound_rows(frame.reset_index(drop=True), source, origin)
+    frame = sound.frame.reset_index(drop=True)
     columns = source.columns
     at = instants(frame[source.time.column], source.time.unit, origin)
     user_id, item_id = _ids(frame[columns.user_id]), _ids(frame[columns.item_id])
@@ -105,7 +110,8 @@ def canonical(frame: pd.DataFrame, source: Source, origin: str) -> LogTables:
             "at": at,
         }
     )
-    return LogTables(requests, impressions, _outcomes(frame, source, impression_id, at, origin))
+    outcomes = _outcomes(frame, source, impression_id, at, origin)
+    return LogTables(requests, impressions, outcomes, sound.set_aside, sound.faults)
 
 
 def attributes(frame: pd.DataFrame, source: Source, of: FieldOf, id_column: str) -> pd.DataFrame:
@@ -113,7 +119,7 @@ def attributes(frame: pd.DataFrame, source: Source, of: FieldOf, id_column: str)
     fields = [f for f in source.fields if f.of is of and f.name != of.value and (f.column or f.name) in frame]
     if not fields:
         return pd.DataFrame({"entity_id": [], "attributes": []}, dtype="str")
-    unique = frame.drop_duplicates(id_column, keep="last")
+    unique = frame[frame[id_column].notna()].drop_duplicates(id_column, keep="last")
     values = pd.DataFrame({f.name: field_values(unique, f) for f in fields})
     return pd.DataFrame({"entity_id": _ids(unique[id_column]).to_numpy(), "attributes": json_rows(values)})
 

@@ -4,11 +4,13 @@ The description is data with a contract (pydantic, unknown keys are errors), so 
 stranger's Parquet or CSV needs a file of twenty lines and no code.
 """
 
+import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components import domain
 from components.domain import ContractBroken, FeatureSpec, FieldKind, FieldOf
@@ -25,6 +27,10 @@ class TimeColumn(Frozen):
     unit: Literal["s", "ms", "us", "iso"]
 
 
+OUTCOME_KINDS = ("cart", "click", "comment", "like", "long_view", "play", "purchase", "rating", "save", "share", "view")
+"""What people do with what they are shown; a word of one's own begins with own_, so that a typo is found."""
+
+
 class OutcomeColumn(Frozen):
     """What the user did: `column`, the outcome's `kind`, and which values count as reward 1.
 
@@ -39,6 +45,15 @@ class OutcomeColumn(Frozen):
     at_least: float | None = None
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, kind: str) -> str:
+        if kind not in OUTCOME_KINDS and not re.fullmatch(r"own_[a-z_]+", kind):
+            near = get_close_matches(kind, OUTCOME_KINDS, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"allowed are {', '.join(OUTCOME_KINDS)}, or a word of your own such as own_{kind}{meant}")
+        return kind
 
     @model_validator(mode="after")
     def _one_rule(self) -> "OutcomeColumn":
@@ -112,6 +127,10 @@ class WorldColumns(Frozen):
     slate_size: int = 1
 
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names become folders, keys and parts of ids: letters, digits, dot, dash and underscore are safe in all of them."""
+
+
 class Source(Frozen):
     """The description of one source.
 
@@ -138,6 +157,13 @@ class Source(Frozen):
     items: SideTable | None = None
     fields: tuple[FieldColumn, ...]
     world: WorldColumns = WorldColumns()
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError("allowed are letters, digits, dot, dash and underscore, a letter or digit first")
+        return name
 
     @model_validator(mode="after")
     def _starts_with_ids(self) -> "Source":

@@ -36,8 +36,6 @@ OUTCOME_SET_ASIDE = "its outcome was set aside, so its reward is unknown"
 class ValidateSettings(Frozen):
     """What the contracts allow."""
 
-    outcome_kinds: tuple[str, ...] = ("rating", "click", "long_view", "purchase")
-    """Kinds of outcomes that are known; a source's description names its own."""
     max_set_aside: float = Field(default=0.05, ge=0, le=1)
     """Share of impressions that may be set aside before the window fails: with more, what is left is no longer
     the traffic that was served. Own choice; a sound log sets aside none."""
@@ -107,32 +105,26 @@ class Validation:
         )
 
 
-def validate(
-    window: Window,
-    requests: pd.DataFrame,
-    impressions: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    settings: ValidateSettings,
-) -> Validation:
+def validate(window: Window, frames: Frames, outcome_kinds: Sequence[str], settings: ValidateSettings) -> Validation:
     """Check one window.
 
     Parameters
     ----------
     window : every request, and every impression that has an instant, lies inside it.
-    requests, impressions, outcomes : see `components.validate.contracts.Frames`.
+    outcome_kinds : kinds of outcomes that the source has.
 
     Raises
     ------
     ContractBroken
         If a structural contract does not hold: one line with what was received, what is allowed, where to look.
     """
-    frames, checker = Frames(requests, impressions, outcomes), Checker.make()
+    checker = Checker.make()
     _check_structure(window, frames, checker)
     tables = joined(frames)
     results = tuple(
         result
         for table in TABLES
-        for result in checker.run(table, tables.of(table), row_contracts(table, settings.outcome_kinds))
+        for result in checker.run(table, tables.of(table), row_contracts(table, outcome_kinds))
     )
     quarantined = _quarantine(tables, results)
     return _summarise(window, settings, tables, results, quarantined)

@@ -1,6 +1,5 @@
 """The `evercurrent` command."""
 
-import atexit
 import json
 import logging
 import os
@@ -9,7 +8,7 @@ import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -78,7 +77,10 @@ def ingest(
     if as_json:
         typer.echo(json.dumps(asdict(batch), indent=1))
     else:
-        typer.echo(f"{batch.rows} rows received, {batch.rows - batch.duplicates} new, {batch.duplicates} here already")
+        received, new = batch.rows + batch.set_aside, batch.rows - batch.duplicates
+        typer.echo(f"{received} rows received, {new} new, {batch.duplicates} here already, {batch.set_aside} set aside")
+        for fault in batch.faults:
+            typer.echo(f"  set aside: {fault}")
 
 
 @app.command()
@@ -89,17 +91,16 @@ def loop(
 ) -> None:
     """One turn of the loop: from what was logged to the next generation, or to a reasoned no."""
     until = _instant(cutoff)
-    enter(home)
+    workspace = enter(home)
     from flows.cli.tables import show_turn, watched
     from flows.daily_loop import daily_loop
-    from flows.turn import instant
 
     with watched(quiet=as_json):
         record = daily_loop(str(home), until)
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
     else:
-        show_turn(record, home / "turns" / str(instant(datetime.fromisoformat(record.cutoff))))
+        show_turn(record, workspace.turn(record.instant))
 
 
 @app.command("refresh-memory")
@@ -195,20 +196,8 @@ def main() -> None:
         news = explain(error)
         typer.echo(news.line, err=True)
         code = news.code
-    _leave(code)
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit after the exit handlers (they stop Prefect's own server), without tearing the interpreter down.
-
-    Prefect's threads outlive the flow; DuckDB's binding then takes what they hold for leaks
-    and prints pages of it.
-    """
-    logging.disable(logging.CRITICAL)
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    logging.disable(logging.CRITICAL)  # Prefect tells of its own server going down
+    sys.exit(code)
 
 
 def _turns(text: str) -> int | None:

@@ -63,7 +63,8 @@ def save(folder: Path, played: Played, frozen: np.ndarray) -> None:
 
 def tables(folder: Path) -> LogTables:
     """The decision log of a played period."""
-    return LogTables(*(pd.read_parquet(folder / f"{name}.parquet") for name in TABLES))
+    requests, impressions, outcomes = (pd.read_parquet(folder / f"{name}.parquet") for name in TABLES)
+    return LogTables(requests, impressions, outcomes)
 
 
 def scores(folder: Path) -> pd.DataFrame:

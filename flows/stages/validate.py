@@ -2,6 +2,7 @@
 
 from components.domain import ContractBroken
 from components.pages.page import write_page
+from components.validate.contracts import Frames
 from components.validate.validate import Validation
 from components.validate.validate import validate as check
 from components.validate.validation_page import validation_page
@@ -19,8 +20,8 @@ def validate(turn: Turn) -> ValidatedWindow:
         If the window as a whole is unsound.
     """
     logged = facts.window_frames(turn.warehouse, turn.window)
-    settings = turn.settings.contracts.model_copy(update={"outcome_kinds": (turn.source.outcome.kind,)})
-    validation = check(turn.window, logged.requests, logged.impressions, logged.outcomes, settings)
+    settings, frames = turn.settings.contracts, Frames(logged.requests, logged.impressions, logged.outcomes)
+    validation = check(turn.window, frames, (turn.source.outcome.kind,), settings)
     _write(turn, validation)
     whole = logged.requests[logged.requests["request_id"].isin(set(validation.whole_requests))]
     if not validation.success:

@@ -142,7 +142,7 @@ def test_a_rate_that_doubles_or_halves_is_no_collapse():
         ([CONSTANT_BEATS_IT], "REBUILD: skill_lost is 0.1594, limit 0.05; window 1 of the 2 it takes"),
         ([PROMISE_BROKEN] * 2, "REBUILD: promise_excess is 0.36, limit 0.3, for 2 windows"),
         ([PROMISE_BROKEN] * 3, "REBUILD: promise_excess is 0.36, limit 0.2; rests for 4 more"),
-        ([replace(REPORT, matured=0)], "no figure is out of bounds and no outcome is new"),
+        ([replace(REPORT, matured=0)], "REFRESH_MEMORY: matured is 0, limit 1"),
     ],
 )
 def test_reasons_say_figure_and_limit_and_why_a_graver_rule_waits(windows, reason):

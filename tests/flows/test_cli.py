@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from flows.cli.exit_codes import BROKEN, BUSY, INTERRUPTED, USAGE, explain
-from tests.conftest import TinySource
+from tests.conftest import ROOT, TinySource
 
 COMMAND = [sys.executable, "-m", "flows.cli"]
 
@@ -157,3 +157,33 @@ def test_the_cause_is_found_below_what_a_library_wrapped_around_it() -> None:
             raise RuntimeError("flow failed") from error
     except RuntimeError as wrapped:
         assert explain(wrapped).code == BUSY
+
+
+def test_a_flow_that_ends_the_ordinary_way_prints_nothing_of_its_libraries(tmp_path: Path) -> None:
+    """Run from a script, as a worker runs it, with a daemon thread that outlives it and an error of its own."""
+    script = (
+        "import threading, time\n"
+        "from pathlib import Path\n"
+        "from warehouse.connect import connect\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        f"with connect(Path({str(tmp_path / 'w.duckdb')!r})) as connection:\n"
+        "    connection.execute('select 1').fetchone()\n"
+        "raise SystemExit('error: one line')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "error: one line\n")
+
+
+def test_an_export_with_a_few_broken_rows_is_taken_and_the_rows_are_named(tmp_path: Path, tiny: TinySource) -> None:
+    frame = tiny.frame.astype({"who": object, "when": float})
+    frame.iloc[[4, 9], 0] = None
+    frame.iloc[20, 2] = float("nan")
+    frame.to_parquet(tmp_path / "holes.parquet")
+    words = ("ingest", tmp_path / "holes.parquet", "--source", tiny.description, "--home", tmp_path / "home")
+    told = evercurrent(*words)
+    assert told.returncode == 0, told.stderr
+    assert f"{len(frame)} rows received, {len(frame) - 3} new, 0 here already, 3 set aside" in told.stdout
+    assert "column who: 2 rows (the first is row 5) without a user" in told.stdout.replace("\n", " ")
+    assert "column when: row 21 without a time" in told.stdout
+    again = json.loads(evercurrent(*words, "--json").stdout)
+    assert (again["new"], again["set_aside"]) == (False, 3)

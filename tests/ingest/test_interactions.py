@@ -135,7 +135,7 @@ def test_attributes_are_one_row_per_id_the_last_one_and_keep_lists() -> None:
     [
         (rows().drop(columns="who"), "lacks column who; it has what, when, liked, kinds; source tiny"),
         (rows(when=["noon", "dusk"]), "column when: not times in unit s"),
-        (rows(when=[1.0, None]), "column when: not times in unit s"),
+        (rows(when=[1.0, None]), r"column when: row 2 without a time; 50\.0% of the rows are unusable, 5% may be"),
     ],
 )
 def test_a_log_that_is_not_as_described_is_refused_in_one_line(frame: pd.DataFrame, message: str) -> None:
@@ -178,6 +178,10 @@ def test_files_that_cannot_be_read_are_named_with_the_reason(tmp_path: Path, tin
         (('unit = "s"', 'unit = "fortnight"'), "time.unit"),
         (('name = "user"', 'name = "person"'), "the first two must be named user and item"),
         (("[columns]", "[columns"), "is not TOML"),
+        (('kind = "like"', 'kind = "clik"'), "outcome.kind: .*allowed are cart, click, .* did you mean click"),
+        (('name = "tiny"', 'name = ""'), "name: .*allowed are letters, digits"),
+        (('name = "tiny"', 'name = "a|b"'), "name: .*allowed are letters, digits"),
+        (('name = "tiny"', 'name = "../tiny"'), "name: .*allowed are letters, digits"),
     ],
 )
 def test_a_description_that_is_wrong_says_where(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -197,3 +201,27 @@ def test_a_field_of_what_users_liked_that_holds_something_else_is_refused(wrong:
     assert described(fields=[*fields, recent]).spec.columns["recent"] == slice(4, 12)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"field recent has kind .* needs kind = "):
         described(fields=[*fields, recent | wrong])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("column", ["who", "what", "when"])
+@pytest.mark.parametrize("nothing", [None, np.nan, "", "  "])
+def test_rows_without_user_item_or_time_are_set_aside_by_column_and_number(column: str, nothing: object) -> None:
+    frame = rows(
+        **{name: [f"{name}{i}" for i in range(40)] for name in ("who", "what", "kinds")}, when=range(40), liked=1
+    )
+    frame[column] = frame[column].astype(object)
+    frame.loc[[3, 7], column] = nothing
+    if column == "when" and isinstance(nothing, str):
+        source = described(time={"column": "when", "unit": "iso"})
+        frame["when"] = [value if value == nothing else "2020-01-01T00:00:00" for value in frame["when"]]
+    else:
+        source = described()
+    tables = canonical(frame, source, "log.csv")
+    assert (len(tables), tables.set_aside) == (38, 2)
+    assert tables.faults[0].startswith(f"log.csv, column {column}: 2 rows (the first is row 4) without a")
+
+
+def test_ids_are_kept_whole_however_the_file_stored_them() -> None:
+    assert canonical(rows(who=[True, False]), described(), "log").requests["user_id"].tolist() == ["True", "False"]
+    long = canonical(rows(who=np.array([2**62 + 1, 2**62 + 3])), described(), "log").requests["user_id"]
+    assert long.tolist() == [str(2**62 + 1), str(2**62 + 3)]

@@ -14,7 +14,7 @@ from components.validate.validate import ValidateSettings, Validation, validate
 from components.validate.validation_page import validation_page
 
 WINDOW = Window(1_000, 2_000)
-SETTINGS = ValidateSettings(outcome_kinds=("rating",), max_set_aside=0.5)
+SETTINGS = ValidateSettings(max_set_aside=0.5)
 
 
 def window() -> Frames:
@@ -52,7 +52,7 @@ def window() -> Frames:
 
 def check(frames: Frames, settings: ValidateSettings = SETTINGS) -> Validation:
     """Validate the frames in the window."""
-    return validate(WINDOW, frames.requests, frames.impressions, frames.outcomes, settings)
+    return validate(WINDOW, frames, ("rating",), settings)
 
 
 def set_aside(validation: Validation) -> set[str]:
@@ -251,8 +251,14 @@ def emptied(table: str) -> Frames:
         (typed("outcomes", "value", [True] * 4), "column value of outcomes is boolean; allowed is floating or integer"),
         (emptied("requests"), "has 0 requests; allowed is at least one"),
         (emptied("impressions"), "has 0 impressions; allowed is at least one"),
-        (typed("requests", "at", [999, 1999]), "requests.at reaches 1970-01-01T00:00:00Z; allowed is the window"),
-        (typed("requests", "at", [1000, 2000]), "requests.at reaches 1970-01-01T00:00:00Z; allowed is the window"),
+        (
+            typed("requests", "at", [999, 1999]),
+            "requests.at reaches 1970-01-01T00:00:00.000999Z; allowed is the window",
+        ),
+        (
+            typed("requests", "at", [1000, 2000]),
+            "requests.at reaches 1970-01-01T00:00:00.002000Z; allowed is the window",
+        ),
         (
             typed("impressions", "at", [1000, 1000, 1000, None]),
             "column at of impressions is floating; allowed is integer",
