@@ -115,9 +115,11 @@ def load(url: str, lua: Path, connections: int, seconds: int) -> Latency:
     """Latencies at a number of connections."""
     before = _processor_seconds(url)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(lua), f"{url}/rank"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"RESULT (\S+) (\S+) (\S+) (\d+) (\d+) (\S+)", told)
-    assert found is not None, told
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"RESULT (\S+) (\S+) (\S+) (\d+) (\d+) (\S+)", told.stdout)
+    if found is None:
+        said = " ".join((told.stderr + told.stdout).split())
+        raise EvercurrentError(f"wrk ended with code {told.returncode} and no figures; it said: {said}")
     p50, p99, most, requests, failed, micros = (float(x) for x in found.groups())
     cpu = (_processor_seconds(url) - before) / requests
     return Latency(connections, p50 / 1e3, p99 / 1e3, most / 1e3, cpu * 1e3, requests / micros * 1e6, int(failed))
@@ -126,11 +128,10 @@ def load(url: str, lua: Path, connections: int, seconds: int) -> Latency:
 def measure(home: Path, items: int, slate_size: int, connections: list[int], seconds: int) -> Serving:
     """All figures for one home."""
     champion = read_pointer(home)
-    if champion is None or shutil.which("wrk") is None:
-        raise EvercurrentError(f"{home} needs a champion (make run) and the machine wrk (apt-get install wrk)")
+    assert champion is not None, "looked for before the home was copied"
     bundle = home / champion.bundle
     eligible = pq.read_table(bundle / "servable_items.parquet")["item_id"].to_pylist()[:items]
-    users = pq.read_table(bundle / "users.parquet")["id"].to_pylist()[:500]
+    users = _users(home)
     body = {"user_id": "@user", "slate_size": slate_size, "eligible": eligible}
     with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
         probe.bind(("127.0.0.1", 0))
@@ -148,6 +149,17 @@ def measure(home: Path, items: int, slate_size: int, connections: list[int], sec
                 failed = busy.result().failed
             rss = _rss(url)
     return Serving(items, slate_size, os.getloadavg()[0], rank, learned, swapped, failed, rss)
+
+
+def _users(home: Path) -> list[str]:
+    """Up to 500 users that some generation gave a row to, by the names the log has for them."""
+    named: list[str] = []
+    for path in sorted((home / "bundles").glob("g*/id_changes.parquet")):
+        table = pq.read_table(path, filters=[("field", "=", "user"), ("change", "=", "admitted")])
+        named += [user for user in table["id"].to_pylist() if user is not None]
+    if not named:
+        raise EvercurrentError(f"no bundle of {home} names a user; make a generation first: make run")
+    return named[:500]
 
 
 def _learned(url: str, body: dict[str, object]) -> float:
@@ -208,6 +220,14 @@ def _rss(url: str) -> float:
 
 
 def main() -> None:
+    """Measure; what goes wrong is one line."""
+    try:
+        _main()
+    except EvercurrentError as error:
+        sys.exit(f"error: {error}")
+
+
+def _main() -> None:
     """Measure a copy of a home, so that its own decision log stays as it is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".evercurrent"))
@@ -217,6 +237,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    if read_pointer(asked.home) is None:
+        raise EvercurrentError(f"{asked.home} has no champion; make one first: make run")
+    if shutil.which("wrk") is None:
+        raise EvercurrentError("the load generator wrk is not installed; Debian has it: apt-get install wrk")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in ("bundles", "pointers"):

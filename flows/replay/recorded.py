@@ -12,7 +12,7 @@ from components.ingest.interactions import LogTables, canonical, read_log
 from components.ingest.source import SimulatedLog, Source, read_source
 from components.settings import read_settings
 from components.whole_file import digest_of
-from components.world.recorded_log import PERIODS, Rules
+from components.world.recorded_log import PERIODS, Rules, WorldSettings
 from components.world.requests import Log
 from components.world.simulated import SimulatedWorld, described
 from flows.stages.ingest import entity_frames
@@ -73,8 +73,7 @@ def read_recorded(workspace: Workspace, description: Path, data: Path | None) ->
     source = read_source(description)
     frame, digest = _simulated(source.simulated) if source.simulated and not data else _read(source, description, data)
     tables = canonical(frame, source, source.name)
-    lag = round(read_settings(workspace.settings).world.lag * SECOND)
-    rules = Rules(PERIODS[source.world.period], source.world.slate_size, lag, source.outcome.kind)
+    rules = rules_of(source, read_settings(workspace.settings).world)
     log = _interactions(tables)
     start = int(log.at[0]) // DAY * DAY
     recorded = Recorded(
@@ -94,6 +93,12 @@ def read_recorded(workspace: Workspace, description: Path, data: Path | None) ->
             f"a {source.world.period} more: a longer log, or a shorter pretrain in the source description, is needed"
         )
     return recorded
+
+
+def rules_of(source: Source, world: WorldSettings) -> Rules:
+    """How a source's log is played."""
+    period, lag = PERIODS[source.world.period], round(world.lag * SECOND)
+    return Rules(period, source.world.slate_size, lag, source.outcome.kind)
 
 
 def window_after(recorded: Recorded, cutoff: int) -> Window:

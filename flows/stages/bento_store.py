@@ -9,17 +9,15 @@ a home stands in ``bundle_tag.txt`` beside that code.
 
 import shutil
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 from components.domain import EvercurrentError, Transient
 from components.publish.bundle import manifest_digest
 from components.publish.manifest import verify
+from flows.stages.bento_packages import OURS, packages
 
 MODEL, SERVICE = "evercurrent_bundle", "bento.service:Evercurrent"
-PACKAGES = ("bentoml", "faiss-cpu", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "torch")
-"""What the service imports; the rest of the environment belongs to the flows."""
-CODE = ("bento", "components")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def enter_model_store(bundle: Path) -> str:
@@ -72,7 +70,7 @@ def build_bento(bundle: Path) -> str:
                 include=["*"],
                 models=[model],
                 labels={"model": model},
-                python={"packages": [f"{name}=={version(name)}" for name in PACKAGES], "lock_packages": False},
+                python={"packages": list(packages(ROOT)), "lock_packages": False},
             )
         except OSError as error:
             raise Transient(f"cannot build the Bento of {bundle.name}: {error.strerror or error}") from None
@@ -94,9 +92,8 @@ def _has(store: object, tag: str) -> bool:
 
 
 def _stage(folder: Path, model: str) -> None:
-    root = Path(__file__).resolve().parents[2]
-    for name in CODE:
-        if not (root / name).is_dir():
-            raise EvercurrentError(f"no package {name} beside {root / 'flows'}; install the project whole")
-        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in OURS:
+        if not (ROOT / name).is_dir():
+            raise EvercurrentError(f"no package {name} beside {ROOT / 'flows'}; install the project whole")
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "bundle_tag.txt").write_text(model)

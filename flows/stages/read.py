@@ -26,7 +26,7 @@ def read(turn: Turn) -> TurnData:
         servable=facts.servable(w, turn.window.cutoff),
         fresh=fresh,
         held=held,
-        replayed=None if champion is None else _replayed(turn, encoder, since, int((~held).sum())),
+        replayed=None if champion is None else _replayed(turn, encoder, draw_of(turn, since, int((~held).sum()))),
         champion=champion,
         references=None if champion is None else _references(turn, encoder, fresh),
         history=read_history(w, source, turn.window.cutoff),
@@ -40,14 +40,15 @@ def _held(turn: Turn, fresh: pd.DataFrame) -> Bools:
     return chosen & (fresh["at"].to_numpy() >= turn.window.start)
 
 
-def _replayed(turn: Turn, encoder: Encoder, since: int, learned: int) -> TrainingData | None:
-    """What an update replays beside `learned` fresh rows."""
+def draw_of(turn: Turn, since: int, learned: int) -> facts.Draw:
+    """What an update replays of the past before `since`, beside `learned` fresh rows."""
     s = turn.settings.update
     rows = min(s.replay_rows, round(s.replay_share * learned))
-    if rows == 0:
-        return None
-    draw = facts.Draw(since, rows, s.replay_half_life_days, turn.seed)
-    return read_replayed(turn.warehouse, turn.source, encoder, draw)
+    return facts.Draw(since, rows, s.replay_half_life_days, turn.seed)
+
+
+def _replayed(turn: Turn, encoder: Encoder, draw: facts.Draw) -> TrainingData | None:
+    return read_replayed(turn.warehouse, turn.source, encoder, draw) if draw.rows else None
 
 
 def _references(turn: Turn, encoder: Encoder, fresh: TrainingData) -> DriftReferences:

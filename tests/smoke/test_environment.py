@@ -4,16 +4,22 @@ fastapi from 0.151 breaks Prefect's client, SQLAlchemy 2.1 its scheduler (silent
 3.1 breaks Evidently's import: the lock holds them back, and these tests notice a lock that does not.
 """
 
+import ast
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.conftest import ROOT
 
 
 def test_evidently_can_be_imported_beside_this_pandas() -> None:
@@ -99,3 +105,17 @@ assert do_not_track()
 def test_importing_the_libraries_connects_to_nobody_and_telemetry_is_off() -> None:
     done = subprocess.run([sys.executable, "-c", TELEMETRY], capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_package_that_the_product_imports_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=]", requirement)[0].lower() for requirement in project["dependencies"]}
+    known = packages_distributions()
+    for room in ("flows", "components", "bento", "warehouse", "benchmarks"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [n.name for n in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                for top in {name.partition(".")[0] for name in names} & known.keys():
+                    package = known[top][0].replace("_", "-").lower()
+                    assert package in declared | {"evercurrent"}, f"{path} imports {top}"

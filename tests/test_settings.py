@@ -1,0 +1,295 @@
+"""Every setting changes something: each is varied alone, and what its part makes must differ."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.domain import DAY, ContractBroken, Matured, Prediction, Window
+from components.drift.drift_action import DriftState, decide
+from components.drift.drift_report import measure
+from components.evaluate.evaluate import evaluate
+from components.evaluate.logged_decisions import LoggedDecisions
+from components.evaluate.sequential_test import Line
+from components.frozen import Frozen
+from components.memory.memory import ErrorMemory
+from components.policy.plackett_luce import PlackettLuce
+from components.settings import Settings
+from components.update.train import pretrain
+from components.update.warm_start import warm_start
+from components.validate.contracts import Frames
+from components.validate.validate import validate
+from tests.drift.worlds import traffic
+from tests.evaluate.tiny import many, replaced
+from tests.memory.world import HIDDEN, world
+from tests.memory.world import SPEC as MEMORY_SPEC
+from tests.ranker.windows import SPEC as RANKER_SPEC
+from tests.ranker.windows import window
+
+
+def trained(s: Settings) -> str:
+    """Bits of a pre-trained and then warm-started model, with what was admitted, expired and processed."""
+    if s.update.admission_count > 1 or s.update.ttl_days < 10:
+        later = window(40, first_id=25)
+    else:
+        later = window(4, first_id=10)
+    first = pretrain(RANKER_SPEC, window(0), s.ranker, s.update, 0)
+    second = warm_start(first.checkpoint, later, window(1, rows=40), 41 * DAY, s.update, 0)
+    said = [m.checkpoint.model.predict(later.examples).logit.tobytes() for m in (first, second)]
+    counts = [
+        (m.examples_processed, len(m.admitted), len(m.expired), m.grown, str(m.diverged)) for m in (first, second)
+    ]
+    return repr((said, counts))
+
+
+def remembered(s: Settings) -> str:
+    """What a primed memory says of rows it has not seen, after it learned others months before."""
+    w = world(3200, users=30, items=20, days=200.0)
+    memory = ErrorMemory.empty(MEMORY_SPEC, HIDDEN, s.memory, 0)
+    memory.prime(Matured(w.examples.take(slice(0, 2200)), w.reward[:2200]))
+    memory.write(*w.rows(2200, 2900))
+    if s.memory.rebase_keep != 0.5:
+        memory.rebase(lambda e: Prediction(np.zeros(len(e), np.float32), np.zeros((len(e), HIDDEN), np.float32)))
+    examples, prediction, _ = w.rows(2900, 3200)
+    return memory.compensate(examples, prediction).tobytes().hex()
+
+
+def drawn(s: Settings) -> str:
+    made = PlackettLuce(s.policy).sample(np.array([1.0, 0.5, 0.2]), np.array([0, 3]), 2, np.random.default_rng(0))
+    return repr(made.propensity.tolist())
+
+
+def measured(s: Settings) -> str:
+    training = traffic(3000, seed=3)
+    report = measure(traffic(90, seed=1, bias=-0.2, genres="abcdefghijklmnopq"), None, training, s.drift, 0)
+    return report.to_json() + str(len(report.html) > 0) + repr(decide(report, DriftState(), s.drift))
+
+
+def checked(s: Settings) -> str:
+    ids = [f"r{i}" for i in range(40)]
+    at = np.arange(40) + 1_000
+    requests = pd.DataFrame({"request_id": ids, "user_id": "u", "at": at, "generation": 1.0, "eligible": None})
+    shown = {"impression_id": ids, "request_id": ids, "item_id": "i", "position": 0, "score": 0.0, "generation": 1.0}
+    impressions = pd.DataFrame(shown | {"propensity": [2.0, 2.0, *[0.5] * 38]})
+    outcomes = pd.DataFrame({"impression_id": ids, "kind": "rating", "value": 1.0, "outcome_at": at + 5})
+    requests["eligible"] = requests["eligible"].astype(object)
+    return validate(Window(1_000, 2_000), Frames(requests, impressions, outcomes), ("rating",), s.contracts).to_json()
+
+
+def judged(s: Settings) -> str:
+    """A log that is sound but for a heavy weight, some drift in its propensities, and a little support missing."""
+    log, target, q = many(400, seed=3)
+    propensity = log.propensity.copy()
+    propensity[5] = 0.01
+    log = replaced(log, propensity=propensity * 0.95, at=np.arange(400) * DAY)
+    champion = np.full(len(target), 0.25)
+    line = Line(1, "update")
+    first = evaluate(log, target, champion, q, s.evaluate, kind="update", line=line)
+    second = evaluate(log, target, champion, q, s.evaluate, kind="update", line=first.line or line)
+    return first.to_json() + second.to_json() + unsupported(s)
+
+
+def unsupported(s: Settings) -> str:
+    """A logger that never showed an entry the target shows in a fortieth of the cases."""
+    n, k = 300, 3
+    rng = np.random.default_rng(0)
+    logging = np.tile([0.5, 0.5, 0.0], n)
+    shown, offsets = rng.integers(2, size=n), np.arange(n + 1) * k
+    reward, zeros = (rng.random(n) < 0.5).astype(float), np.zeros(n)
+    log = LoggedDecisions(
+        np.arange(n), zeros, offsets, offsets[:-1] + shown, np.full(n, 0.5), reward, zeros, zeros, logging=logging
+    )
+    target = np.tile([0.5, 0.475, 0.025], n)
+    return evaluate(log, target, logging, None, s.evaluate, kind="change").to_json()
+
+
+def heavy(s: Settings) -> str:
+    """A log whose weights have no variance."""
+    n, rng = 4000, np.random.default_rng(0)
+    zeros, offsets = np.zeros(n), np.arange(n + 1) * 2
+    log = LoggedDecisions(
+        np.arange(n), zeros, offsets, offsets[:-1], 1 / (1 + rng.pareto(1.05, n)), rng.integers(0, 2, n), zeros, zeros
+    )
+    even = np.full(2 * n, 0.5)
+    return evaluate(log, even, even, None, s.evaluate, kind="change").to_json()
+
+
+def held(s: Settings) -> str:
+    from components.evaluate.holdout import held_out
+
+    return repr(held_out(np.arange(500).astype(str), 1, s.evaluate.holdout_share).tolist())
+
+
+def replayed_and_seeded(s: Settings) -> str:
+    """What the stages of a turn make of the settings that no component reads: the draw of the past, and the seed."""
+    from pathlib import Path
+
+    from components.ingest.source import read_source
+    from flows.stages.read import draw_of
+    from flows.turn import Turn
+    from flows.workspace import Workspace
+    from tests.conftest import ROOT
+
+    source = read_source(ROOT / "warehouse" / "sources" / "movietweetings.toml")
+    turn = Turn(Workspace(Path("nowhere")), source, s, Window(0, DAY), 1)
+    return repr((draw_of(turn, 0, 1000), turn.seed))
+
+
+def played(s: Settings) -> str:
+    from components.ingest.source import read_source
+    from flows.replay.recorded import rules_of
+    from tests.conftest import ROOT
+
+    return repr(rules_of(read_source(ROOT / "warehouse" / "sources" / "movietweetings.toml"), s.world))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A value that is not the default, and what else must be set for it to matter."""
+
+    value: Any
+    makes: Callable[[Settings], str]
+    beside: dict[str, Any] | None = None
+
+
+def views(*names: str, **more: Any) -> dict[str, Any]:
+    return {"memory.views": names, "memory.choose": False} | {f"memory.{name}": value for name, value in more.items()}
+
+
+ALL = views("outcome", "residual")
+SKETCH, COUNTERS, NEIGHBOURS = views("sketch"), views("counters"), views("neighbours")
+QUICK = {"update.max_epochs": 2}
+HALVED = {"drift.min_rows": 10}
+ENTITY = {"crossing": ("user",), "spread": 0.4, "half_life": 9.0}
+
+CASES: dict[str, Case] = {
+    "seed": Case(1, replayed_and_seeded),
+    "contracts.max_set_aside": Case(0.01, checked),
+    "contracts.examples": Case(1, checked),
+    "drift.sample": Case(40, measured),
+    "drift.top": Case(2, measured),
+    "drift.threshold": Case(0.4, measured),
+    "drift.noise": Case(0.2, measured),
+    "drift.min_rows": Case(100, measured),
+    "drift.page": Case(False, measured),
+    "drift.rules": Case([{"action": "UPDATE", "figure": "matured", "enter": 1, "leave": 1}], measured),
+    "ranker.architecture": Case("fm", trained),
+    "ranker.embedding_size": Case(8, trained),
+    "ranker.hidden_sizes": Case((8,), trained),
+    "ranker.cross_layers": Case(1, trained, {"ranker.architecture": "dcnv2"}),
+    "ranker.dropout": Case(0.5, trained),
+    "ranker.table": Case("hashed", trained, {"ranker.buckets": 64}),
+    "ranker.buckets": Case(32, trained, {"ranker.table": "hashed"}),
+    "ranker.init_scale": Case(0.1, trained),
+    "update.batch_size": Case(32, trained),
+    "update.epochs": Case(2, trained),
+    "update.max_epochs": Case(1, trained),
+    "update.patience": Case(1, trained, {"update.max_epochs": 12}),
+    "update.renew_table": Case(False, trained),
+    "update.table_rate": Case(0.1, trained),
+    "update.table_start": Case(0.5, trained),
+    "update.table_keep": Case(0.9, trained),
+    "update.dense_rate": Case(0.01, trained),
+    "update.table_decay": Case(0.3, trained),
+    "update.replay_share": Case(0.5, replayed_and_seeded),
+    "update.replay_half_life_days": Case(7.0, replayed_and_seeded),
+    "update.replay_rows": Case(11, replayed_and_seeded),
+    "update.holdout_share": Case(0.3, trained),
+    "update.guard_tolerance": Case(50.0, trained, {"update.dense_rate": 5.0}),
+    "update.admission_count": Case(30, trained),
+    "update.ttl_days": Case(3.0, trained, {"update.floor_rows": 0}),
+    "update.floor_rows": Case(0, trained, {"update.ttl_days": 3.0}),
+    "update.reloop_alpha": Case(0.5, trained),
+    "memory.views": Case(("counters",), remembered, {"memory.choose": False}),
+    "memory.entities": Case((ENTITY,), remembered),
+    "memory.choose": Case(False, remembered),
+    "memory.crossings": Case((("user", "tab"),), remembered, ALL),
+    "memory.user_spread": Case(0.2, remembered, ALL),
+    "memory.item_spread": Case(0.1, remembered, ALL),
+    "memory.attribute_spread": Case(0.9, remembered, ALL),
+    "memory.faint_spread": Case(0.9, remembered, ALL),
+    "memory.crossed_spread": Case(1.9, remembered, ALL),
+    "memory.half_life": Case(3.0, remembered, ALL),
+    "memory.residual_spread": Case(2.0, remembered, ALL),
+    "memory.residual_half_life": Case(2.0, remembered, ALL),
+    "memory.rebase_keep": Case(0.1, remembered, ALL),
+    "memory.counter_half_life": Case(2.0, remembered, COUNTERS),
+    "memory.counter_shrinkage": Case(9.0, remembered, COUNTERS),
+    "memory.sketch_arrays": Case(8, remembered, SKETCH),
+    "memory.sketch_bits": Case(3, remembered, SKETCH),
+    "memory.sketch_half_life": Case(2.0, remembered, SKETCH),
+    "memory.sketch_shrinkage": Case(9.0, remembered, SKETCH),
+    "memory.sketch_groups": Case(8, remembered, SKETCH),
+    "memory.neighbours": Case(5, remembered, NEIGHBOURS),
+    "memory.neighbours_exact": Case(True, remembered, NEIGHBOURS),
+    "memory.neighbours_kept": Case(100, remembered, NEIGHBOURS),
+    "memory.neighbours_ttl": Case(5.0, remembered, NEIGHBOURS),
+    "memory.neighbours_temperature": Case(1.0, remembered, NEIGHBOURS),
+    "memory.trust_precision": Case(500.0, remembered, ALL),
+    "memory.trust_discount": Case(0.1, remembered, ALL),
+    "memory.batch": Case(50, remembered, ALL),
+    "policy.temperature": Case(2.0, drawn),
+    "policy.epsilon": Case(0.9, drawn),
+    "evaluate.margin": Case(0.2, judged),
+    "evaluate.alpha": Case(0.2, judged),
+    "evaluate.first_look_share": Case(0.3, judged),
+    "evaluate.power": Case(0.95, judged),
+    "evaluate.holdout_share": Case(0.7, held),
+    "evaluate.minimum_requests": Case(1000, judged),
+    "evaluate.minimum_ess": Case(399.0, judged),
+    "evaluate.minimum_rewarded": Case(350.0, judged),
+    "evaluate.largest_weight_share": Case(0.01, judged),
+    "evaluate.mean_weight_z": Case(0.1, judged),
+    "evaluate.mean_weight_tolerance": Case(0.5, judged, {"evaluate.mean_weight_z": 0.1}),
+    "evaluate.pareto_k": Case(9.0, heavy),
+    "evaluate.unsupported_mass": Case(0.001, judged),
+    "evaluate.decay_half_life": Case(30.0, judged),
+    "world.lag": Case(60.0, played),
+}
+
+
+def leaves(kind: type[Frozen], above: str = "") -> Iterator[str]:
+    """Dotted names of all settings."""
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Frozen):
+            yield from leaves(field.annotation, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
+
+
+def settings(changes: dict[str, Any]) -> Settings:
+    tree: dict[str, Any] = {}
+    for name, value in changes.items():
+        *rooms, leaf = name.split(".")
+        reduce(lambda room, step: room.setdefault(step, {}), rooms, tree)[leaf] = value
+    return Settings.model_validate(tree)
+
+
+def test_every_setting_has_a_case() -> None:
+    assert set(CASES) == set(leaves(Settings))
+
+
+MADE: dict[str, str] = {}
+
+
+def made(case: Case, changes: dict[str, Any]) -> str:
+    key = f"{case.makes.__name__} {sorted(changes.items(), key=str)}"
+    if key not in MADE:
+        try:
+            MADE[key] = case.makes(settings(changes))
+        except ContractBroken as broken:
+            MADE[key] = str(broken)
+    return MADE[key]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_setting_changes_what_its_part_makes(name: str) -> None:
+    case = CASES[name]
+    beside = (case.beside or {}) | (QUICK if case.makes is trained else {}) | (HALVED if case.makes is measured else {})
+    beside = {other: value for other, value in beside.items() if other != name} | (case.beside or {})
+    assert made(case, beside) == made(case, dict(beside)), "the same settings make the same"
+    assert made(case, beside) != made(case, beside | {name: case.value})
