@@ -95,8 +95,8 @@ class Published:
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """The compensated probability."""
-        recalled = self.view.recall(examples, prediction)
-        return reloop2(sigmoid(prediction.logit), recalled, self._gamma, self._strength)
+        statistics = self.view.statistics(examples, prediction)
+        return reloop2(sigmoid(prediction.logit), statistics, self._gamma, self._strength)
 
     def write(self, fresh: Matured, prediction: Prediction) -> None:
         """Keep the outcomes."""

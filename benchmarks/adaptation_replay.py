@@ -20,7 +20,7 @@ from benchmarks.adaptation_log import Log
 from benchmarks.adaptation_measure import Figures, auc, calibration_error, grouped_auc, log_loss
 from components.domain import DAY, HOUR, WEEK, FeatureSpec, Ints, Matured, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings
-from components.memory.neighbour_statistics import Recalled, reloop2
+from components.memory.neighbour_statistics import NeighbourStatistics, reloop2
 from components.ranker.history import history_width, with_history
 from components.ranker.online_logistic import sigmoid
 from components.ranker.settings import RankerSettings
@@ -214,21 +214,25 @@ def _strengths(plan: Plan) -> dict[tuple[str, int], float]:
     step = max(int(np.median(np.diff(plan.starts))), 1)
     best = {}
     for view in ("sketch", "neighbours"):
-        recalled = _recalled(log.spec, rest, said, step, view, plan.seed)
+        statistics = _statistics(log.spec, rest, said, step, view, plan.seed)
         for gamma in (1, 0):
             p = sigmoid(said.logit)
-            losses = [log_loss(rest.reward, reloop2(p, recalled, gamma, strength)) for strength in STRENGTHS]
+            losses = [log_loss(rest.reward, reloop2(p, statistics, gamma, strength)) for strength in STRENGTHS]
             best[view, gamma] = STRENGTHS[int(np.argmin(losses))]
     return best
 
 
-def _recalled(spec: FeatureSpec, rest: Matured, said: Prediction, step: int, view: str, seed: int) -> Recalled:
+def _statistics(
+    spec: FeatureSpec, rest: Matured, said: Prediction, step: int, view: str, seed: int
+) -> NeighbourStatistics:
     """What a view recalls of every row before its step is told; does not depend on the strength."""
     corrector = published(spec, said.hidden.shape[1], seed, view, 1, 1)
     parts = []
     for start in range(0, len(rest), step):
         here = np.s_[start : start + step]
         rows, part = rest.examples.take(here), Prediction(said.logit[here], said.hidden[here])
-        parts.append(corrector.view.recall(rows, part))
+        parts.append(corrector.view.statistics(rows, part))
         corrector.write(rest.take(here), part)
-    return Recalled(*(np.concatenate([getattr(r, name) for r in parts]) for name in Recalled.__slots__))
+    return NeighbourStatistics(
+        *(np.concatenate([getattr(r, name) for r in parts]) for name in NeighbourStatistics.__slots__)
+    )

@@ -159,7 +159,7 @@ def measure(name: str, views: tuple[ViewName, ...], ids: int, calls: int, seed: 
     gc.enable()
     warm = slice(calls // 10, None)
     view = memory._views.get("neighbours")
-    recall = view.seen_by_index(traffic.request()[1]) if isinstance(view, NeighbourView) else None
+    recall = view.recall_at_k(traffic.request()[1]) if isinstance(view, NeighbourView) else None
     costs = cost(reads[warm]), cost(writes[warm])
     return Speed(name, views, len(memory), ids, *costs, memory.nbytes, recall)
 

@@ -226,6 +226,7 @@ CASES: dict[str, Case] = {
     "memory.sketch_groups": Case(8, remembered, SKETCH),
     "memory.neighbours": Case(5, remembered, NEIGHBOURS),
     "memory.neighbours_exact": Case(True, remembered, NEIGHBOURS),
+    "memory.neighbours_probes": Case(1, remembered, NEIGHBOURS),
     "memory.neighbours_kept": Case(100, remembered, NEIGHBOURS),
     "memory.neighbours_ttl": Case(5.0, remembered, NEIGHBOURS),
     "memory.neighbours_temperature": Case(1.0, remembered, NEIGHBOURS),

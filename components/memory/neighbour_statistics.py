@@ -8,7 +8,7 @@ from components.domain import Doubles
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class NeighbourStatistics:
     """Weighted sums over what is similar to each of n queries, as (n,) arrays.
 
     `weight` is the sum of weights, `reward` and `predicted` the weighted sums of outcomes and of the
@@ -25,17 +25,17 @@ class Recalled:
         return ((self.reward - self.predicted) / (shrinkage + np.maximum(self.variance, 1e-12)))[:, None]
 
 
-def reloop2(probability: Doubles, recalled: Recalled, gamma: float, strength: float) -> Doubles:
+def reloop2(probability: Doubles, statistics: NeighbourStatistics, gamma: float, strength: float) -> Doubles:
     """(n,) probabilities compensated as published (Zhu et al. 2023, KDD, section 4).
 
     ``e = gamma (ybar - p) + (1 - gamma) (ybar - pbar)``, ``clamp(p + strength e, 0, 1)``; a query that recalls
     nothing keeps its prediction. gamma = 1 pulls towards the neighbours' outcomes, gamma = 0 adds their error.
 
     >>> one = np.ones(1)
-    >>> reloop2(0.5 * one, Recalled(2 * one, 2 * one, one, 0.5 * one), gamma=1.0, strength=0.5)
+    >>> reloop2(0.5 * one, NeighbourStatistics(2 * one, 2 * one, one, 0.5 * one), gamma=1.0, strength=0.5)
     array([0.75])
     """
-    mass = np.maximum(recalled.weight, 1e-12)
-    reward, predicted = recalled.reward / mass, recalled.predicted / mass
+    mass = np.maximum(statistics.weight, 1e-12)
+    reward, predicted = statistics.reward / mass, statistics.predicted / mass
     error = gamma * (reward - probability) + (1 - gamma) * (reward - predicted)
-    return np.clip(probability + np.where(recalled.weight > 0, strength * error, 0.0), 0, 1)
+    return np.clip(probability + np.where(statistics.weight > 0, strength * error, 0.0), 0, 1)

@@ -2,50 +2,19 @@
 
 The newest outcomes are kept with their hidden states, rewards and the predictions made before them. Read for a
 query: the most similar, by cosine, weighted ``a_i = softmax(s_i / tau)`` (Zhu et al. 2023, KDD, section 4.2).
-Outcomes older than a ttl are not counted. Which are the most similar is told by a tree in microseconds, or exactly.
+Outcomes older than a ttl are not counted. Which are the most similar is told by FAISS.
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
-from components.memory.exact_index import ExactIndex
-from components.memory.leaves import LeafIndex
-from components.memory.neighbour_statistics import Recalled
-from components.memory.outcome_log import Kept, OutcomeLog
+from components.memory.neighbour_index import NeighbourIndex
+from components.memory.neighbour_statistics import NeighbourStatistics
+from components.memory.outcome_log import OutcomeLog
 from components.memory.settings import MemorySettings
 from components.memory.view import State
-
-
-class Index(Protocol):
-    """Answers which kept outcomes are the nearest. `kept` is the log as it is now."""
-
-    def recall(self, hidden: Floats, at: Ints, kept: Kept) -> Recalled:
-        """Softmax-weighted sums over the nearest outcomes of (n, H) unit vectors."""
-        ...
-
-    def sees(self, hidden: Floats) -> Ints:
-        """(n, m) numbers of the outcomes that are weighed for each of (n, H) unit vectors."""
-        ...
-
-    def add(self, kept: Kept, new: int) -> None:
-        """The newest `new` of the log have come."""
-        ...
-
-    def encode_anew(self, kept: Kept) -> None:
-        """All hidden states are others."""
-        ...
-
-    def state(self) -> State:
-        """What is needed to continue, beside the log."""
-        ...
-
-    def load(self, state: State, kept: Kept) -> None:
-        """Continue from `state`."""
-        ...
-
 
 PRIOR = 0.25
 """Precision of the prior of the signal: one outcome at a prediction of one half."""
@@ -60,30 +29,31 @@ class NeighbourView:
         """`empty` has no rows and the columns of the feature spec."""
         self._empty, self._hidden_size, self._settings = empty, hidden_size, settings
         self._log = OutcomeLog(empty, hidden_size, settings.neighbours_kept)
-        self._index: Index = (ExactIndex if settings.neighbours_exact else LeafIndex)(hidden_size, settings)
+        self._index = NeighbourIndex(hidden_size, settings)
 
     def __len__(self) -> int:
         return len(self._log)
 
-    def recall(self, examples: Examples, prediction: Prediction) -> Recalled:
+    def statistics(self, examples: Examples, prediction: Prediction) -> NeighbourStatistics:
         """Softmax-weighted sums over the nearest outcomes within the ttl."""
-        return self._recall(unit(prediction.hidden), examples.at)
+        return self._statistics(unit(prediction.hidden), examples.at)
 
-    def seen_by_index(self, prediction: Prediction) -> float:
-        """recall@k: the share of the k nearest kept outcomes that the index sees, over n queries; slow, for reports."""
+    def recall_at_k(self, prediction: Prediction) -> float:
+        """recall@k: the share of the k nearest kept outcomes that the index finds, over n queries; slow."""
         kept, hidden = self._log.kept(), unit(prediction.hidden)
         k = min(self._settings.neighbours, len(kept))
-        nearest = np.argpartition(-hidden @ kept.hidden.T, k - 1, axis=1)[:, :k] + kept.first
-        return float(np.mean([np.isin(*pair).mean() for pair in zip(nearest, self._index.sees(hidden), strict=True)]))
+        nearest = np.argpartition(-hidden @ kept.hidden.T, k - 1, axis=1)[:, :k]
+        found = self._index.nearest(hidden, kept)[1]
+        return float(np.mean([np.isin(*pair).mean() for pair in zip(nearest, found, strict=True)]))
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
         """(n, 1) error of the neighbours; weights sum to 1, so that the shrinkage is one average outcome's."""
-        return self.recall(examples, prediction).signal(PRIOR)
+        return self.statistics(examples, prediction).signal(PRIOR)
 
     def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Keep n outcomes; the oldest beyond the capacity are dropped."""
         hidden = unit(prediction.hidden)
-        signals = self._recall(hidden, examples.at).signal(PRIOR)
+        signals = self._statistics(hidden, examples.at).signal(PRIOR)
         self._keep(examples, prediction, reward, hidden)
         return signals
 
@@ -112,12 +82,12 @@ class NeighbourView:
         twin.load(self.state())
         return twin
 
-    def _recall(self, hidden: Floats, at: Ints) -> Recalled:
-        return self._index.recall(hidden, at, self._log.kept())
+    def _statistics(self, hidden: Floats, at: Ints) -> NeighbourStatistics:
+        return self._index.statistics(hidden, at, self._log.kept())
 
     def _keep(self, examples: Examples, prediction: Prediction, reward: Floats, hidden: Floats) -> None:
         self._log.append(examples, prediction, reward, hidden)
-        self._index.add(self._log.kept(), len(examples))
+        self._index.learn(self._log.kept())
 
 
 def unit(hidden: Floats) -> Floats:

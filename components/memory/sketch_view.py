@@ -12,7 +12,7 @@ import numpy as np
 
 from components.domain import DAY, Doubles, Examples, Floats, Ints, Prediction
 from components.memory.compiled import compiled
-from components.memory.neighbour_statistics import Recalled
+from components.memory.neighbour_statistics import NeighbourStatistics
 from components.memory.settings import MemorySettings
 from components.memory.view import State
 from components.ranker.online_logistic import sigmoid
@@ -31,7 +31,7 @@ class SketchView:
         self._sums = np.zeros((k << bits, 4))
         self._now = 0
 
-    def recall(self, examples: Examples, prediction: Prediction) -> Recalled:
+    def statistics(self, examples: Examples, prediction: Prediction) -> NeighbourStatistics:
         """Means over the repetitions of the buckets' decayed sums."""
         return self._decayed(self._means(self._cells(prediction.hidden), 1)[:, 0], examples.at)
 
@@ -94,8 +94,8 @@ class SketchView:
         weight = np.exp2(-(now - at) / (self._settings.sketch_half_life * DAY))
         _scatter(cells, np.column_stack([np.ones(len(p)), reward, p, p * (1 - p)]) * weight[:, None], self._sums)
 
-    def _decayed(self, means: Doubles, at: Ints) -> Recalled:
-        return Recalled(*(means * self._decay(at)[:, None]).T)
+    def _decayed(self, means: Doubles, at: Ints) -> NeighbourStatistics:
+        return NeighbourStatistics(*(means * self._decay(at)[:, None]).T)
 
     def _decay(self, at: Ints) -> Doubles:
         return np.exp2(-np.maximum(at - self._now, 0) / (self._settings.sketch_half_life * DAY))

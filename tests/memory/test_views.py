@@ -146,15 +146,15 @@ def test_the_nearest_outcome_outweighs_the_distant() -> None:
     view = neighbours()
     view.write(at(NOW), along(0), np.ones(1, np.float32))
     view.write(at(NOW), along(1), np.zeros(1, np.float32))
-    recalled = view.recall(at(NOW), along(0))
-    assert recalled.reward[0] == pytest.approx(1 / (1 + np.exp(-1 / 0.1)))
+    statistics = view.statistics(at(NOW), along(0))
+    assert statistics.reward[0] == pytest.approx(1 / (1 + np.exp(-1 / 0.1)))
 
 
 def test_outcomes_past_the_ttl_are_not_asked() -> None:
     view = neighbours()
     view.write(at(NOW), along(0), np.ones(1, np.float32))
-    assert view.recall(at(NOW + 90 * DAY), along(0)).weight[0] == pytest.approx(1)
-    assert view.recall(at(NOW + 91 * DAY), along(0)).weight[0] == 0
+    assert view.statistics(at(NOW + 90 * DAY), along(0)).weight[0] == pytest.approx(1)
+    assert view.statistics(at(NOW + 91 * DAY), along(0)).weight[0] == 0
 
 
 def sketch(**changed: float) -> SketchView:
@@ -167,8 +167,8 @@ def sketch(**changed: float) -> SketchView:
 def test_a_bucket_holds_count_outcomes_and_predictions() -> None:
     view = sketch()
     view.write(at(NOW, 8), along(0, 8), np.array([1, 1, 1, 0, 1, 1, 1, 1], np.float32))
-    recalled = view.recall(at(NOW), along(0))
-    assert (recalled.weight[0], recalled.reward[0], recalled.predicted[0]) == pytest.approx((8, 7, 4))
+    statistics = view.statistics(at(NOW), along(0))
+    assert (statistics.weight[0], statistics.reward[0], statistics.predicted[0]) == pytest.approx((8, 7, 4))
 
 
 def test_the_sketch_takes_the_same_memory_however_much_it_learns() -> None:
