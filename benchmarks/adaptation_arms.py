@@ -2,7 +2,7 @@
 
 An arm is a schedule of the network and a corrector. All arms see the same slots: predict the slot, then
 learn what has become known. Nothing is chosen on the reported stretch: ReLoop2's strength and the memory's
-spreads come from the pre-training stretch.
+prior standard deviations come from the pre-training stretch.
 """
 
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class Corrector(Protocol):
         """(n,) probabilities."""
         ...
 
-    def write(self, fresh: Matured, prediction: Prediction) -> None:
+    def learn(self, fresh: Matured, prediction: Prediction) -> None:
         """Learn outcomes, with the predictions made before them."""
         ...
 
@@ -75,7 +75,7 @@ class Nothing:
         """The network's own probability."""
         return sigmoid(prediction.logit)
 
-    def write(self, fresh: Matured, prediction: Prediction) -> None:
+    def learn(self, fresh: Matured, prediction: Prediction) -> None:
         """Nothing."""
 
     def rebase(self, network: "Network") -> None:
@@ -98,9 +98,9 @@ class Published:
         statistics = self.view.statistics(examples, prediction)
         return reloop2(sigmoid(prediction.logit), statistics, self._gamma, self._strength)
 
-    def write(self, fresh: Matured, prediction: Prediction) -> None:
+    def learn(self, fresh: Matured, prediction: Prediction) -> None:
         """Keep the outcomes."""
-        self.view.add(fresh.examples, prediction, fresh.reward)
+        self.view.learn_unread(fresh.examples, prediction, fresh.reward)
 
     def rebase(self, network: "Network") -> None:
         """Encode anew, or reset."""
@@ -122,9 +122,9 @@ class Remembering:
         """The compensated probability."""
         return sigmoid(self.memory.compensate(examples, prediction))
 
-    def write(self, fresh: Matured, prediction: Prediction) -> None:
+    def learn(self, fresh: Matured, prediction: Prediction) -> None:
         """Learn the outcomes."""
-        self.memory.write(fresh.examples, prediction, fresh.reward, fresh.grade)
+        self.memory.learn(fresh.examples, prediction, fresh.reward, fresh.grade)
 
     def rebase(self, network: "Network") -> None:
         """Re-encode."""

@@ -161,7 +161,7 @@ def _run(plan: Plan, network: Network, arms: list[Arm], say: Callable[[str], Non
         fresh = data.take(np.s_[written:known])
         for arm in arms if len(fresh) else ():
             began = perf_counter()
-            arm.corrector.write(fresh, Prediction(logit[told], hidden[told]))
+            arm.corrector.learn(fresh, Prediction(logit[told], hidden[told]))
             arm.write_us.append(1e6 * (perf_counter() - began) / len(fresh))
         written = known
         if network.advance(now, known):
@@ -232,7 +232,7 @@ def _statistics(
         here = np.s_[start : start + step]
         rows, part = rest.examples.take(here), Prediction(said.logit[here], said.hidden[here])
         parts.append(corrector.view.statistics(rows, part))
-        corrector.write(rest.take(here), part)
+        corrector.learn(rest.take(here), part)
     return NeighbourStatistics(
         *(np.concatenate([getattr(r, name) for r in parts]) for name in NeighbourStatistics.__slots__)
     )

@@ -127,7 +127,7 @@ def filled(traffic: Traffic, spec: FeatureSpec, settings: MemorySettings, outcom
     """A memory that was told `outcomes` outcomes, which name every id at least once."""
     memory = ErrorMemory.empty(spec, HIDDEN, settings)
     for start in range(0, outcomes, OUTCOMES):
-        memory.write(*traffic.everybody(start, OUTCOMES))
+        memory.learn(*traffic.everybody(start, OUTCOMES))
     return memory
 
 
@@ -155,7 +155,7 @@ def measure(name: str, views: tuple[ViewName, ...], ids: int, calls: int, seed: 
     for _ in range(calls):
         request, outcomes = traffic.request(), traffic.outcomes()
         reads.append(timed(lambda: memory.compensate(*request)))  # noqa: B023
-        writes.append(timed(lambda: memory.write(*outcomes)))  # noqa: B023
+        writes.append(timed(lambda: memory.learn(*outcomes)))  # noqa: B023
     gc.enable()
     warm = slice(calls // 10, None)
     view = memory._views.get("neighbours")

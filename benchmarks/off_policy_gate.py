@@ -12,7 +12,7 @@ from components.evaluate.evaluate import evaluate
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.gate import Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval
-from components.evaluate.sequential_test import Line, look
+from components.evaluate.sequential_test import SequentialTest, look
 from components.evaluate.settings import EvaluateSettings
 from components.world.simulated import Requests, SimulatedSettings, SimulatedWorld
 
@@ -72,22 +72,22 @@ def one_history(seed: int, per_day: int = PER_DAY) -> dict[str, bool]:
     history = make_history(seed)
     q = past_means(history)
     targets = {case.name: challenger(history, case.gain) for case in CASES}
-    lines = {case.name: Line(champion=1, kind=case.kind) for case in CASES}
+    lines = {case.name: SequentialTest(champion=1, kind=case.kind) for case in CASES}
     promoted = dict.fromkeys(targets, False)
     rng = np.random.default_rng([seed, per_day])
     for day in range(DAYS):
         rows = np.sort(rng.choice(np.flatnonzero(history.day == day), per_day, replace=False))
         log = as_log(history.champion[rows], history.shown[rows], history.reward[rows])
         model = q[rows].ravel()
-        incumbent = parts(log, history.champion[rows].ravel(), model)
+        champion_policy = parts(log, history.champion[rows].ravel(), model)
         for case in CASES:
             if promoted[case.name]:
                 continue
             target, champion = targets[case.name][rows].ravel(), history.champion[rows].ravel()
             ours = parts(log, target, model)
-            pair = paired(ours, incumbent, gap_spread(ours, incumbent, target, champion))
-            found = look(lines[case.name], pair, dr(incumbent).each, EvaluateSettings(margin=case.margin))
-            lines[case.name] = found.line
+            pair = paired(ours, champion_policy, gap_spread(ours, champion_policy, target, champion))
+            found = look(lines[case.name], pair, dr(champion_policy).each, EvaluateSettings(margin=case.margin))
+            lines[case.name] = found.sequential_test
             promoted[case.name] = found.decision.verdict is Verdict.PROMOTE
     return promoted
 

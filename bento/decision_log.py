@@ -2,30 +2,24 @@
 
 One file per process and day, ``<home>/decisions/<day>-<process>-<start>.jsonl``, so that no
 two writers share a file and a line is never torn by another. A line reaches the kernel
-before its answer leaves the service; `sync` forces it to the disk. Kinds of lines::
-
-    {"type": "request", "request_id", "user_id", "at", "generation", "context", "eligible",
-     "slate": [{"impression_id", "item_id", "position", "propensity", "score", "logit"}]}
-    {"type": "outcome", "impression_id", "kind", "value", "grade", "raw", "at"}
-    {"type": "servable", "generation", "items"}
-
-`at` is microseconds UTC. `eligible` null means the servable items of the generation, which a
-line of that type names once per file. `value` is the reward, `grade` how strong the outcome was
-(null: unknown), `raw` what the caller sent. The reader for the warehouse is `components.ingest.decision_log`.
+before its answer leaves the service; `sync` forces it to the disk. What stands in a line:
+`components.ingest.log_lines`.
 """
 
-import json
+import logging
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+
+from pydantic import ValidationError
 
 from components.domain import SECOND, Transient
+from components.frozen import first_fault
+from components.ingest.log_lines import LogLine, ServableLine, parse_line
 from components.whole_file import sync_folder
 
-Line: TypeAlias = dict[str, Any]
-"""One parsed JSON object; its shape is the module's docstring, checked where it is read."""
+logger = logging.getLogger("bentoml.evercurrent")
 
 FOLDER, ENDING = "decisions", ".jsonl"
 
@@ -45,7 +39,7 @@ class DecisionLog:
         self._dirty = False
         self._named: set[int] = set()
 
-    def append(self, line: Line, at: int) -> None:
+    def append(self, line: LogLine, at: int) -> None:
         """Write one line of the instant `at`; all of it or nothing.
 
         Raises
@@ -53,7 +47,7 @@ class DecisionLog:
         Transient
             If the disk refuses (full, read-only): the decision must not leave unlogged.
         """
-        content = json.dumps(line, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        content = line.model_dump_json().encode() + b"\n"
         try:
             self._write(self._open(at), content)
         except OSError as error:
@@ -65,7 +59,7 @@ class DecisionLog:
     def name_servable(self, generation: int, items: list[str], at: int) -> None:
         """Say once per file which items a generation may serve."""
         if day_of(at) > self._day or generation not in self._named:
-            self.append({"type": "servable", "generation": generation, "items": items}, at)
+            self.append(ServableLine(generation=generation, items=tuple(items)), at)
             self._named.add(generation)
 
     def sync(self) -> None:
@@ -111,8 +105,8 @@ class LogTail:
         self._folder, self._since = home / FOLDER, day_of(max(since, 0))
         self._read: dict[str, int] = {}
 
-    def lines(self) -> Iterator[Line]:
-        """Lines that were completed since the last call; a line that is no JSON object is passed over."""
+    def lines(self) -> Iterator[LogLine]:
+        """Lines that were completed since the last call; what is no line of the log is passed over."""
         for entry in sorted(self._entries(), key=lambda e: e.name):
             start = self._read.get(entry.name, 0)
             if entry.stat().st_size <= start:
@@ -134,9 +128,9 @@ class LogTail:
                     yield entry
 
 
-def _parsed(raw: bytes) -> Line | None:
+def _parsed(raw: bytes) -> LogLine | None:
     try:
-        line = json.loads(raw)
-    except ValueError:
+        return parse_line(raw)
+    except ValidationError as error:
+        logger.warning("stage=serve event=line_passed_over reason=%s", first_fault(error, "the whole line"))
         return None
-    return line if isinstance(line, dict) else None

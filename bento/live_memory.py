@@ -10,8 +10,8 @@ An impression's reward becomes known when its outcome arrives; where the source 
 attribution window, when that closes, as the largest outcome in time, or 0 without one.
 """
 
-import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import groupby
@@ -19,14 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bento.decision_log import Line, LogTail
+from bento.decision_log import LogTail
 from bento.settings import ServiceSettings
 from components.domain import DAY, SECOND
+from components.ingest.log_lines import OutcomeLine, RequestLine
 from components.serving.served import KnownOutcomes, Served
 
 NO_GRADE = float("nan")
-
-logger = logging.getLogger("bentoml.evercurrent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Impression:
     user_id: str
     item_id: str
     at: int
-    context: dict[str, object]
+    context: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -98,34 +97,28 @@ class LiveMemory:
     def read(self) -> None:
         """Take in the lines that were written since the last reading, by any process."""
         for line in self._tail.lines():
-            try:
-                if line["type"] == "request":
-                    self._take_request(line)
-                elif line["type"] == "outcome":
-                    self._take_outcome(line)
-            except (KeyError, TypeError, ValueError) as error:
-                logger.warning("stage=serve event=line_passed_over error=%r", error)
+            if isinstance(line, RequestLine):
+                self._take_request(line)
+            elif isinstance(line, OutcomeLine):
+                self._take_outcome(line)
 
-    def _take_request(self, line: Line) -> None:
-        at = int(line["at"])
-        for shown in line["slate"]:
-            impression_id = shown["impression_id"]
-            if impression_id in self._shown:
+    def _take_request(self, line: RequestLine) -> None:
+        for shown in line.slate:
+            if shown.impression_id in self._shown:
                 continue
-            self._shown[impression_id] = Impression(line["user_id"], shown["item_id"], at, line["context"])
+            self._shown[shown.impression_id] = Impression(line.user_id, shown.item_id, line.at, line.context)
             if self._window is not None:
-                self._schedule(at + self._window, impression_id)
+                self._schedule(line.at + self._window, shown.impression_id)
 
-    def _take_outcome(self, line: Line) -> None:
-        if line["kind"] != self.served.outcome.kind:
+    def _take_outcome(self, line: OutcomeLine) -> None:
+        if line.kind != self.served.outcome.kind:
             return
-        impression_id, grade = line["impression_id"], line.get("grade")
-        outcome = Outcome(int(line["at"]), float(line["value"]), NO_GRADE if grade is None else float(grade))
-        known = self._outcomes.get(impression_id)
+        outcome = Outcome(line.at, line.reward, NO_GRADE if line.grade is None else line.grade)
+        known = self._outcomes.get(line.impression_id)
         if known is None or outcome < known:
-            self._outcomes[impression_id] = outcome
+            self._outcomes[line.impression_id] = outcome
             if self._window is None:
-                self._schedule(outcome.at, impression_id)
+                self._schedule(outcome.at, line.impression_id)
 
     def _schedule(self, instant: int, impression_id: str) -> None:
         if instant >= self.served.cutoff:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import numpy as np
+from pydantic import JsonValue
 
 from bento.decision_log import DecisionLog
 from bento.live_memory import column
 from bento.schemas import RankRequest, RankResponse, ShownItem
 from components.domain import ContractBroken, FieldKind, FieldOf
+from components.ingest.log_lines import RequestLine, ShownLine
 from components.serving.served import Decisions, RankRequests, Served
 
 Clock = Callable[[], int]
@@ -52,20 +54,17 @@ class Scoring:
         at = int(requests.at[0])
         if asked.eligible is None:
             self.log.name_servable(served.generation, served.servable.tolist(), at)
+        slate = zip(answer.slate, made.logit.tolist(), strict=True)
         self.log.append(
-            {
-                "type": "request",
-                "request_id": answer.request_id,
-                "user_id": asked.user_id,
-                "at": at,
-                "generation": served.generation,
-                "context": {name: _logged(value[0]) for name, value in requests.context.items()},
-                "eligible": asked.eligible,
-                "slate": [
-                    {**shown.model_dump(), "logit": logit}
-                    for shown, logit in zip(answer.slate, made.logit.tolist(), strict=True)
-                ],
-            },
+            RequestLine(
+                request_id=answer.request_id,
+                user_id=asked.user_id,
+                at=at,
+                generation=served.generation,
+                context={name: _logged(value[0]) for name, value in requests.context.items()},
+                eligible=None if asked.eligible is None else tuple(asked.eligible),
+                slate=tuple(ShownLine(**shown.model_dump(), logit=logit) for shown, logit in slate),
+            ),
             at,
         )
 
@@ -99,7 +98,7 @@ def _check_context(served: Served, context: Mapping[str, object]) -> None:
             raise ContractBroken(f"context {name!r} is {value!r}; allowed is {what}")
 
 
-def _logged(value: object) -> object:
+def _logged(value: JsonValue | np.ndarray) -> JsonValue:
     """A value of the context as JSON takes it; of a user's recent items those there are."""
     return [item for item in value if item is not None] if isinstance(value, np.ndarray) else value
 

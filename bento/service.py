@@ -37,6 +37,7 @@ from bento.schemas import (
 from bento.scoring import Scoring
 from bento.settings import ServiceSettings
 from components.domain import ContractBroken, Transient, iso
+from components.ingest.log_lines import OutcomeLine
 
 bentoml_fixes.install()
 logger = logging.getLogger("bentoml.evercurrent")  # below BentoML's own, which is set up to print
@@ -160,7 +161,7 @@ class Evercurrent:
             return OutcomeResponse(accepted=False, reward=known.reward)
         at = now()
         grade = live.served.outcome.grade(told.value, told.grade)
-        line = {"type": "outcome", **told.model_dump(), "value": reward, "grade": grade, "raw": told.value, "at": at}
+        line = OutcomeLine(**told.model_dump(exclude={"grade"}), reward=reward, grade=grade, at=at)
         self.log.append(line, at)
         return OutcomeResponse(accepted=True, reward=reward)
 

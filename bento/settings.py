@@ -45,4 +45,5 @@ class ServiceSettings(Frozen):
         try:
             return cls.model_validate({name: value for name, value in named.items() if value})
         except ValidationError as error:
-            raise ContractBroken(f"{PREFIX}{first_fault(error)}; see bento/settings.py") from None
+            name, _, said = first_fault(error).partition(":")
+            raise ContractBroken(f"{PREFIX}{name.upper()}:{said}; see bento/settings.py") from None

@@ -139,8 +139,8 @@ class Field:
     shares: str | None = None
 
     @property
-    def alphabet(self) -> str:
-        """The salt of its keys: fields of one alphabet give an id one key, hence one row."""
+    def vocabulary(self) -> str:
+        """The salt of its keys: fields of one vocabulary give an id one key, hence one row."""
         return self.shares or self.name
 
 
@@ -178,14 +178,14 @@ class FeatureSpec:
         return sum(field.width for field in self.keyed)
 
     @cached_property
-    def alphabets(self) -> tuple[str, ...]:
-        """The distinct alphabets of the keyed fields, in order."""
-        return tuple(dict.fromkeys(f.alphabet for f in self.keyed))
+    def vocabularies(self) -> tuple[str, ...]:
+        """The distinct vocabularies of the keyed fields, in order."""
+        return tuple(dict.fromkeys(f.vocabulary for f in self.keyed))
 
     @cached_property
-    def alphabet_of_column(self) -> Ints:
-        """(C,) index into `alphabets` of each key column."""
-        whose = [self.alphabets.index(f.alphabet) for f in self.keyed]
+    def vocabulary_of_column(self) -> Ints:
+        """(C,) index into `vocabularies` of each key column."""
+        whose = [self.vocabularies.index(f.vocabulary) for f in self.keyed]
         return np.repeat(np.array(whose, np.int64), [f.width for f in self.keyed])
 
     @cached_property

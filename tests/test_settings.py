@@ -14,7 +14,7 @@ from components.drift.drift_action import DriftState, decide
 from components.drift.drift_report import measure
 from components.evaluate.evaluate import evaluate
 from components.evaluate.logged_decisions import LoggedDecisions
-from components.evaluate.sequential_test import Line
+from components.evaluate.sequential_test import SequentialTest
 from components.frozen import Frozen
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
@@ -51,7 +51,7 @@ def remembered(s: Settings) -> str:
     w = world(3200, users=30, items=20, days=200.0)
     memory = ErrorMemory.empty(MEMORY_SPEC, HIDDEN, s.memory, 0)
     memory.prime(Matured(w.examples.take(slice(0, 2200)), w.reward[:2200]))
-    memory.write(*w.rows(2200, 2900))
+    memory.learn(*w.rows(2200, 2900))
     if s.memory.rebase_keep != 0.5:
         memory.rebase(lambda e: Prediction(np.zeros(len(e), np.float32), np.zeros((len(e), HIDDEN), np.float32)))
     examples, prediction, _ = w.rows(2900, 3200)
@@ -75,7 +75,7 @@ def checked(s: Settings) -> str:
     requests = pd.DataFrame({"request_id": ids, "user_id": "u", "at": at, "generation": 1.0, "eligible": None})
     shown = {"impression_id": ids, "request_id": ids, "item_id": "i", "position": 0, "score": 0.0, "generation": 1.0}
     impressions = pd.DataFrame(shown | {"propensity": [2.0, 2.0, *[0.5] * 38]})
-    outcomes = pd.DataFrame({"impression_id": ids, "kind": "rating", "value": 1.0, "outcome_at": at + 5})
+    outcomes = pd.DataFrame({"impression_id": ids, "kind": "rating", "reward": 1.0, "outcome_at": at + 5})
     requests["eligible"] = requests["eligible"].astype(object)
     return validate(Window(1_000, 2_000), Frames(requests, impressions, outcomes), ("rating",), s.contracts).to_json()
 
@@ -87,9 +87,11 @@ def judged(s: Settings) -> str:
     propensity[5] = 0.01
     log = replaced(log, propensity=propensity * 0.95, at=np.arange(400) * DAY)
     champion = np.full(len(target), 0.25)
-    line = Line(1, "update")
-    first = evaluate(log, target, champion, q, s.evaluate, kind="update", line=line)
-    second = evaluate(log, target, champion, q, s.evaluate, kind="update", line=first.line or line)
+    line = SequentialTest(1, "update")
+    first = evaluate(log, target, champion, q, s.evaluate, kind="update", sequential_test=line)
+    second = evaluate(
+        log, target, champion, q, s.evaluate, kind="update", sequential_test=first.sequential_test or line
+    )
     return first.to_json() + second.to_json() + unsupported(s)
 
 
@@ -164,7 +166,7 @@ ALL = views("outcome", "residual")
 SKETCH, COUNTERS, NEIGHBOURS = views("sketch"), views("counters"), views("neighbours")
 QUICK = {"update.max_epochs": 2}
 HALVED = {"drift.min_rows": 10}
-ENTITY = {"crossing": ("user",), "spread": 0.4, "half_life": 9.0}
+ENTITY = {"interaction": ("user",), "prior_sd": 0.4, "half_life": 9.0}
 
 CASES: dict[str, Case] = {
     "seed": Case(1, replayed_and_seeded),
@@ -207,14 +209,14 @@ CASES: dict[str, Case] = {
     "memory.views": Case(("counters",), remembered, {"memory.choose": False}),
     "memory.entities": Case((ENTITY,), remembered),
     "memory.choose": Case(False, remembered),
-    "memory.crossings": Case((("user", "tab"),), remembered, ALL),
-    "memory.user_spread": Case(0.2, remembered, ALL),
-    "memory.item_spread": Case(0.1, remembered, ALL),
-    "memory.attribute_spread": Case(0.9, remembered, ALL),
-    "memory.faint_spread": Case(0.9, remembered, ALL),
-    "memory.crossed_spread": Case(1.9, remembered, ALL),
+    "memory.interactions": Case((("user", "tab"),), remembered, ALL),
+    "memory.user_prior_sd": Case(0.2, remembered, ALL),
+    "memory.item_prior_sd": Case(0.1, remembered, ALL),
+    "memory.attribute_prior_sd": Case(0.9, remembered, ALL),
+    "memory.faint_prior_sd": Case(0.9, remembered, ALL),
+    "memory.interaction_prior_sd": Case(1.9, remembered, ALL),
     "memory.half_life": Case(3.0, remembered, ALL),
-    "memory.residual_spread": Case(2.0, remembered, ALL),
+    "memory.residual_prior_scale": Case(2.0, remembered, ALL),
     "memory.residual_half_life": Case(2.0, remembered, ALL),
     "memory.rebase_keep": Case(0.1, remembered, ALL),
     "memory.counter_half_life": Case(2.0, remembered, COUNTERS),

@@ -7,45 +7,11 @@ import pandas as pd
 import pyarrow as pa
 
 from components.ingest.interactions import LogTables
+from components.schema import TABLES, arrow_schema
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
 
-SCHEMAS = {
-    "batch_requests": pa.schema(
-        [
-            ("request_id", pa.string()),
-            ("user_id", pa.string()),
-            ("at", pa.int64()),
-            ("generation", pa.int32()),
-            ("context", pa.string()),
-            ("eligible", pa.list_(pa.string())),
-        ]
-    ),
-    "batch_impressions": pa.schema(
-        [
-            ("impression_id", pa.string()),
-            ("request_id", pa.string()),
-            ("item_id", pa.string()),
-            ("position", pa.int32()),
-            ("propensity", pa.float64()),
-            ("score", pa.float64()),
-            ("logit", pa.float64()),
-            ("generation", pa.int32()),
-            ("logging_policy", pa.string()),
-            ("at", pa.int64()),
-        ]
-    ),
-    "batch_outcomes": pa.schema(
-        [
-            ("impression_id", pa.string()),
-            ("kind", pa.string()),
-            ("value", pa.float64()),
-            ("grade", pa.float64()),
-            ("outcome_at", pa.int64()),
-        ]
-    ),
-    "batch_entities": pa.schema([("entity_id", pa.string()), ("attributes", pa.string())]),
-}
+ENTITIES = pa.schema([("entity_id", pa.string()), ("attributes", pa.string())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +50,18 @@ def append_log(w: Warehouse, tables: LogTables, entities: dict[str, pd.DataFrame
 
 
 def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: LogTables, digest: str) -> None:
-    frames = {"requests": tables.requests, "impressions": tables.impressions, "outcomes": tables.outcomes}
-    for name, frame in frames.items():
-        table = {f"batch_{name}": arrow(frame, f"batch_{name}")}
+    for name in TABLES:
+        table = {f"batch_{name}": arrow(getattr(tables, name), name)}
         query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest)
 
 
 def _upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: dict[str, pd.DataFrame]) -> None:
     for name, frame in entities.items():
         if len(frame):
-            table = {"batch_entities": arrow(frame, "batch_entities")}
+            table = {"batch_entities": pa.Table.from_pandas(frame, schema=ENTITIES, preserve_index=False)}
             query.execute(connection, f"01_ingest/upsert_{name}", table, source=source)
 
 
-def arrow(frame: pd.DataFrame, name: str) -> pa.Table:
-    """The frame as an Arrow table of the batch's schema."""
-    return pa.Table.from_pandas(frame, schema=SCHEMAS[name], preserve_index=False)
+def arrow(frame: pd.DataFrame, table: str) -> pa.Table:
+    """The frame as an Arrow table of requests, impressions or outcomes."""
+    return pa.Table.from_pandas(frame, schema=arrow_schema(table), preserve_index=False)

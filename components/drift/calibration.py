@@ -1,7 +1,7 @@
-"""Concept drift: does the champion still keep the promise its own predictions make?
+"""Concept drift: does the champion still keep what its own predictions imply?
 
 A prediction p promises an expected log loss of H(p) = -(p ln p + (1-p) ln(1-p)). On n rows
-the mean loss L and the promise H differ, for a calibrated model, by a sum of independent terms
+the mean loss L and the expected loss H differ, for a calibrated model, by a sum of independent terms
 of mean 0 and variance p (1-p) ln^2(p / (1-p)); so z = (L - H) / sd is standard normal (the
 log-loss twin of Spiegelhalter 1986, Statistics in Medicine 5, for the Brier score). Not biased
 for a calibrated model; its spread falls as 1 / sqrt(n). A shift of the fields alone moves H
@@ -19,7 +19,7 @@ CLIP = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class Calibration:
     """The champion's predictions against n outcomes; every figure is nan where n is too small for it.
 
     Attributes
@@ -44,7 +44,7 @@ class Promise:
 
     @property
     def excess(self) -> float:
-        """(L - H) / H: by how much the loss exceeds the promise."""
+        """(L - H) / H: by how much the loss exceeds the expected loss."""
         return (self.log_loss - self.expected) / self.expected
 
     @property
@@ -62,24 +62,24 @@ class Bin:
     reward: float
 
 
-def keep_promise(score: Doubles, reward: Doubles) -> Promise:
+def calibration_of(score: Doubles, reward: Doubles) -> Calibration:
     """Figures over the rows whose score and reward are both known; all nan if there is none.
 
-    >>> promise = keep_promise(np.array([0.5, 0.5, 0.5, 0.5]), np.array([1.0, 0.0, 1.0, 0.0]))
-    >>> round(promise.log_loss, 4), round(promise.expected, 4), promise.auc
+    >>> calibration = calibration_of(np.array([0.5, 0.5, 0.5, 0.5]), np.array([1.0, 0.0, 1.0, 0.0]))
+    >>> round(calibration.log_loss, 4), round(calibration.expected, 4), calibration.auc
     (0.6931, 0.6931, 0.5)
     """
     known = np.isfinite(score) & np.isfinite(reward)
     p, y = np.clip(score[known], CLIP, 1 - CLIP), reward[known]
     if not len(y):
-        return Promise(0, *(float("nan"),) * 8)
+        return Calibration(0, *(float("nan"),) * 8)
     log_loss = float(-(y * np.log(p) + (1 - y) * np.log1p(-p)).mean())
     expected = float(-(p * np.log(p) + (1 - p) * np.log1p(-p)).mean())
     sd = float(np.sqrt((p * (1 - p) * np.log(p / (1 - p)) ** 2).sum())) / len(y)
     bins = reliability(score, reward)
     weights = np.array([b.rows for b in bins]) / len(y)
     gaps = np.array([abs(b.reward - b.score) for b in bins])
-    return Promise(
+    return Calibration(
         rows=len(y),
         log_loss=log_loss,
         expected=expected,

@@ -19,8 +19,8 @@ ORDER = tuple(DriftAction)
 """From nothing to stop; of the rules that hold, the one of the gravest action is followed."""
 COLLAPSE_Z = 6.0
 """Standard errors that a rate of reward must have moved to be read as collapsed; by chance once in 5e8 windows."""
-PROMISE_Z = 3.0
-"""Standard errors above its promise from which the champion's log loss counts as a broken promise."""
+CALIBRATION_Z = 3.0
+"""Standard errors above the expected log loss from which the champion counts as no longer calibrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +145,20 @@ def figures(report: DriftReport, settings: DriftSettings) -> dict[str, float]:
       against either reference; 0 unless the difference is six standard errors or more.
     - `score_missing`: share of rows without a score.
     - `score_collapse`: 1 - spread of the scores / their spread in training.
-    - `skill_lost`, `promise_excess`: see `Promise`; the latter 0 unless z is 3 or more.
+    - `skill_lost`, `calibration_excess`: see `Calibration`; the latter 0 unless z is 3 or more.
     - `unseen_items`: share of rows with an item unseen in training, above the share expected. Users
       are left out: exploration can't make a user known sooner.
     - `fields_drifted`: share of fields that drifted against both references.
     - `matured`: rows whose reward is known.
     """
     enough = report.matured >= settings.min_rows
-    promise = report.promise
+    calibration = report.calibration
     return {
         "outcome_collapse": max(_collapse(report, r) for r in report.references) if enough else math.nan,
         "score_missing": report.score_missing,
         "score_collapse": _score_collapse(report) if report.rows >= settings.min_rows else math.nan,
-        "skill_lost": promise.skill_lost if enough else math.nan,
-        "promise_excess": (promise.excess if promise.z >= PROMISE_Z else 0.0) if enough else math.nan,
+        "skill_lost": calibration.skill_lost if enough else math.nan,
+        "calibration_excess": (calibration.excess if calibration.z >= CALIBRATION_Z else 0.0) if enough else math.nan,
         "unseen_items": max((i.excess for i in report.training.ids if i.column == "item"), default=0.0),
         "fields_drifted": min(r.share_drifted for r in report.references),
         "matured": float(report.matured),

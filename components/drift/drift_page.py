@@ -50,7 +50,7 @@ def drift_page(report: DriftReport, decision: DriftDecision, subtitle: str = "",
     sections = [
         Section("", [_tiles(report)]),
         Section("Decision", [Text(decision.reasons), _table(decision)]),
-        Section("The champion against its own promise", _promise(report)),
+        Section("Is the champion still calibrated?", _calibration(report)),
         Section("Fields", _fields(report)),
         Section("Ids", [_ids(report)]),
     ]
@@ -60,17 +60,20 @@ def drift_page(report: DriftReport, decision: DriftDecision, subtitle: str = "",
 
 
 def _tiles(report: DriftReport) -> KeyFigures:
-    promise, against = report.promise, [f"{_share(r.reward)} in {NAMES[r.name]}" for r in report.references]
+    calibration, against = report.calibration, [f"{_share(r.reward)} in {NAMES[r.name]}" for r in report.references]
     drifted = [f"{sum(f.drifted for f in r.fields)} of {len(r.fields)}" for r in report.references]
-    late = Tone.WARN if promise.z >= 3 else Tone.PLAIN
+    late = Tone.WARN if calibration.z >= 3 else Tone.PLAIN
     return KeyFigures(
         [
             KeyFigure("Impressions", report.rows, f"{report.matured:,} with a known reward"),
             KeyFigure("Mean reward", _share(report.reward), "; ".join(against)),
             KeyFigure(
-                "Log loss", promise.log_loss, f"promised {show(promise.expected)}, z {show(promise.z, '.1f')}", late
+                "Log loss",
+                calibration.log_loss,
+                f"expected {show(calibration.expected)}, z {show(calibration.z, '.1f')}",
+                late,
             ),
-            KeyFigure("AUC", promise.auc, "champion, before outcomes"),
+            KeyFigure("AUC", calibration.auc, "champion, before outcomes"),
             KeyFigure("Fields drifted", drifted[0], "against the champion's training window"),
         ]
     )
@@ -100,8 +103,8 @@ def _line(judged: Judged) -> Row:
     return Row([str(rule.action), name, judged.figure, judged.limit, windows, badge], tone)
 
 
-def _promise(report: DriftReport) -> list[Block]:
-    p = report.promise
+def _calibration(report: DriftReport) -> list[Block]:
+    p = report.calibration
     rows: list[Row] = [
         Row(["Log loss", p.log_loss, p.expected, "what a calibrated model with these predictions expects"]),
         Row(["Log loss", p.log_loss, p.constant, "one number for everybody: this window's mean reward"]),
@@ -174,7 +177,7 @@ def _reliability(report: DriftReport) -> "PlotlyFigure":
     scores, rewards = [b.score for b in report.bins], [b.reward for b in report.bins]
     error = [2 * math.sqrt(max(b.reward * (1 - b.reward), 0) / b.rows) for b in report.bins]
     ends = [min(*scores, *rewards), max(*scores, *rewards)]
-    figure.add_scatter(x=ends, y=ends, mode="lines", name="promise", line={"color": REFERENCE, "dash": "dot"})
+    figure.add_scatter(x=ends, y=ends, mode="lines", name="calibrated", line={"color": REFERENCE, "dash": "dot"})
     figure.add_scatter(
         x=scores, y=rewards, mode="markers", name="new window, two standard errors",
         error_y={"array": error, "thickness": 1.2, "width": 0}, marker={"color": SERIES[0], "size": 8},

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from components.drift.calibration import Bin, Promise, keep_promise, reliability
+from components.drift.calibration import Bin, Calibration, calibration_of, reliability
 from components.drift.drift_frame import USER, DriftFrame, Pair, occurrences, pair
 from components.drift.settings import DriftSettings
 
@@ -88,7 +88,7 @@ class DriftReport:
     rows, matured : rows of the new window, and those whose reward is known.
     reward : mean reward; score, score_spread : mean and standard deviation; score_missing : share without score.
     training, last : against the two references; `last` is None in the first window.
-    promise : the champion's predictions against the outcomes; bins : the same by score.
+    calibration : the champion's predictions against the outcomes; bins : the same by score.
     holdout_log_loss : what the champion's training reported, if it did.
     html : Evidently's own page for the training reference, self-contained, 4 MB; empty without `settings.page`.
     """
@@ -101,7 +101,7 @@ class DriftReport:
     score_missing: float
     training: ReferenceDrift
     last: ReferenceDrift | None
-    promise: Promise
+    calibration: Calibration
     bins: tuple[Bin, ...]
     holdout_log_loss: float | None
     html: str
@@ -116,7 +116,7 @@ class DriftReport:
         said = {k: v for k, v in asdict(self).items() if k != "html"}
         for reference in self.references:
             said[reference.name]["drifted"] = [f.column for f in (reference.score, *reference.fields) if f.drifted]
-        said["promise"] |= {"excess": self.promise.excess, "skill_lost": self.promise.skill_lost}
+        said["calibration"] |= {"excess": self.calibration.excess, "skill_lost": self.calibration.skill_lost}
         return json.dumps(_plain(said), indent=1)
 
 
@@ -150,7 +150,7 @@ def measure(
         score_missing=1 - len(known) / len(current) if len(current) else float("nan"),
         training=_against("training", current, training, drawn, drawing.distances, settings),
         last=_against_last(current, last, settings, seed),
-        promise=keep_promise(current.score, current.reward),
+        calibration=calibration_of(current.score, current.reward),
         bins=reliability(current.score, current.reward),
         holdout_log_loss=training.holdout_log_loss,
         html=drawing.html,

@@ -12,7 +12,7 @@ Figure = Literal[
     "score_missing",
     "score_collapse",
     "skill_lost",
-    "promise_excess",
+    "calibration_excess",
     "unseen_items",
     "fields_drifted",
     "matured",
@@ -62,7 +62,7 @@ class DriftSettings(Frozen):
         Rule(action=DriftAction.HALT, figure="score_missing", enter=0.05, leave=0.01),
         Rule(action=DriftAction.HALT, figure="score_collapse", enter=0.99, leave=0.95),
         Rule(action=DriftAction.REBUILD, figure="skill_lost", enter=0.05, leave=0.0, patience=2, cool_down=4),
-        Rule(action=DriftAction.REBUILD, figure="promise_excess", enter=0.3, leave=0.2, patience=2, cool_down=4),
+        Rule(action=DriftAction.REBUILD, figure="calibration_excess", enter=0.3, leave=0.2, patience=2, cool_down=4),
         Rule(
             action=DriftAction.WIDEN_EXPLORATION, figure="unseen_items", enter=0.4, leave=0.3, patience=2, cool_down=2
         ),
@@ -75,7 +75,7 @@ class DriftSettings(Frozen):
       No taste changes so in one window; a broken join or a dead client does.
     - `score_missing` 0.05, `score_collapse` 0.99: propensities made of such scores are worth nothing.
     - `skill_lost` 0.05: one number for everybody loses 5 % less; warm starts did not repair it for two windows.
-    - `promise_excess` 0.3: the loss is 30 % above what the predictions promise; chance moves it by 2 % at 1,200 rows.
+    - `calibration_excess` 0.3: the loss is 30 % above what the predictions imply; chance moves it by 2 % at 1,200 rows.
     - `unseen_items` 0.4: on MovieTweetings 0.12 is the most against last week and 0.34 against a champion of
       17 weeks ago, so the weekly loop stays with UPDATE (see docs/LOG.md).
     - `matured` 100: fewer outcomes are worth a write to the memory, not a generation and its evaluation.

@@ -103,20 +103,23 @@ def paired(target: Parts, champion: Parts, spread: Doubles | None = None) -> Pai
     return Paired(mean + target.share * (a - mean), target.share * b, squared, sums)
 
 
-def gap_spread(target: Parts, champion: Parts, policy: Doubles, incumbent: Doubles) -> Doubles:
+def gap_spread(target: Parts, champion: Parts, policy: Doubles, champion_policy: Doubles) -> Doubles:
     """(m,) ``sum_l sum_a (W_t,l-1 pi_t(a) - W_c,l-1 pi_c(a))^2 / mu(a)``: what B^2 was bound to be, whatever was drawn.
 
     Parameters
     ----------
-    policy, incumbent : (nnz,) target and champion; mu is the logged distribution where the log carries it, else the
-        champion, who is the logger or near it. Entries that mu never shows are left out, as they are from B.
+    policy, champion_policy : (nnz,) target and champion; mu is the logged distribution where the log
+        carries it, else the champion, who is the logger or near it. Entries that mu never shows are left out, as
+        they are from B.
     """
     log = target.log
-    mu = incumbent if log.logging is None else log.logging
+    mu = champion_policy if log.logging is None else log.logging
     if log.single:
-        gap = policy - incumbent
+        gap = policy - champion_policy
     else:
-        gap = policy * target.weight.prefix[log.row_of_entry] - incumbent * champion.weight.prefix[log.row_of_entry]
+        gap = (
+            policy * target.weight.prefix[log.row_of_entry] - champion_policy * champion.weight.prefix[log.row_of_entry]
+        )
     gap *= gap
     np.divide(gap, mu, out=gap, where=mu > 0)
     gap[mu <= 0] = 0.0

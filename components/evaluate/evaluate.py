@@ -22,7 +22,7 @@ from components.evaluate.gate import GateState, Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval, standard_error
 from components.evaluate.logged_decisions import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
-from components.evaluate.sequential_test import Line, look, turns
+from components.evaluate.sequential_test import SequentialTest, look, turns
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, choose, tuned
 from components.evaluate.weights import weights
@@ -45,7 +45,7 @@ def evaluate(
     kind: Kind = "update",
     parent: Doubles | None = None,
     segments: Mapping[str, np.ndarray] | None = None,
-    line: Line | None = None,
+    sequential_test: SequentialTest | None = None,
 ) -> Evaluation:
     """Judge the challenger `target` against `champion` on requests neither learned from.
 
@@ -56,7 +56,7 @@ def evaluate(
     q : (nnz,) expected reward of every entry by a model that has not seen these rewards, or None.
     value_range : smallest and largest reward of one position.
     segments : column -> (m,) labels of the requests, for values per segment.
-    line : the challengers on hold before this one, with their evidence; None: one finished sample is all there is.
+    sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def evaluate(
         challenger=_parts(log, target, q, share),
         champion=_parts(log, champion, q, share),
         target=target,
-        incumbent=champion,
+        champion_policy=champion,
         settings=settings,
         bounds=_request_bounds(log, value_range),
     )
@@ -86,8 +86,8 @@ def evaluate(
         champion_value=None if refusals(theirs, settings) else case.estimate(_relied_on(case.champion)),
     )
     if blank.refused:
-        return _refused(blank, case, line)
-    judged = _judged(blank, case, line)
+        return _refused(blank, case, sequential_test)
+    judged = _judged(blank, case, sequential_test)
     if parent is not None:
         judged = _against_parent(judged, case, _parts(log, parent, q, share))
     return _pictured(judged, case, segments or {})
@@ -98,14 +98,14 @@ class _Case:
     challenger: Parts
     champion: Parts
     target: Doubles
-    incumbent: Doubles
+    champion_policy: Doubles
     settings: EvaluateSettings
     bounds: Interval
 
     @cached_property
     def pair(self) -> Paired:
         """What the gate reads: terms of the paired difference, and the spread they were bound to have."""
-        spread = gap_spread(self.challenger, self.champion, self.target, self.incumbent)
+        spread = gap_spread(self.challenger, self.champion, self.target, self.champion_policy)
         return paired(self.challenger, self.champion, spread)
 
     def estimate(self, terms: Terms) -> Estimate:
@@ -174,17 +174,18 @@ def _relied_on(p: Parts) -> Terms:
     return dr(p) if p.modelled else snips(p)
 
 
-def _refused(blank: Evaluation, case: _Case, line: Line | None) -> Evaluation:
+def _refused(blank: Evaluation, case: _Case, sequential_test: SequentialTest | None) -> Evaluation:
     """HOLD, with the model's word if there is a model, flagged by an interval of kind ``none``.
 
-    A day that is merely too small adds its evidence to the line: many of them make a sample.
+    A day that is merely too small adds its evidence to the sequential_test: many of them make a sample.
     """
     reasons = tuple(f"refused: {r}" for r in blank.refused)
     word = (_model_word(case.challenger),) if case.challenger.modelled else ()
-    if line is not None and merely_small(blank.refused):
-        line = line.add(GateState.of(case.pair, _relied_on(case.champion).each))
-        reasons = (*reasons, f"kept for later: {line.state.count:,} held-out requests of {turns(line.turns)} so far")
-    return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, line=line)
+    if sequential_test is not None and merely_small(blank.refused):
+        sequential_test = sequential_test.add(GateState.of(case.pair, _relied_on(case.champion).each))
+        kept = f"{sequential_test.state.count:,} held-out requests of {turns(sequential_test.turns)}"
+        reasons = (*reasons, f"kept for later: {kept} so far")
+    return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, sequential_test=sequential_test)
 
 
 def _model_word(p: Parts) -> Estimate:
@@ -192,7 +193,7 @@ def _model_word(p: Parts) -> Estimate:
     return Estimate(terms.name, terms.value, math.nan, math.nan, terms.ess, "none")
 
 
-def _judged(blank: Evaluation, case: _Case, line: Line | None) -> Evaluation:
+def _judged(blank: Evaluation, case: _Case, sequential_test: SequentialTest | None) -> Evaluation:
     s = case.settings
     pair = case.pair
     weight = min(case.challenger.whole, case.champion.whole, key=effective)
@@ -211,22 +212,22 @@ def _judged(blank: Evaluation, case: _Case, line: Line | None) -> Evaluation:
         margin=margin,
         detectable=float(ndtri(1 - s.alpha / 2) + ndtri(s.power)) * error,
     )
-    if line is not None:
-        return _judged_in_line(judged, case, line)
+    if sequential_test is not None:
+        return _judged_over_days(judged, case, sequential_test)
     decision = gate.judge(bounds, margin, blank.kind)
     return replace(judged, verdict=decision.verdict, reasons=decision.reasons)
 
 
-def _judged_in_line(judged: Evaluation, case: _Case, line: Line) -> Evaluation:
-    """The verdict by all days of a line."""
-    found = look(line, case.pair, _relied_on(case.champion).each, case.settings)
+def _judged_over_days(judged: Evaluation, case: _Case, sequential_test: SequentialTest) -> Evaluation:
+    """The verdict by all days of a sequential test."""
+    found = look(sequential_test, case.pair, _relied_on(case.champion).each, case.settings)
     return replace(
         judged,
         detectable=found.rest.detectable,
         verdict=found.decision.verdict,
         reasons=found.decision.reasons,
         rest=found.rest,
-        line=found.line,
+        sequential_test=found.sequential_test,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
 from components.evaluate.gate import Kind
-from components.evaluate.sequential_test import Line, Rest
+from components.evaluate.sequential_test import Rest, SequentialTest
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Evaluation:
     detectable : smallest true difference this sample would have shown, at the set power.
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
-    line : those challengers' evidence with today's, for the next turn.
+    sequential_test : those challengers' evidence with today's, for the next turn.
     """
 
     kind: Kind
@@ -95,7 +95,7 @@ class Evaluation:
     history: tuple[EssAt, ...] = ()
     tail: tuple[TailAt, ...] = ()
     rest: Rest | None = None
-    line: Line | None = None
+    sequential_test: SequentialTest | None = None
 
     @property
     def value(self) -> Estimate | None:
@@ -106,14 +106,14 @@ class Evaluation:
         return named.get("DR", named["SNIPS"])
 
     def to_json(self) -> str:
-        """One JSON document; figures that do not exist are null. The line is kept by itself, not told here."""
-        told = dataclasses.asdict(dataclasses.replace(self, line=None))
-        del told["line"]
+        """One JSON document; figures that do not exist are null. The sequential test is kept by itself."""
+        told = dataclasses.asdict(dataclasses.replace(self, sequential_test=None))
+        del told["sequential_test"]
         return json.dumps(_without_nan(told), allow_nan=False)
 
 
 def read_evaluation(text: str) -> Evaluation:
-    """The evaluation that `to_json` wrote, without its line."""
+    """The evaluation that `to_json` wrote, without its sequential test."""
     told = json.loads(text)
     read = {
         "diagnostics": _figures(Diagnostics, told["diagnostics"]),

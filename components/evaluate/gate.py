@@ -20,7 +20,7 @@ from components.evaluate.intervals import Interval
 Kind = Literal["update", "change"]
 
 FIRST_LOOK = 200
-"""Requests before a sequence is read: its promise is asymptotic, and holds from here on in the coverage study."""
+"""Requests before a sequence is read: it is asymptotic, and covers as stated from here on in the coverage study."""
 
 
 @dataclass(frozen=True)

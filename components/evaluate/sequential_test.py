@@ -1,11 +1,11 @@
-"""The gate across days: challengers on hold against one champion are one line, judged by all their evidence.
+"""The gate across days: challengers on hold against one champion are one sequential_test, judged by all their evidence.
 
 Every day on hold brings another challenger and another handful of held-out requests. Reading a
 fresh fixed-size interval each day would promote somebody sooner or later; forgetting yesterday's
-requests would never let a small shop show anything. A line keeps the sums of all its days. Each
+requests would never let a small shop show anything. A sequential test keeps the sums of all its days. Each
 challenger is fixed before its held-out decisions are read, so the sequence of challengers is
 predictable, and the confidence sequence holds for the mean of their gains at all days at once:
-if none of them is good enough, the whole line promotes with at most the stated error
+if none of them is good enough, the whole test promotes with at most the stated error
 (docs/decisions/0007-the-gate-across-days.md).
 """
 
@@ -23,12 +23,12 @@ from components.evaluate.intervals import signed_interval, standard_error
 from components.evaluate.settings import EvaluateSettings
 
 AHEAD = 5
-"""The sequence is tightest at so many times the first day's requests: a line that is to be decided within a month
-is decided around a week. Fixed by a count of requests, before any reward of the line is read."""
+"""The sequence is tightest at so many times the first day's requests: a test that is to be decided within a month
+is decided around a week. Fixed by a count of requests, before any reward of the sequential_test is read."""
 
 
 @dataclass(frozen=True)
-class Line:
+class SequentialTest:
     """Challengers of one `kind` against one `champion` (generation), none promoted so far.
 
     Attributes
@@ -44,8 +44,8 @@ class Line:
     tuned_for: int = 0
     state: GateState = field(default_factory=GateState.empty)
 
-    def add(self, day: GateState) -> "Line":
-        """The line with another day's evidence, not looked at yet."""
+    def add(self, day: GateState) -> "SequentialTest":
+        """The test with another day's evidence, not looked at yet."""
         if day.count == 0:
             return self
         tuned_for = self.tuned_for or AHEAD * day.count
@@ -57,8 +57,8 @@ class Line:
         return json.dumps(kept | {"state": json.loads(self.state.to_json())})
 
     @classmethod
-    def from_json(cls, text: str) -> "Line":
-        """The line that `to_json` wrote, to the last bit."""
+    def from_json(cls, text: str) -> "SequentialTest":
+        """The test that `to_json` wrote, to the last bit."""
         found = json.loads(text)
         assert found["kind"] in get_args(Kind)
         return cls(**found | {"state": GateState.from_json(json.dumps(found["state"]))})
@@ -70,7 +70,7 @@ class Rest:
 
     Attributes
     ----------
-    requests, turns : of the line, today's included. level : of the interval the gate read, such as 0.96.
+    requests, turns : of the sequential_test, today's included. level : of the interval the gate read, such as 0.96.
     value, lower, upper : difference challenger - champion over all of them, anytime-valid once there was an
         earlier look. detectable : smallest true gain over the gate's floor that would have been promoted, at the
         set power.
@@ -94,11 +94,11 @@ class Rest:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a line: the decision, what it rests on, and the line with today's evidence."""
+    """One look at a sequential test: the decision, what it rests on, and the test with today's evidence."""
 
     decision: Decision
     rest: Rest
-    line: Line
+    sequential_test: SequentialTest
 
 
 def turns(count: int) -> str:
@@ -110,54 +110,63 @@ def turns(count: int) -> str:
     return "1 turn" if count == 1 else f"{count} turns"
 
 
-def look(line: Line, pair: Paired, champion: Doubles, s: EvaluateSettings) -> Look:
-    """Judge a line by all its days.
+def look(sequential_test: SequentialTest, pair: Paired, champion: Doubles, s: EvaluateSettings) -> Look:
+    """Judge a sequential test by all its days.
 
     Parameters
     ----------
-    line : before today. pair : today's paired terms.
+    sequential_test : before today. pair : today's paired terms.
     champion : (m,) today's terms of the champion's value: the margin is a share of it.
 
     Notes
     -----
     A routine update's first day is a look of its own, at an interval of fixed size with `first_look_share` of the
-    error: most lines end there. Every later look reads the sequence with the rest of it. Both errors together are
+    error: most tests end there. Every later look reads the sequence with the rest of it. Both errors together are
     alpha. A change is judged by the sequence alone, from its first day on.
     """
-    after = line.add(GateState.of(pair, champion))
+    after = sequential_test.add(GateState.of(pair, champion))
     after = replace(after, looks=after.looks + 1)
-    if line.kind == "update" and line.turns == 0:
+    if sequential_test.kind == "update" and sequential_test.turns == 0:
         return _first(after, pair, float(champion.mean()), s)
     return _later(after, pair, s)
 
 
-def _first(line: Line, pair: Paired, value: float, s: EvaluateSettings) -> Look:
+def _first(sequential_test: SequentialTest, pair: Paired, value: float, s: EvaluateSettings) -> Look:
     alpha = s.alpha * s.first_look_share
     each = pair.corrected
     bounds = signed_interval(each, alpha, pair.expected_error)
-    decision = judge(bounds, s.margin * value, line.kind)
+    decision = judge(bounds, s.margin * value, sequential_test.kind)
     reach = float(ndtri(1 - alpha / 2) + ndtri(s.power)) * max(standard_error(each), pair.expected_error)
     rest = Rest(len(each), 1, 1 - alpha, float(each.mean()), bounds.lower, bounds.upper, bounds.kind, reach)
-    return Look(_with(decision, str(rest)), rest, line)
+    return Look(_with(decision, str(rest)), rest, sequential_test)
 
 
-def _later(line: Line, pair: Paired, s: EvaluateSettings) -> Look:
-    alpha = s.alpha if line.kind == "change" else s.alpha * (1 - s.first_look_share)
-    decision = judge_so_far(line.state, s.margin, alpha, line.kind, tuned_for=line.tuned_for)
-    plain = line.state.running(0.0)
-    bounds = confidence_sequence(plain, alpha, line.tuned_for)
-    margin = 0.0 if line.kind == "change" else s.margin
-    judged = confidence_sequence(line.state.running(margin), alpha, line.tuned_for)
-    error = (line.state.running(margin).variance / max(line.state.count, 1)) ** 0.5
+def _later(sequential_test: SequentialTest, pair: Paired, s: EvaluateSettings) -> Look:
+    alpha = s.alpha if sequential_test.kind == "change" else s.alpha * (1 - s.first_look_share)
+    decision = judge_so_far(
+        sequential_test.state, s.margin, alpha, sequential_test.kind, tuned_for=sequential_test.tuned_for
+    )
+    plain = sequential_test.state.running(0.0)
+    bounds = confidence_sequence(plain, alpha, sequential_test.tuned_for)
+    margin = 0.0 if sequential_test.kind == "change" else s.margin
+    judged = confidence_sequence(sequential_test.state.running(margin), alpha, sequential_test.tuned_for)
+    error = (sequential_test.state.running(margin).variance / max(sequential_test.state.count, 1)) ** 0.5
     reach = (judged.upper - judged.lower) / 2 + float(ndtri(s.power)) * error
     rest = Rest(
-        line.state.count, line.turns, 1 - alpha, plain.mean, bounds.lower, bounds.upper, "confidence sequence", reach
+        sequential_test.state.count,
+        sequential_test.turns,
+        1 - alpha,
+        plain.mean,
+        bounds.lower,
+        bounds.upper,
+        "confidence sequence",
+        reach,
     )
-    return Look(_with(_unless_worse_today(decision, pair, s), str(rest)), rest, line)
+    return Look(_with(_unless_worse_today(decision, pair, s), str(rest)), rest, sequential_test)
 
 
 def _unless_worse_today(decision: Decision, pair: Paired, s: EvaluateSettings) -> Decision:
-    """A good line does not excuse a challenger that is surely worse on its own day; holding costs no error."""
+    """Earlier days do not excuse a challenger that is surely worse on its own day; holding costs no error."""
     today = signed_interval(pair.corrected, s.alpha, pair.expected_error)
     if decision.verdict is not Verdict.PROMOTE or not today.upper < 0:
         return decision

@@ -1,37 +1,27 @@
 """The service's decision log -> canonical tables.
 
-The log is JSON lines, written by `bento.decision_log`, which describes them. A file may still be
-growing, and its writer may have been killed in the middle of a line: a last line without its
-end is left for the next reading. Outcomes that were accepted twice (two workers, one retry)
-count once, the first by time.
+The log is JSON lines (`components.ingest.log_lines`), written by `bento.decision_log`. A file may still be growing, and
+its writer may have been killed in the middle of a line: a last line without its end is left for the next reading.
+Outcomes that were accepted twice (two workers, one retry) count once, the first by time.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from components.domain import ContractBroken
+from components.frozen import first_fault
 from components.ingest.interactions import LogTables
+from components.ingest.log_lines import LogLine, OutcomeLine, RequestLine, ServableLine, parse_line
+from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, names
 
-Line = Mapping[str, object]
-
-REQUESTS = ("request_id", "user_id", "at", "generation", "context", "eligible")
-IMPRESSIONS = (
-    "impression_id",
-    "request_id",
-    "item_id",
-    "position",
-    "propensity",
-    "score",
-    "logit",
-    "generation",
-    "logging_policy",
-    "at",
-)
-OUTCOMES = ("impression_id", "kind", "value", "grade", "outcome_at")
+Row = tuple[object, ...]
+"""One row of a table, in the order of its columns."""
 
 
 def read_decision_log(paths: Sequence[Path]) -> LogTables:
@@ -42,33 +32,43 @@ def read_decision_log(paths: Sequence[Path]) -> LogTables:
     ContractBroken
         If a whole line is not what the service writes: file, line number, what is wrong.
     """
-    requests: list[dict[str, object]] = []
-    impressions: list[dict[str, object]] = []
-    outcomes: list[dict[str, object]] = []
+    found = _Rows()
     for path in sorted(paths):
-        servable: dict[object, object] = {}
+        found.servable = {}
         for number, line in _lines(path):
             try:
-                if line["type"] == "request":
-                    requests.append(_request(line, servable))
-                    impressions.extend(_impressions(line))
-                elif line["type"] == "outcome":
-                    outcomes.append(_outcome(line))
-                elif line["type"] == "servable":
-                    servable[line["generation"]] = line["items"]
-                else:
-                    raise ValueError(f"type {line['type']!r}; allowed are request, outcome, servable")
-            except (KeyError, TypeError, ValueError) as error:
-                what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-                raise ContractBroken(f"{path}, line {number}: {what}; see components/ingest/decision_log.py") from None
+                found.take(line)
+            except ValueError as error:
+                raise ContractBroken(f"{path}, line {number}: {error}; see components/ingest/log_lines.py") from None
     return LogTables(
-        _table(requests, REQUESTS, "at", "request_id"),
-        _table(impressions, IMPRESSIONS, "at", "impression_id"),
-        _table(outcomes, OUTCOMES, "outcome_at", "impression_id", "kind"),
+        _table(found.requests, REQUESTS, "at", "request_id"),
+        _table(found.impressions, IMPRESSIONS, "at", "impression_id"),
+        _table(found.outcomes, OUTCOMES, "outcome_at", "impression_id", "kind"),
     )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+@dataclass
+class _Rows:
+    """The rows of the lines read so far; `servable` holds what the file named, by generation."""
+
+    requests: list[Row] = field(default_factory=list)
+    impressions: list[Row] = field(default_factory=list)
+    outcomes: list[Row] = field(default_factory=list)
+    servable: dict[int, list[str]] = field(default_factory=dict)
+
+    def take(self, line: LogLine) -> None:
+        """Add the rows of one line."""
+        if isinstance(line, RequestLine):
+            self.requests.append(_request(line, self.servable))
+            self.impressions.extend(_impressions(line))
+        elif isinstance(line, OutcomeLine):
+            self.outcomes.append((line.impression_id, line.kind, line.reward, line.grade, line.at))
+        else:
+            assert isinstance(line, ServableLine)
+            self.servable[line.generation] = list(line.items)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, LogLine]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -76,52 +76,30 @@ def _lines(path: Path) -> Iterator[tuple[int, Line]]:
     whole = content[: content.rfind(b"\n") + 1]
     for number, raw in enumerate(whole.splitlines(), 1):
         try:
-            line = json.loads(raw)
-        except ValueError:
-            line = None
-        if not isinstance(line, dict):
-            raise ContractBroken(f"{path}, line {number} is no JSON object; cut the line out and read again")
-        yield number, line
+            yield number, parse_line(raw)
+        except ValidationError as error:
+            said = first_fault(error, "the whole line")
+            raise ContractBroken(f"{path}, line {number}: {said}; cut the line out and read again") from None
 
 
-def _request(line: Line, servable: Mapping[object, object]) -> dict[str, object]:
-    eligible = line["eligible"]
-    if eligible is None:
-        if line["generation"] not in servable:
-            raise ValueError(f"eligible is null and no line before names the servable items of {line['generation']}")
-        eligible = servable[line["generation"]]
-    context = json.dumps(line["context"], sort_keys=True) if line["context"] else None
-    return {**{name: line[name] for name in REQUESTS}, "context": context, "eligible": eligible}
+def _request(line: RequestLine, servable: Mapping[int, list[str]]) -> Row:
+    if line.eligible is None and line.generation not in servable:
+        raise ValueError(f"eligible is null and no line before names the servable items of {line.generation}")
+    eligible = servable[line.generation] if line.eligible is None else list(line.eligible)
+    context = json.dumps(line.context, sort_keys=True) if line.context else None
+    return line.request_id, line.user_id, line.at, line.generation, context, eligible
 
 
-def _impressions(line: Line) -> Iterator[dict[str, object]]:
-    slate = line["slate"]
-    if not isinstance(slate, list):
-        raise ValueError("slate is no list")
-    policy = f"g{int(str(line['generation'])):06d}"
-    for shown in slate:
-        yield {
-            **{name: shown[name] for name in ("impression_id", "item_id", "position", "propensity", "score", "logit")},
-            "request_id": line["request_id"],
-            "generation": line["generation"],
-            "logging_policy": policy,
-            "at": line["at"],
-        }
+def _impressions(line: RequestLine) -> Iterator[Row]:
+    policy = f"g{line.generation:06d}"
+    for s in line.slate:
+        own = (s.impression_id, line.request_id, s.item_id, s.position, s.propensity, s.score, s.logit)
+        yield (*own, line.generation, policy, line.at)
 
 
-def _outcome(line: Line) -> dict[str, object]:
-    return {
-        "impression_id": line["impression_id"],
-        "kind": line["kind"],
-        "value": float(str(line["value"])),
-        "grade": line.get("grade"),
-        "outcome_at": line["at"],
-    }
-
-
-def _table(rows: list[dict[str, object]], columns: Sequence[str], at: str, *key: str) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
+def _table(rows: list[Row], table: str, at: str, *key: str) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(names(table)))
     frame = frame.sort_values([at, *key], kind="stable").drop_duplicates(list(key)).reset_index(drop=True)
     whole = {name: np.int64 for name in (at, "generation") if name in frame}
-    numbers = {name: np.float64 for name in ("propensity", "score", "logit", "value", "grade") if name in frame}
+    numbers = {name: np.float64 for name in ("propensity", "score", "logit", "reward", "grade") if name in frame}
     return frame.astype({**whole, **numbers, **({"position": np.int32} if "position" in frame else {})})

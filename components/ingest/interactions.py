@@ -23,11 +23,8 @@ UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 @dataclass(frozen=True, slots=True)
 class LogTables:
-    """Canonical frames of one log, in the columns of the warehouse; instants as int64 microseconds.
+    """Canonical frames of one log, in the columns of `components.schema`; instants as int64 microseconds.
 
-    requests: request_id, user_id, at, generation, context (JSON text), eligible.
-    impressions: impression_id, request_id, item_id, position, propensity, score, logit,
-    generation, logging_policy, at. outcomes: impression_id, kind, value, outcome_at.
     `set_aside` rows of the log could not become any of them; `faults` says which and why.
     """
 
@@ -192,7 +189,7 @@ def _outcomes(frame: pd.DataFrame, source: Source, impression_id: pd.Series, at:
     table = {
         "impression_id": impression_id,
         "kind": source.outcome.kind,
-        "value": reward,
+        "reward": reward,
         "grade": grade_of(frame, source, origin),
         "outcome_at": outcome_at,
     }

@@ -21,7 +21,7 @@ from components.domain import (
     Keys,
 )
 from components.memory.compiled import compiled, plain
-from components.memory.settings import Crossing, Entity, MemorySettings
+from components.memory.settings import Entity, Interaction, MemorySettings
 from components.ranker.features import CLOCK_FIELDS, cross_keys
 
 EVERYBODY = np.uint64(0x5EED_0F_A11)
@@ -43,11 +43,11 @@ class Entities:
 
     def __init__(self, spec: FeatureSpec, kinds: tuple[Entity, ...]) -> None:
         self._columns, self.kinds = spec.columns, kinds
-        widths = [self._width(k.crossing) for k in kinds]
+        widths = [self._width(k.interaction) for k in kinds]
         self.kind_of: Ints = np.repeat(np.arange(len(kinds)), widths)
-        self.variance: Doubles = np.array([k.spread**2 for k in kinds])[self.kind_of]
+        self.variance: Doubles = np.array([k.prior_sd**2 for k in kinds])[self.kind_of]
         self.half_life: Doubles = np.array([k.half_life * DAY for k in kinds])[self.kind_of]
-        named = {name for k in kinds for name in k.crossing if name.startswith("#")}
+        named = {name for k in kinds for name in k.interaction if name.startswith("#")}
         self.experienced: tuple[str, ...] = tuple(sorted(name[1:] for name in named))
         self._bucket_keys = np.stack([self._buckets(name) for name in self.experienced] or [np.zeros(65, np.uint64)])
         self._bounds: Ints = np.cumsum([0, *widths])
@@ -71,19 +71,19 @@ class Entities:
         salt = EXPERIENCE + np.uint64(1 + list(self._columns).index(field))
         return cross_keys(np.arange(1, 66, dtype=np.uint64), np.full(65, salt))
 
-    def _width(self, crossing: Crossing) -> int:
+    def _width(self, interaction: Interaction) -> int:
         columns = self._columns
-        return max([columns[n].stop - columns[n].start for n in crossing if not n.startswith("#")], default=1)
+        return max([columns[n].stop - columns[n].start for n in interaction if not n.startswith("#")], default=1)
 
     def _mixed(self, widths: list[int]) -> tuple[Ints, Ints]:
         """(J, P) of what each entity column is mixed, a key column or ``-1 - f`` for experience; (J,) of how many."""
-        most = max([len(k.crossing) for k in self.kinds], default=0)
+        most = max([len(k.interaction) for k in self.kinds], default=0)
         parts, crossed = np.zeros((len(self.kind_of), max(most, 1)), np.int64), np.zeros(len(self.kind_of), np.int64)
         for j, (kind, within) in enumerate(
             (k, w) for k, width in zip(self.kinds, widths, strict=True) for w in range(width)
         ):
-            crossed[j] = len(kind.crossing)
-            for p, name in enumerate(kind.crossing):
+            crossed[j] = len(kind.interaction)
+            for p, name in enumerate(kind.interaction):
                 parts[j, p] = self._part(name, within)
         return parts, crossed
 
@@ -145,12 +145,12 @@ def derived(spec: FeatureSpec, settings: MemorySettings) -> tuple[Entity, ...]:
         if f.of is FieldOf.CONTEXT and f.kind is not FieldKind.MULTI and f.name not in CLOCK_FIELDS
     ]
     fields = [f.name for f in spec.keyed if not (f.of is FieldOf.CONTEXT and f.kind is FieldKind.MULTI)]
-    own = {user: settings.user_spread, item: settings.item_spread}
-    own |= dict.fromkeys(CLOCK_FIELDS, settings.faint_spread)
-    kinds: list[tuple[Crossing, float]] = [((), 1.0)]
-    kinds += [((name,), own.get(name, settings.attribute_spread)) for name in fields]
-    kinds += [((f"#{user}",), settings.attribute_spread), ((f"#{item}",), settings.faint_spread)]
-    kinds += [((user, f"#{item}"), settings.crossed_spread)]
-    kinds += [((item, name), settings.crossed_spread) for name in context]
-    kinds += [(crossing, settings.crossed_spread) for crossing in settings.crossings]
-    return tuple(Entity(crossing=c, spread=s, half_life=settings.half_life) for c, s in kinds)
+    own = {user: settings.user_prior_sd, item: settings.item_prior_sd}
+    own |= dict.fromkeys(CLOCK_FIELDS, settings.faint_prior_sd)
+    kinds: list[tuple[Interaction, float]] = [((), 1.0)]
+    kinds += [((name,), own.get(name, settings.attribute_prior_sd)) for name in fields]
+    kinds += [((f"#{user}",), settings.attribute_prior_sd), ((f"#{item}",), settings.faint_prior_sd)]
+    kinds += [((user, f"#{item}"), settings.interaction_prior_sd)]
+    kinds += [((item, name), settings.interaction_prior_sd) for name in context]
+    kinds += [(interaction, settings.interaction_prior_sd) for interaction in settings.interactions]
+    return tuple(Entity(interaction=c, prior_sd=s, half_life=settings.half_life) for c, s in kinds)

@@ -19,7 +19,7 @@ import numpy as np
 from components.domain import DAY, MISSING_KEY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
 from components.memory.compiled import compiled, plain
 from components.memory.key_table import KeyTable
-from components.memory.settings import Crossing, MemorySettings
+from components.memory.settings import Interaction, MemorySettings
 from components.memory.view import State, grown
 from components.ranker.features import cross_keys
 from components.ranker.online_logistic import sigmoid
@@ -29,25 +29,25 @@ ERROR, INFORMATION, LAST = range(3)
 
 
 class EntityView:
-    """Counters for a list of crossings; the signal of a multi-valued one is the mean over its values."""
+    """Counters for a list of interactions; the signal of a multi-valued one is the mean over its values."""
 
-    def __init__(self, spec: FeatureSpec, crossings: tuple[Crossing, ...], settings: MemorySettings) -> None:
-        self._spec, self._crossings, self._settings = spec, crossings, settings
+    def __init__(self, spec: FeatureSpec, interactions: tuple[Interaction, ...], settings: MemorySettings) -> None:
+        self._spec, self._crossings, self._settings = spec, interactions, settings
         self._half_life, self._shrinkage = settings.counter_half_life * DAY, settings.counter_shrinkage
         self._table = KeyTable()
         self._sums = np.zeros((0, 4))
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """One per crossing."""
+        """One per interaction."""
         return tuple(" x ".join(c) for c in self._crossings)
 
     def read(self, examples: Examples, prediction: Prediction) -> Doubles:
-        """(n, S) shrunk error of each crossing's key."""
+        """(n, S) shrunk error of each interaction's key."""
         keys, bounds = self._keys(examples)
         return self._said(self._table.find(keys.ravel()).reshape(keys.shape), keys, bounds, examples.at)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Add n outcomes to the counters of their keys."""
         keys, bounds = self._keys(examples)
         rows = self._table.insert(keys.ravel()).reshape(keys.shape)
@@ -80,7 +80,7 @@ class EntityView:
         return twin
 
     def _keys(self, examples: Examples) -> tuple[Keys, Ints]:
-        """(n, C) keys of all crossings, and the first column of each; at most one of its fields has several values."""
+        """(n, C) keys of all interactions, and the first column of each; one field of it at most has several values."""
         columns = self._spec.columns
         parts = [
             examples.keys[:, columns[c[0]]]
@@ -108,16 +108,16 @@ def _say(
     signals: Doubles,
 ) -> None:
     for i in range(len(rows)):
-        for crossing in range(len(bounds) - 1):
+        for interaction in range(len(bounds) - 1):
             total, present = 0.0, 0
-            for j in range(bounds[crossing], bounds[crossing + 1]):
+            for j in range(bounds[interaction], bounds[interaction + 1]):
                 row = rows[i, j]
                 present += keys[i, j] != MISSING_KEY
                 if row >= 0:
                     gap = at[i] - sums[row, LAST]
                     kept = 1.0 if gap <= 0.0 else np.exp2(-gap / half_life)
                     total += sums[row, ERROR] * kept / (shrinkage + sums[row, INFORMATION] * kept)
-            signals[i, crossing] = total / max(present, 1)
+            signals[i, interaction] = total / max(present, 1)
 
 
 @compiled

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.domain import Doubles, Examples, Floats, Matured, Prediction
-from components.ranker.graded_labels import Grading
+from components.ranker.graded_labels import GradedLabels
 from components.ranker.online_logistic import OnlineLogistic
 
 VIEW = "outcome"
@@ -23,26 +23,26 @@ class Graded:
 
     def __init__(self, precision: float, discount: float) -> None:
         """Plain yes and no, until `fit`; the arguments are those of `OnlineLogistic`."""
-        self.grading = Grading.plain()
+        self.graded_labels = GradedLabels.plain()
         self._calibration = OnlineLogistic(0, precision, discount)
 
     def fit(self, history: Matured) -> None:
         """Learn the scores from history."""
-        self.grading = Grading.fit(history)
+        self.graded_labels = GradedLabels.fit(history)
 
     def target(self, view: str, examples: Examples, reward: Floats, grade: Floats | None) -> Floats:
         """(n,) what a view learns of n outcomes."""
-        return self.grading.target(Matured(examples, reward, grade)) if view == VIEW else reward
+        return self.graded_labels.target(Matured(examples, reward, grade)) if view == VIEW else reward
 
     def read(self, view: str, signals: Doubles, prediction: Prediction) -> Doubles:
         """(n, S) signals of a view, about the reward."""
-        if view != VIEW or self.grading.is_plain:
+        if view != VIEW or self.graded_labels.is_plain:
             return signals
         return self._calibration.apply(self._believed(signals, prediction))[:, None] - prediction.logit[:, None]
 
     def learn(self, view: str, signals: Doubles, prediction: Prediction, reward: Floats) -> None:
         """Learn the calibration from n outcomes and the view's own signals before them."""
-        if view == VIEW and not self.grading.is_plain:
+        if view == VIEW and not self.graded_labels.is_plain:
             self._calibration.learn(self._believed(signals, prediction), reward)
 
     def state(self) -> Mapping[str, npt.NDArray]:

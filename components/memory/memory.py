@@ -20,7 +20,7 @@ from components.memory.settings import MemorySettings
 from components.memory.trust import Trust
 from components.memory.view import Part, State, View
 from components.memory.views import build, needs_no_model, rehearse
-from components.ranker.graded_labels import Grading
+from components.ranker.graded_labels import GradedLabels
 
 __all__ = ["ErrorMemory", "MemorySettings", "TrustReport", "TrustWeight"]
 
@@ -50,8 +50,8 @@ class MemoryHead(Frozen):
     hidden_size: int
     seed: int
     chosen: dict[str, float]
-    crossings: tuple[tuple[str, ...], ...]
-    grading: dict[str, list[float]]
+    interactions: tuple[tuple[str, ...], ...]
+    graded_labels: dict[str, list[float]]
 
 
 class ErrorMemory:
@@ -102,7 +102,7 @@ class ErrorMemory:
         signals = self._about_rewards(told, prediction)
         return self._trust.apply(prediction.logit.astype(np.float64), signals).astype(np.float32)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None = None) -> None:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None = None) -> None:
         """Learn n outcomes in order of arrival.
 
         Parameters
@@ -117,7 +117,7 @@ class ErrorMemory:
             part = Prediction(prediction.logit[step], prediction.hidden[step])
             graded = None if grade is None else grade[step]
             before = {
-                name: view.write(rows, part, self._graded.target(name, rows, outcome, graded))
+                name: view.learn(rows, part, self._graded.target(name, rows, outcome, graded))
                 for name, view in self._views.items()
             }
             self._trust.learn(part.logit.astype(np.float64), outcome, self._about_rewards(before, part))
@@ -129,8 +129,8 @@ class ErrorMemory:
         """Tell the views that need no model what happened before there was one, such as the pre-training rows.
 
         Trust learns nothing from it, so the memory still is the base model, bit for bit, until the first
-        `write`. An empty memory first learns the scores of outcomes from it, and chooses its spreads and
-        half-life, if the settings say so.
+        `learn`. An empty memory first learns the scores of outcomes from it, and chooses its prior
+        standard deviations and half-life, if the settings say so.
         """
         if not self._outcomes and not self._history:
             self._choose(history)
@@ -139,7 +139,7 @@ class ErrorMemory:
                 examples, reward = part.matured.examples, part.matured.reward
                 target = self._graded.target(name, examples, reward, part.matured.grade)
                 self._graded.learn(
-                    name, self._views[name].write(examples, part.prediction, target), part.prediction, reward
+                    name, self._views[name].learn(examples, part.prediction, target), part.prediction, reward
                 )
         self._history += len(history)
 
@@ -158,7 +158,7 @@ class ErrorMemory:
         """An independent memory with the same content."""
         twin = ErrorMemory.empty(self._spec, self._hidden_size, self._settings, self._seed)
         twin._views = {name: view.copy() for name, view in self._views.items()}
-        twin._graded.grading = self._graded.grading
+        twin._graded.graded_labels = self._graded.graded_labels
         twin._graded.load(self._graded.state())
         twin._trust.load(self._trust.state())
         twin._outcomes, twin._history = self._outcomes, self._history
@@ -184,10 +184,10 @@ class ErrorMemory:
         head, arrays = state_file.load(folder)
         saved = MemoryHead.model_validate(head)
         if settings.choose:
-            settings = settings.model_copy(update={**saved.chosen, "crossings": saved.crossings})
+            settings = settings.model_copy(update={**saved.chosen, "interactions": saved.interactions})
         memory = cls.empty(spec, saved.hidden_size, settings, saved.seed)
         memory._outcomes, memory._history = saved.outcomes, saved.history
-        memory._graded.grading = Grading.of(saved.grading)
+        memory._graded.graded_labels = GradedLabels.of(saved.graded_labels)
         memory._restore(arrays, folder)
         rehearse(spec, saved.hidden_size, settings)
         return memory
@@ -195,7 +195,7 @@ class ErrorMemory:
     def _choose(self, history: Matured) -> None:
         self._graded.fit(history)
         if self._settings.choose:
-            scored = Matured(history.examples, self._graded.grading.target(history))
+            scored = Matured(history.examples, self._graded.graded_labels.target(history))
             self._settings = chosen(self._spec, scored, self._settings)
             self._views = build(self._spec, self._hidden_size, self._settings, self._seed)
 
@@ -217,8 +217,8 @@ class ErrorMemory:
             hidden_size=self._hidden_size,
             seed=self._seed,
             chosen=values,
-            crossings=self._settings.crossings,
-            grading=self._graded.grading.lists(),
+            interactions=self._settings.interactions,
+            graded_labels=self._graded.graded_labels.lists(),
         )
         return head.model_dump(mode="json")
 

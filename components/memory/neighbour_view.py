@@ -50,14 +50,14 @@ class NeighbourView:
         """(n, 1) error of the neighbours; weights sum to 1, so that the shrinkage is one average outcome's."""
         return self.statistics(examples, prediction).signal(PRIOR)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Keep n outcomes; the oldest beyond the capacity are dropped."""
         hidden = unit(prediction.hidden)
         signals = self._statistics(hidden, examples.at).signal(PRIOR)
         self._keep(examples, prediction, reward, hidden)
         return signals
 
-    def add(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def learn_unread(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
         """Write without asking what was known before."""
         self._keep(examples, prediction, reward, unit(prediction.hidden))
 

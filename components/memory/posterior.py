@@ -1,4 +1,4 @@
-"""The numbers of a belief view: mean and variance of every effect, and the loops that read and move them.
+"""The numbers of a posterior view: mean and variance of every effect, and the loops that read and move them.
 
 A row is ``[mean, variance, last, mark]`` side by side, 32 bytes, so that an effect is one trip to memory. Mean and
 variance hold at the instant `last` (microseconds; exact in a double until the year 2255); what they are at another
@@ -20,8 +20,8 @@ LONG_AGO = -(2.0**62)
 UNWRITTEN = np.array([0.0, 1.0, LONG_AGO, 0.0])
 
 
-class Beliefs:
-    """Beliefs by row. `rows` in what follows are (n, J), -1 where there is none."""
+class Posterior:
+    """Posterior by row. `rows` in what follows are (n, J), -1 where there is none."""
 
     def __init__(self, entities: Entities, values: Doubles) -> None:
         """`values` (R, 4) as above."""
@@ -29,7 +29,7 @@ class Beliefs:
         self.values = values
 
     @classmethod
-    def empty(cls, entities: Entities) -> "Beliefs":
+    def empty(cls, entities: Entities) -> "Posterior":
         """No rows."""
         return cls(entities, np.zeros((0, 4)))
 

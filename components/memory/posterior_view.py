@@ -1,4 +1,4 @@
-"""Beliefs about entities: a Bayesian logistic model of outcomes, learned one pass, online.
+"""Posterior about entities: a Bayesian logistic model of outcomes, learned one pass, online.
 
 Every entity k (a user, an item, a genre, a user with an item's popularity, ...) has an effect b_k on the
 logit, believed Gaussian, N(m_k, v_k), with prior N(0, s_k^2). An example touches entities with coefficients x:
@@ -33,19 +33,19 @@ import numpy as np
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.memory.entities import Entities
 from components.memory.key_table import KeyTable
-from components.memory.posterior import LAST, MEAN, VARIANCE, Beliefs
+from components.memory.posterior import LAST, MEAN, VARIANCE, Posterior
 from components.memory.view import State, grown
 
 Offset = Literal["nothing", "model"]
 
 
-class BeliefView:
-    """Beliefs about the effects of entities; one signal in logits."""
+class PosteriorView:
+    """Posterior about the effects of entities; one signal in logits."""
 
     def __init__(self, entities: Entities, offset: Offset, rebase_keep: float) -> None:
         self._entities, self._offset, self._keep = entities, offset, rebase_keep
         self._table = KeyTable()
-        self._beliefs = Beliefs.empty(entities)
+        self._beliefs = Posterior.empty(entities)
         self._seen = KeyTable()
         self._count: Ints = np.zeros(1, np.int64)
 
@@ -60,7 +60,7 @@ class BeliefView:
         rows = self._table.find(touched.keys.ravel()).reshape(touched.keys.shape)
         return self._signal(self._beliefs.at(touched, rows, examples.at), prediction)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Learn n outcomes as one step; the signals as they were before it."""
         touched = self._entities.touched(examples, self._experienced(examples))
         rows = self._table.insert(touched.keys.ravel()).reshape(touched.keys.shape)
@@ -74,7 +74,7 @@ class BeliefView:
             self._beliefs.values[:, MEAN] *= self._keep
 
     def state(self) -> State:
-        """Keys and beliefs in row order, and the experience of ids."""
+        """Keys and posterior in row order, and the experience of ids."""
         rows = self._beliefs.values[: len(self._table)]
         return {
             "keys": self._table.keys(),
@@ -90,14 +90,14 @@ class BeliefView:
         self._table, self._seen = KeyTable.of(state["keys"]), KeyTable.of(state["seen"])
         rows = np.zeros((len(self._table), 4))
         rows[:, MEAN], rows[:, VARIANCE], rows[:, LAST] = state["mean"], state["variance"], state["last"]
-        self._beliefs = Beliefs(self._entities, rows)
+        self._beliefs = Posterior(self._entities, rows)
         self._count = state["count"].copy()
 
-    def copy(self) -> "BeliefView":
+    def copy(self) -> "PosteriorView":
         """An independent view with the same content."""
-        twin = BeliefView(self._entities, self._offset, self._keep)
+        twin = PosteriorView(self._entities, self._offset, self._keep)
         twin._table, twin._seen, twin._count = self._table.copy(), self._seen.copy(), self._count.copy()
-        twin._beliefs = Beliefs(self._entities, self._beliefs.values.copy())
+        twin._beliefs = Posterior(self._entities, self._beliefs.values.copy())
         return twin
 
     def _offsets(self, prediction: Prediction) -> Doubles:

@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from components.frozen import Frozen
 
-Crossing: TypeAlias = tuple[str, ...]
+Interaction: TypeAlias = tuple[str, ...]
 """What an entity is: the fields whose combination it is; a single name is the field itself.
 
 ``()`` is everybody; ``#name`` in place of a field is how much experience there is with that
@@ -19,8 +19,8 @@ ViewName = Literal["outcome", "residual", "counters", "sketch", "neighbours"]
 class Entity(Frozen):
     """One kind of entity and what is believed of its effect before any outcome."""
 
-    crossing: Crossing
-    spread: PositiveFloat
+    interaction: Interaction
+    prior_sd: PositiveFloat
     """Standard deviation of the effect over entities of this kind, in logits. Small means strong shrinkage."""
     half_life: PositiveFloat
     """Days of event time after which half of what was learned of an entity is forgotten."""
@@ -38,23 +38,24 @@ class MemorySettings(Frozen):
     entities: tuple[Entity, ...] | None = None
     """Entities of the outcome and residual views; none: derived from the feature spec."""
     choose: bool = True
-    """Whether priming an empty memory chooses spreads and half-life by history, where `entities` are derived."""
-    crossings: tuple[Crossing, ...] = ()
+    """Whether priming an empty memory chooses the prior standard deviations and the half-life by
+    history, where `entities` are derived."""
+    interactions: tuple[Interaction, ...] = ()
     """Further combinations to count by, where `entities` are derived; priming may add to them."""
-    user_spread: PositiveFloat = 1.0
+    user_prior_sd: PositiveFloat = 1.0
     """Spread of users' effects where `entities` are derived, logits; chosen by the search in benchmarks/adaptation."""
-    item_spread: PositiveFloat = 0.6
+    item_prior_sd: PositiveFloat = 0.6
     """The same for items."""
-    attribute_spread: PositiveFloat = 0.3
+    attribute_prior_sd: PositiveFloat = 0.3
     """The same for attributes, context and experience with the user."""
-    faint_spread: PositiveFloat = 0.1
+    faint_prior_sd: PositiveFloat = 0.1
     """The same for experience with the item and for the clock, of which little was ever to be learned."""
-    crossed_spread: PositiveFloat = 0.3
+    interaction_prior_sd: PositiveFloat = 0.3
     """The same for combinations."""
     half_life: PositiveFloat = 300.0
     """Days; half-life where `entities` are derived."""
-    residual_spread: PositiveFloat = 0.5
-    """Spreads of the residual view in units of those of the outcome view: the model has explained a part."""
+    residual_prior_scale: PositiveFloat = 0.5
+    """Prior standard deviations of the residual view, in units of the outcome view's: the model explained a part."""
     residual_half_life: PositiveFloat = 30.0
     """Days; half-life of the residual view: errors of the model pass sooner than tastes."""
     rebase_keep: float = Field(default=0.5, ge=0.0, le=1.0)

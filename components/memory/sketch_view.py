@@ -39,14 +39,14 @@ class SketchView:
         """(n, 1) shrunk error of the buckets; with groups, the median over groups of repetitions."""
         return self._signal(self._cells(prediction.hidden), examples.at)
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Decay all buckets to the newest instant and add n outcomes."""
         cells = self._cells(prediction.hidden)
         signals = self._signal(cells, examples.at)
         self._add(cells, examples.at, sigmoid(prediction.logit), reward)
         return signals
 
-    def add(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
+    def learn_unread(self, examples: Examples, prediction: Prediction, reward: Floats) -> None:
         """Write without asking what was known before."""
         self._add(self._cells(prediction.hidden), examples.at, sigmoid(prediction.logit), reward)
 

@@ -42,7 +42,7 @@ class View(Part, Protocol):
         """(n, S) signals in logits at the examples' own instants, always finite."""
         ...
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats) -> Doubles:
         """Learn n outcomes as one step; the (n, S) signals as they were before it, from which trust is learned."""
         ...
 

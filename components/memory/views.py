@@ -6,7 +6,7 @@ from components.domain import Examples, FeatureSpec, Prediction
 from components.memory.entities import Entities, derived
 from components.memory.entity_view import EntityView
 from components.memory.neighbour_view import NeighbourView
-from components.memory.posterior_view import BeliefView
+from components.memory.posterior_view import PosteriorView
 from components.memory.settings import Entity, MemorySettings, ViewName
 from components.memory.sketch_view import SketchView
 from components.memory.view import View
@@ -24,7 +24,7 @@ def rehearse(spec: FeatureSpec, hidden_size: int, settings: MemorySettings) -> N
     some = Examples(keys, np.zeros((n, len(spec.numeric)), np.float32), np.zeros(n, np.int64))
     said = Prediction(np.zeros(n, np.float32), np.ones((n, hidden_size), np.float32))
     for view in build(spec, hidden_size, settings, 0).values():
-        view.write(some, said, np.zeros(n, np.float32))
+        view.learn(some, said, np.zeros(n, np.float32))
         view.read(some, said)
 
 
@@ -36,9 +36,9 @@ def needs_no_model(views: dict[str, View]) -> list[str]:
 def _view(name: ViewName, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int) -> View:
     kinds = settings.entities or derived(spec, settings)
     if name == "outcome":
-        return BeliefView(Entities(spec, kinds), "nothing", 1.0)
+        return PosteriorView(Entities(spec, kinds), "nothing", 1.0)
     if name == "residual":
-        return BeliefView(Entities(spec, _of_errors(spec, kinds, settings)), "model", settings.rebase_keep)
+        return PosteriorView(Entities(spec, _of_errors(spec, kinds, settings)), "model", settings.rebase_keep)
     if name == "counters":
         return EntityView(spec, tuple((f.name,) for f in spec.keyed), settings)
     if name == "sketch":
@@ -50,14 +50,14 @@ def _view(name: ViewName, spec: FeatureSpec, hidden_size: int, settings: MemoryS
 
 
 def _of_errors(spec: FeatureSpec, kinds: tuple[Entity, ...], settings: MemorySettings) -> tuple[Entity, ...]:
-    """The user and the item alone, with tighter spreads and a shorter half-life: finer errors were never worth it."""
+    """The user and the item alone, with tighter priors and a shorter half-life: others did not help."""
     own = [(field.name,) for field in spec.fields[:2]]
     return tuple(
         Entity(
-            crossing=k.crossing,
-            spread=k.spread * settings.residual_spread,
+            interaction=k.interaction,
+            prior_sd=k.prior_sd * settings.residual_prior_scale,
             half_life=min(k.half_life, settings.residual_half_life),
         )
         for k in kinds
-        if k.crossing in own
+        if k.interaction in own
     )

@@ -24,7 +24,7 @@ class DIN(Network):
         if RECENT not in spec.columns:
             raise ContractBroken(
                 f"architecture din got the fields {list(spec.columns)}; it needs a multi-valued field "
-                f"named {RECENT} that shares the alphabet of item; see docs/sources.md"
+                f"named {RECENT} that shares the vocabulary of item; see docs/sources.md"
             )
         self.hidden_size = settings.hidden_sizes[-1]
         self.history = spec.columns[RECENT]

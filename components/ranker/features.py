@@ -1,7 +1,7 @@
 """Raw ids to keys: the one place where a value of the log becomes model input.
 
 A key is a 64-bit hash of ``(field, value)``. Hashing happens before the vocabulary, so
-that the vocabulary, the memory and the policy share one alphabet, no id needs a central
+that the vocabulary, the memory and the policy share one vocabulary, no id needs a central
 registry, and what an id means never depends on which generation saw it first. With 64
 bits a million ids collide with probability 3e-8 (birthday bound n^2 / 2^65); rows are
 still exact, because the vocabulary maps each key to a row of its own.
@@ -79,7 +79,7 @@ def hash_lists(field: Field, values: Sequence[Sequence[str] | None] | np.ndarray
     keys = np.full((len(values), field.width), MISSING_KEY, np.uint64)
     lists = [[] if v is None else list(v)[: field.width] for v in values]
     lengths = np.array([len(v) for v in lists], np.int64)
-    flat = hash_ids(field.alphabet, [value for v in lists for value in v])
+    flat = hash_ids(field.vocabulary, [value for v in lists for value in v])
     row = np.repeat(np.arange(len(lists)), lengths)
     within = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     keys[row, within] = flat
@@ -114,7 +114,7 @@ class Attributes:
             elif field.kind is FieldKind.MULTI:
                 keys[field.name] = np.vstack([hash_lists(field, values), np.zeros((1, field.width), np.uint64)])
             else:
-                keys[field.name] = np.append(hash_ids(field.alphabet, values), MISSING_KEY)[:, None]
+                keys[field.name] = np.append(hash_ids(field.vocabulary, values), MISSING_KEY)[:, None]
         return cls(pd.Index(frame[id_column].astype(str), dtype=object), keys, numeric)
 
     def rows(self, ids: np.ndarray) -> Ints:
@@ -206,8 +206,8 @@ def _context_keys(field: Field, at: Ints, context: Mapping[str, np.ndarray]) -> 
     if field.name in context:
         values = context[field.name]
         if field.kind is not FieldKind.MULTI:
-            return hash_ids(field.alphabet, values)[:, None]
-        return hash_ids(field.alphabet, values) if values.ndim == 2 else hash_lists(field, values)
+            return hash_ids(field.vocabulary, values)[:, None]
+        return hash_ids(field.vocabulary, values) if values.ndim == 2 else hash_lists(field, values)
     if field.name == "hour":
         return hash_ids("hour", (at % DAY) // HOUR)[:, None]
     if field.name == "weekday":

@@ -35,7 +35,7 @@ _USER, _ITEM = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Grading:
+class GradedLabels:
     """Scores of the levels of an outcome.
 
     Attributes
@@ -50,12 +50,12 @@ class Grading:
     score: Doubles
 
     @classmethod
-    def plain(cls) -> "Grading":
+    def plain(cls) -> "GradedLabels":
         """Yes is 1 and no is 0."""
         return cls(np.empty(0), np.empty(0), np.array([0.0, 1.0, 0.0, 1.0]))
 
     @classmethod
-    def fit(cls, history: Matured) -> "Grading":
+    def fit(cls, history: Matured) -> "GradedLabels":
         """Learn the scores from n outcomes; `plain` where they have no grade, or where there are too few to tell."""
         positive = history.reward >= 0.5
         if (
@@ -75,7 +75,7 @@ class Grading:
         return cls(*edges, np.where(never, means[is_positive.astype(int)], score))
 
     @classmethod
-    def of(cls, lists: Mapping[str, Sequence[float]]) -> "Grading":
+    def of(cls, lists: Mapping[str, Sequence[float]]) -> "GradedLabels":
         """What `lists` told."""
         return cls(**{name: np.array(values, np.float64) for name, values in lists.items()})
 

@@ -54,9 +54,9 @@ def expected_collision_rate(ids: int, buckets: int, functions: int) -> float:
 class HashedVocabulary:
     """Answers what a `Vocabulary` answers, without remembering a single id."""
 
-    def __init__(self, alphabets: int, buckets: int, functions: int) -> None:
-        self.alphabets, self.buckets, self.functions = alphabets, buckets, functions
-        self.rows = 1 + alphabets + buckets
+    def __init__(self, vocabularies: int, buckets: int, functions: int) -> None:
+        self.vocabularies, self.buckets, self.functions = vocabularies, buckets, functions
+        self.rows = 1 + vocabularies + buckets
         self.by_row, self.candidates = Seen.blank(0), Seen.blank(0)
         self.admitted = 0
 
@@ -64,12 +64,12 @@ class HashedVocabulary:
         """Itself: nothing in it ever changes."""
         return self
 
-    def find(self, keys: Keys, alphabet: Ints) -> Ints:
+    def find(self, keys: Keys, shared: Ints) -> Ints:
         """(n, C functions) rows of (n, C) keys, the rows of one key side by side."""
         hashed = buckets_of(keys, self.buckets, self.functions)
-        return np.where(hashed < 0, MISSING_ROW, hashed + 1 + self.alphabets).reshape(len(keys), -1)
+        return np.where(hashed < 0, MISSING_ROW, hashed + 1 + self.vocabularies).reshape(len(keys), -1)
 
-    def observe(self, keys: Keys, at: Ints, alphabet: Ints) -> None:
+    def observe(self, keys: Keys, at: Ints, shared: Ints) -> None:
         """Nothing to remember."""
 
     def turn_over(self, admission_count: int, oldest: int, floor: int) -> Turnover:

@@ -52,7 +52,7 @@ class History:
 
     >>> history = History(2, Likes.none())
     >>> items = np.array(["heat", "alien", "brazil"], object)
-    >>> history.add(np.array(["ann"] * 3, object), items, np.array([1, 2, 3]), np.ones(3, np.float32))
+    >>> history.learn(np.array(["ann"] * 3, object), items, np.array([1, 2, 3]), np.ones(3, np.float32))
     >>> history.recent(np.array(["ann", "bob"])).tolist()
     [['brazil', 'alien'], [None, None]]
     """
@@ -74,7 +74,7 @@ class History:
             out[row, : len(likes)] = [item for _, item in reversed(likes)]
         return out
 
-    def add(self, user_id: np.ndarray, item_id: np.ndarray, at: Ints, reward: Floats) -> None:
+    def learn(self, user_id: np.ndarray, item_id: np.ndarray, at: Ints, reward: Floats) -> None:
         """Let m outcomes become known, those of one instant in order of arrival; what is not liked changes nothing."""
         liked = reward >= LIKED
         for user, item, instant in zip(user_id[liked], item_id[liked], at[liked].tolist(), strict=True):
@@ -114,7 +114,7 @@ def with_recent(spec: FeatureSpec, asked: Examples, recent: np.ndarray) -> Examp
     """`asked` (n) with the columns of the field `recent` filled from raw ids (n, width), None where there are none."""
     keys = asked.keys.copy()
     field = next(f for f in spec.keyed if f.name == RECENT)
-    keys[:, spec.columns[RECENT]] = hash_ids(field.alphabet, recent)
+    keys[:, spec.columns[RECENT]] = hash_ids(field.vocabulary, recent)
     return Examples(keys, asked.numeric, asked.at)
 
 

@@ -1,6 +1,6 @@
 """A ranker: feature spec + vocabulary + growing embedding table + network.
 
-`predict` reads and never changes anything: an unknown key reads its alphabet's
+`predict` reads and never changes anything: an unknown key reads its shared's
 out-of-vocabulary row, `MISSING_KEY` reads zeros. The network learns graded targets,
 and a calibration turns its raw logits into those of P(reward = 1).
 """
@@ -18,7 +18,7 @@ from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
 from components.ranker.features import RECENT
 from components.ranker.fm import FM
-from components.ranker.graded_labels import Grading
+from components.ranker.graded_labels import GradedLabels
 from components.ranker.hashing import HashedVocabulary
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.online_logistic import OnlineLogistic
@@ -73,8 +73,8 @@ class NumericFields(nn.Module):
 def empty_vocabulary(spec: FeatureSpec, settings: RankerSettings) -> AnyVocabulary:
     """The vocabulary a fresh model starts with."""
     if settings.table == "exact":
-        return Vocabulary(len(spec.alphabets))
-    return HashedVocabulary(len(spec.alphabets), settings.buckets, _FUNCTIONS[settings.table])
+        return Vocabulary(len(spec.vocabularies))
+    return HashedVocabulary(len(spec.vocabularies), settings.buckets, _FUNCTIONS[settings.table])
 
 
 def _architecture(spec: FeatureSpec, settings: RankerSettings) -> type[Network]:
@@ -90,7 +90,7 @@ class Model:
     ----------
     spec, settings, seed : what it was made of.
     vocabulary, table, network, numeric_fields, scaling : its parts.
-    grading : what it learns of an outcome; calibration : from its raw logit to that of the reward.
+    graded_labels : what it learns of an outcome; calibration : from its raw logit to that of the reward.
     """
 
     def __init__(
@@ -104,9 +104,9 @@ class Model:
             self.numeric_fields = NumericFields(len(spec.numeric), settings.embedding_size, settings.init_scale)
         self.dense = nn.ModuleDict({"network": self.network, "numeric": self.numeric_fields}).eval()
         self.scaling = Scaling(np.zeros(len(spec.numeric), np.float32), np.ones(len(spec.numeric), np.float32))
-        self.grading = Grading.plain()
+        self.graded_labels = GradedLabels.plain()
         self.calibration = OnlineLogistic(0, CALIBRATION_PRECISION, CALIBRATION_DISCOUNT)
-        self._column_alphabet = spec.alphabet_of_column
+        self._column_vocabulary = spec.vocabulary_of_column
         self._probes = _FUNCTIONS.get(settings.table, 1)
         self._widths = [field.width for field in spec.keyed]
 
@@ -124,7 +124,7 @@ class Model:
         """An independent copy."""
         twin = Model(self.spec, self.settings, self.seed, self.vocabulary.copy(), self.table.copy())
         twin.dense.load_state_dict(self.dense.state_dict())
-        twin.scaling, twin.grading = self.scaling, self.grading
+        twin.scaling, twin.graded_labels = self.scaling, self.graded_labels
         twin.calibration.load(self.calibration.state())
         return twin
 
@@ -135,11 +135,11 @@ class Model:
 
     def rows(self, keys: Keys) -> Ints:
         """(n, C P) table rows of (n, C) keys; P rows side by side per key, 1 but for a doubly hashed table."""
-        return self.vocabulary.find(keys, self._column_alphabet)
+        return self.vocabulary.find(keys, self._column_vocabulary)
 
     def observe(self, examples: Examples) -> None:
         """Let the vocabulary count what a window showed."""
-        self.vocabulary.observe(examples.keys, examples.at, self._column_alphabet)
+        self.vocabulary.observe(examples.keys, examples.at, self._column_vocabulary)
 
     def turn_over(self, admission_count: int, oldest: int, floor: int) -> Turnover:
         """Expire and admit ids; every row that changed hands is fresh afterwards."""

@@ -1,7 +1,7 @@
 """Which id owns which row of the table: grow, admit, expire, remember nothing else.
 
-Rows: 0 is "no value" and stays zero; then one out-of-vocabulary row per alphabet (fields
-that share ids share an alphabet); then the admitted ids in the order in which the data
+Rows: 0 is "no value" and stays zero; then one out-of-vocabulary row per shared (fields
+that share ids share an shared); then the admitted ids in the order in which the data
 first showed them. A row whose id expired is free until the next admission takes it,
 lowest row first, so that a table follows the ids that are alive, not all there ever were.
 
@@ -23,12 +23,12 @@ MISSING_ROW = 0
 class Seen:
     """What the log showed of some distinct ids: parallel arrays, one entry per key.
 
-    `alphabet` (m,) whose ids they are; `count` (m,) appearances; `first` and `last` (m,)
+    `shared` (m,) whose ids they are; `count` (m,) appearances; `first` and `last` (m,)
     microseconds of the first and the latest appearance.
     """
 
     keys: Keys
-    alphabet: Ints
+    shared: Ints
     count: Ints
     first: Ints
     last: Ints
@@ -74,7 +74,7 @@ class Seen:
         start = np.flatnonzero(np.r_[True, both.keys[1:] != both.keys[:-1]])
         return cls(
             both.keys[start],
-            both.alphabet[start],
+            both.shared[start],
             np.add.reduceat(both.count, start),
             np.minimum.reduceat(both.first, start),
             np.maximum.reduceat(both.last, start),
@@ -99,26 +99,26 @@ class Vocabulary:
 
     Parameters
     ----------
-    alphabets : number of alphabets, A; rows 1 to A are their out-of-vocabulary rows.
+    vocabularies : number of vocabularies, A; rows 1 to A are their out-of-vocabulary rows.
     """
 
-    def __init__(self, alphabets: int) -> None:
-        self.alphabets = alphabets
-        self.by_row = Seen.blank(1 + alphabets)
+    def __init__(self, vocabularies: int) -> None:
+        self.vocabularies = vocabularies
+        self.by_row = Seen.blank(1 + vocabularies)
         self.candidates = Seen.blank(0)
         self._index = KeyIndex(np.empty(0, np.uint64), np.empty(0, np.int64))
 
     @classmethod
-    def restore(cls, alphabets: int, by_row: Seen, candidates: Seen) -> "Vocabulary":
+    def restore(cls, vocabularies: int, by_row: Seen, candidates: Seen) -> "Vocabulary":
         """From saved arrays: `by_row` has one entry per row, `MISSING_KEY` where no id lives."""
-        vocabulary = cls(alphabets)
+        vocabulary = cls(vocabularies)
         vocabulary.by_row, vocabulary.candidates = by_row, candidates
         vocabulary._reindex()
         return vocabulary
 
     def copy(self) -> "Vocabulary":
         """An independent copy."""
-        twin = Vocabulary(self.alphabets)
+        twin = Vocabulary(self.vocabularies)
         twin.by_row, twin.candidates = self.by_row.copy(), self.candidates.copy()
         twin._index = self._index.copy()
         return twin
@@ -133,25 +133,25 @@ class Vocabulary:
         """Ids that own a row now."""
         return len(self._index)
 
-    def find(self, keys: Keys, alphabet: Ints) -> Ints:
-        """Row of each key; a key without a row reads its alphabet's out-of-vocabulary row.
+    def find(self, keys: Keys, shared: Ints) -> Ints:
+        """Row of each key; a key without a row reads its shared's out-of-vocabulary row.
 
         Parameters
         ----------
-        keys : (n, C); alphabet : (C,) alphabet of each column.
+        keys : (n, C); shared : (C,) shared of each column.
         """
         rows = self._index.find(keys)
         unknown = rows < 0
         if unknown.any():
-            rows = np.where(unknown, np.where(keys == MISSING_KEY, MISSING_ROW, 1 + alphabet), rows)
+            rows = np.where(unknown, np.where(keys == MISSING_KEY, MISSING_ROW, 1 + shared), rows)
         return rows
 
-    def observe(self, keys: Keys, at: Ints, alphabet: Ints) -> None:
+    def observe(self, keys: Keys, at: Ints, shared: Ints) -> None:
         """Count what a window showed: known ids in place, the others as candidates.
 
         Parameters
         ----------
-        keys : (n, C); at : (n,) microseconds; alphabet : (C,).
+        keys : (n, C); at : (n,) microseconds; shared : (C,).
         """
         rows = self._index.find(keys)
         when = np.broadcast_to(at[:, None], keys.shape)
@@ -159,7 +159,7 @@ class Vocabulary:
         np.add.at(self.by_row.count, rows[known], 1)
         np.maximum.at(self.by_row.last, rows[known], when[known])
         new = ~known & (keys != MISSING_KEY)
-        whose = np.broadcast_to(alphabet, keys.shape)[new]
+        whose = np.broadcast_to(shared, keys.shape)[new]
         fresh = Seen(keys[new], whose, np.ones(len(whose), np.int64), when[new], when[new])
         self.candidates = Seen.merge(self.candidates, fresh)
 
@@ -191,7 +191,7 @@ class Vocabulary:
         return np.sort(stale[order[:spare]])
 
     def _settle(self, ids: Seen) -> Ints:
-        reserved = 1 + self.alphabets
+        reserved = 1 + self.vocabularies
         free = reserved + np.flatnonzero(self.by_row.keys[reserved:] == MISSING_KEY)[: len(ids)]
         rows = np.concatenate([free, np.arange(self.rows, self.rows + len(ids) - len(free))])
         self.by_row = Seen.concat(self.by_row, Seen.blank(len(ids) - len(free)))

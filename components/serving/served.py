@@ -33,7 +33,7 @@ class Memory(Protocol):
         """(n,) compensated logits."""
         ...
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
         """Learn outcomes, in order of arrival."""
         ...
 
@@ -196,9 +196,9 @@ class Served:
         if not len(outcomes.at):
             return
         examples = self.encoder.encode(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.context)
-        self.memory.write(examples, self.model.predict(examples), outcomes.reward, outcomes.grade)
+        self.memory.learn(examples, self.model.predict(examples), outcomes.reward, outcomes.grade)
         if self.history is not None:
-            self.history.add(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
+            self.history.learn(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
 
     def _encode(self, requests: RankRequests) -> Examples:
         if self.catalogue is not None and requests.item_id is self.catalogue.items and len(requests.at) == 1:

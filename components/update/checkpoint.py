@@ -2,7 +2,7 @@
 
     <folder>/model.json            what the model is: feature spec, settings, seed, scores of outcomes
     <folder>/model.safetensors     table, network, scaling, calibration
-    <folder>/vocabulary.parquet    row -> key, alphabet, count, first, last
+    <folder>/vocabulary.parquet    row -> key, vocabulary, count, first, last
     <folder>/candidates.parquet    ids that wait for admission
     <folder>/optimizer.safetensors only in a checkpoint
 
@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
-from components.ranker.graded_labels import Grading
+from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import AnyVocabulary, Model, Scaling, empty_vocabulary
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable
@@ -61,7 +61,7 @@ def save_model(model: Model, folder: Path) -> None:
         "spec": [asdict(field) for field in model.spec.fields],
         "settings": model.settings.model_dump(mode="json"),
         "seed": model.seed,
-        "grading": model.grading.lists(),
+        "graded_labels": model.graded_labels.lists(),
     }
     write_whole(folder / "model.json", lambda path: path.write_text(json.dumps(about, indent=1)))
     write_whole(folder / "model.safetensors", lambda path: save_file(_weights(model), path))
@@ -95,9 +95,9 @@ def load_model(folder: Path) -> Model:
         settings = RankerSettings.model_validate(about["settings"])
         vocabulary = empty_vocabulary(spec, settings)
         if isinstance(vocabulary, Vocabulary):
-            vocabulary = Vocabulary.restore(len(spec.alphabets), by_row, candidates)
+            vocabulary = Vocabulary.restore(len(spec.vocabularies), by_row, candidates)
         model = _assemble(spec, settings, about["seed"], vocabulary, weights)
-        model.grading = Grading.of(about["grading"])
+        model.graded_labels = GradedLabels.of(about["graded_labels"])
         return model
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
         raise ContractBroken(f"no readable model in {folder}: {_one_line(error)}") from None

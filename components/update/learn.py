@@ -36,7 +36,7 @@ class Batch:
             torch.from_numpy(model.rows(data.examples.keys)),
             torch.from_numpy(data.examples.keys != MISSING_KEY),
             torch.from_numpy(model.scaling.apply(data.examples.numeric)),
-            torch.from_numpy(np.ascontiguousarray(model.grading.target(data))),
+            torch.from_numpy(np.ascontiguousarray(model.graded_labels.target(data))),
             None if before is None else torch.from_numpy(before),
         )
 
@@ -154,7 +154,7 @@ def log_loss(model: Model, data: Matured) -> Floats:
 
 def training_loss(model: Model, data: Matured) -> Floats:
     """(n,) cross-entropy of the graded target of each example, in nats: what training lowers."""
-    return _cross_entropy(model.predict_raw(data.examples).logit, model.grading.target(data))
+    return _cross_entropy(model.predict_raw(data.examples).logit, model.graded_labels.target(data))
 
 
 def _cross_entropy(logit: Floats, target: Floats) -> Floats:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from components.domain import DAY, ContractBroken, FeatureSpec, Ints, Keys, Matured, Refused
-from components.ranker.graded_labels import Grading
+from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import Model, Scaling
 from components.ranker.settings import RankerSettings
 from components.ranker.vocabulary import Seen
@@ -28,7 +28,7 @@ class Ids:
     @classmethod
     def of(cls, spec: FeatureSpec, seen: Seen) -> "Ids":
         """Named by the fields of `spec`."""
-        return cls(np.array(spec.alphabets, dtype=object)[seen.alphabet], seen.keys, seen.last)
+        return cls(np.array(spec.vocabularies, dtype=object)[seen.shared], seen.keys, seen.last)
 
     def then(self, later: "Ids") -> "Ids":
         """Those of both."""
@@ -96,7 +96,7 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     data = data.take(np.argsort(data.examples.at, kind="stable"))
     checkpoint = Checkpoint.fresh(Model.fresh(spec, ranker, seed))
     model = checkpoint.model
-    model.scaling, model.grading = Scaling.fit(data.examples.numeric), Grading.fit(data)
+    model.scaling, model.graded_labels = Scaling.fit(data.examples.numeric), GradedLabels.fit(data)
     model.observe(data.examples)
     rows_before = model.vocabulary.rows
     turnover = model.turn_over(update.admission_count, -(2**62), 0)
@@ -150,7 +150,7 @@ def _until_converged(
 
 def calibrate(model: Model, unseen: Matured) -> None:
     """Learn the calibration from outcomes the network has not learned from; a plain target needs none."""
-    if len(unseen) and not model.grading.is_plain:
+    if len(unseen) and not model.graded_labels.is_plain:
         model.calibration.learn(model.predict_raw(unseen.examples).logit.astype(np.float64), unseen.reward)
 
 

@@ -20,46 +20,25 @@ import numpy as np
 import pandas as pd
 
 from components.domain import Window, iso
+from components.schema import (
+    ABSENT,
+    IMPRESSIONS,
+    OUTCOMES,
+    REQUESTS,
+    TABLES,
+    TEXT,
+    UNKNOWN,
+    WHOLE,
+    checked_kinds,
+)
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
-REQUESTS, IMPRESSIONS, OUTCOMES = TABLES = ("requests", "impressions", "outcomes")
-
-TEXT = ("string",)
-WHOLE = ("integer",)
-NUMBER = ("floating", "integer")
-UNKNOWN = "empty"
-"""What a column without a single value is called."""
-ABSENT = "absent"
-"""What a column that is not there is called."""
-
-TYPES: dict[str, dict[str, tuple[str, ...]]] = {
-    REQUESTS: {
-        "request_id": TEXT,
-        "user_id": TEXT,
-        "at": WHOLE,
-        "generation": (*NUMBER, UNKNOWN),
-        "eligible": ("mixed", UNKNOWN),
-    },
-    IMPRESSIONS: {
-        "impression_id": TEXT,
-        "request_id": TEXT,
-        "item_id": TEXT,
-        "position": WHOLE,
-        "propensity": (*NUMBER, UNKNOWN),
-        "score": (*NUMBER, UNKNOWN),
-        "generation": (*NUMBER, UNKNOWN),
-        "at": (*WHOLE, ABSENT),
-    },
-    OUTCOMES: {"impression_id": TEXT, "kind": TEXT, "value": NUMBER, "outcome_at": WHOLE},
-}
-"""Table -> column -> kinds of values allowed in it, in the words of `pandas.api.types.infer_dtype`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The three tables of a window, as the warehouse gives them (columns: see `TYPES`; more are allowed).
+    """The three tables of a window, as the warehouse gives them (columns: see `components.schema`; more are allowed).
 
     Instants are int64 microseconds UTC; `propensity` is nan for logs without; `eligible` is a
     list of item ids, or None where the log did not record it; `impressions` may carry `at`,
@@ -99,7 +78,7 @@ def facts(frames: Frames) -> pd.DataFrame:
     made: list[dict[str, object]] = []
     for table, frame in zip(TABLES, frames, strict=True):
         made.append({"fact": table, "rows": len(frame) if table != OUTCOMES else None})
-        for column in TYPES[table]:
+        for column in checked_kinds(table):
             made.append({"fact": f"{table}.{column}", "kind": _kind(frame, column)})
         if len(frame) and _kind(frame, "at") in WHOLE:
             made += [{"fact": f"{table}.at", "at": int(frame["at"].agg(end))} for end in ("min", "max")]
@@ -120,7 +99,7 @@ def structure_contracts(window: Window, outcomes: int) -> tuple[Contract, ...]:
     pairs = [
         (f"{table}.{column}", kind)
         for table in TABLES
-        for column, kinds in TYPES[table].items()
+        for column, kinds in checked_kinds(table).items()
         for kind in (*kinds, *((UNKNOWN,) if table == OUTCOMES and outcomes == 0 else ()))
     ]
     return (
@@ -142,14 +121,14 @@ def structure_contracts(window: Window, outcomes: int) -> tuple[Contract, ...]:
 
 def structure_message(window: Window, fact: pd.Series, contract: Contract) -> str:
     """One line about the fact that breaks a structural contract: received, allowed, where to look."""
-    where = "see TYPES in components/validate/contracts.py"
+    where = "see components/schema.py"
     if contract.reason == "rows":
         return f"window {window} has 0 {fact['fact']}; allowed is at least one; see the source's path and time unit"
     if contract.reason == "at":
         seen = iso(int(fact["at"]))
         return f"{fact['fact']} reaches {seen}; allowed is the window {window}; see the source's time unit"
     table, column = str(fact["fact"]).split(".")
-    allowed = " or ".join(TYPES[table][column])
+    allowed = " or ".join(checked_kinds(table)[column])
     return f"column {column} of {table} is {fact['kind']}; allowed is {allowed}; {where}"
 
 
@@ -185,11 +164,11 @@ def _by_id(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _as_objects(frames: Frames) -> Frames:
-    """The columns of `TYPES`, texts as objects: `isin` and `map` on pandas' ``str`` cost ten times more."""
+    """The columns that are checked, texts as objects: `isin` and `map` on pandas' ``str`` cost ten times more."""
     tables = []
     for table, frame in zip(TABLES, frames, strict=True):
-        columns = [column for column in TYPES[table] if column in frame]
-        texts = {column: object for column, kinds in TYPES[table].items() if kinds == TEXT}
+        columns = [column for column in checked_kinds(table) if column in frame]
+        texts = {column: object for column, kinds in checked_kinds(table).items() if kinds == TEXT}
         tables.append(frame[columns].reset_index(drop=True).astype(texts))
     return Frames(*tables)
 
@@ -268,9 +247,9 @@ def _of_outcomes(kinds: Sequence[str]) -> tuple[Contract, ...]:
         Contract(
             "duplicate outcome", lambda: gxe.ExpectCompoundColumnsToBeUnique(column_list=["impression_id", "kind"])
         ),
-        Contract("reward missing", lambda: gxe.ExpectColumnValuesToNotBeNull(column="value")),
+        Contract("reward missing", lambda: gxe.ExpectColumnValuesToNotBeNull(column="reward")),
         Contract(
             "reward outside [0, 1]",
-            lambda: gxe.ExpectColumnValuesToBeBetween(column="value", min_value=0, max_value=1),
+            lambda: gxe.ExpectColumnValuesToBeBetween(column="reward", min_value=0, max_value=1),
         ),
     )

@@ -15,11 +15,8 @@ from pydantic import Field
 
 from components.domain import ContractBroken, Window, iso
 from components.frozen import Frozen
+from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, TABLES
 from components.validate.contracts import (
-    IMPRESSIONS,
-    OUTCOMES,
-    REQUESTS,
-    TABLES,
     Frames,
     facts,
     joined,

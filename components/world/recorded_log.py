@@ -153,9 +153,9 @@ class _Session:
         examples = replace(self.scorer.examples.take(arrived), at=self.requests.entries.at[arrived])
         part = Prediction(self.scorer.prediction.logit[arrived], self.scorer.prediction.hidden[arrived])
         entries = self.requests.entries.take(arrived)
-        self.player.memory.write(examples, part, entries.reward, entries.grade)
+        self.player.memory.learn(examples, part, entries.reward, entries.grade)
         if self.player.history is not None:
-            self.player.history.add(entries.user_id, entries.item_id, entries.at, entries.reward)
+            self.player.history.learn(entries.user_id, entries.item_id, entries.at, entries.reward)
 
     def answer(self, requests: slice) -> None:
         """Draw the slates of the requests `requests`."""
@@ -196,7 +196,7 @@ class _Session:
             {
                 "impression_id": impression_id,
                 "kind": self.rules.outcome_kind,
-                "value": entries.reward[entry].astype(float),
+                "reward": entries.reward[entry].astype(float),
                 "grade": entries.grade[entry].astype(float),
                 "outcome_at": entries.at[entry],
             }

@@ -122,13 +122,13 @@ def _simulated(asked: SimulatedLog) -> "tuple[pd.DataFrame, str]":
 
 def _interactions(tables: LogTables) -> Log:
     shown = tables.impressions.merge(tables.requests[["request_id", "user_id", "context"]], on="request_id")
-    known = shown.merge(tables.outcomes[["impression_id", "value", "grade"]], on="impression_id")
+    known = shown.merge(tables.outcomes[["impression_id", "reward", "grade"]], on="impression_id")
     known = known.drop_duplicates("impression_id").sort_values(["at", "user_id", "item_id"], kind="stable")
     return Log(
         known["user_id"].to_numpy(object),
         known["item_id"].to_numpy(object),
         known["at"].to_numpy(np.int64),
-        known["value"].to_numpy(np.float32),
+        known["reward"].to_numpy(np.float32),
         known["grade"].to_numpy(np.float32),
         context_arrays(known["context"]),
     )

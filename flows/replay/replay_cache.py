@@ -13,12 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.ingest.interactions import LogTables
+from components.schema import TABLES
 from components.whole_file import write_durably
 from components.world.recorded_log import Played
 from flows import progress
 from warehouse.append import arrow
-
-TABLES = ("requests", "impressions", "outcomes")
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def save(folder: Path, played: Played, frozen: np.ndarray) -> None:
     part.mkdir(parents=True)
     try:
         for name in TABLES:
-            pq.write_table(arrow(getattr(played.log, name), f"batch_{name}"), part / f"{name}.parquet")
+            pq.write_table(arrow(getattr(played.log, name), name), part / f"{name}.parquet")
         scored = played.scored
         scores = {
             "at": scored.at,

@@ -7,7 +7,7 @@ from components.domain import Doubles, Prediction, Verdict, iso
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
-from components.evaluate.sequential_test import Line
+from components.evaluate.sequential_test import SequentialTest
 from components.pages.page import write_page
 from components.serving.served import Served
 from components.whole_file import write_durably
@@ -15,7 +15,7 @@ from flows.stages.held_out import HeldOut, held_out_log
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData, ValidatedWindow
 from flows.turn import Turn
 
-LINE = "line.json"
+SEQUENTIAL_TEST = "sequential_test.json"
 """Beside the turn: the evidence of the challengers on hold against its champion, today's included."""
 
 
@@ -28,7 +28,7 @@ def evaluate(
 ) -> Judgement:
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
     judgement = _judge(turn, validated, data, champion, challenger)
-    kept = judgement.evaluation.line if judgement.evaluation else _line_before(turn)
+    kept = judgement.evaluation.sequential_test if judgement.evaluation else _test_so_far(turn)
     _keep(turn, kept if judgement.verdict is Verdict.HOLD else None)
     return judgement
 
@@ -54,23 +54,23 @@ def _judge(
     return Judgement(evaluation.verdict, evaluation.reasons, evaluation)
 
 
-def _line_before(turn: Turn) -> Line | None:
-    """The line that the turn before left, if it stands against today's champion.
+def _test_so_far(turn: Turn) -> SequentialTest | None:
+    """The sequential test that the turn before left, if it stands against today's champion.
 
     It is read from that turn's folder and written to this one's, so that a turn that is run again counts once.
     """
-    path = turn.workspace.turn(turn.window.start) / LINE
-    line = Line.from_json(path.read_text()) if path.exists() else None
-    return line if line and line.champion == turn.champion else None
+    path = turn.workspace.turn(turn.window.start) / SEQUENTIAL_TEST
+    sequential_test = SequentialTest.from_json(path.read_text()) if path.exists() else None
+    return sequential_test if sequential_test and sequential_test.champion == turn.champion else None
 
 
-def _keep(turn: Turn, line: Line | None) -> None:
-    path = turn.folder / LINE
-    if line is None:
+def _keep(turn: Turn, sequential_test: SequentialTest | None) -> None:
+    path = turn.folder / SEQUENTIAL_TEST
+    if sequential_test is None:
         path.unlink(missing_ok=True)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, line.to_json().encode())
+        write_durably(path, sequential_test.to_json().encode())
 
 
 def _held_out(validated: ValidatedWindow, data: TurnData) -> HeldOut | None:
@@ -84,9 +84,9 @@ def _weigh(turn: Turn, held: HeldOut, champion: Champion, challenger: Challenger
     prediction = challenger.checkpoint.model.predict(held.eligible.examples)
     scores = challenger.memory.compensate(held.eligible.examples, prediction)
     target = held.target(challenger.policy, scores)
-    line = _line_before(turn)
-    if line is None or line.kind != challenger.kind:
-        line = Line(champion.live.generation, challenger.kind or "update")
+    sequential_test = _test_so_far(turn)
+    if sequential_test is None or sequential_test.kind != challenger.kind:
+        sequential_test = SequentialTest(champion.live.generation, challenger.kind or "update")
     q = Prediction(scores, prediction.hidden).probability.astype(float)[held.entry]
     evaluation = weigh(
         held.log,
@@ -94,10 +94,10 @@ def _weigh(turn: Turn, held: HeldOut, champion: Champion, challenger: Challenger
         _as_served(champion.blind, held),
         q,
         turn.settings.evaluate,
-        kind=line.kind,
+        kind=sequential_test.kind,
         parent=None if champion.parent is None else _as_served(champion.parent, held),
         segments=_segments(held, challenger),
-        line=line,
+        sequential_test=sequential_test,
     )
     return evaluation, target
 
@@ -109,7 +109,7 @@ def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:
     row = model.vocabulary.find(users, np.zeros(1, np.int64))[:, 0]
     return {
         "logged by generation": held.log.logger[held.log.starts],
-        "user": np.where(row > len(model.spec.alphabets), "met before", "new"),
+        "user": np.where(row > len(model.spec.vocabularies), "met before", "new"),
     }
 
 

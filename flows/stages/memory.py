@@ -50,7 +50,7 @@ def _learned(served: Served, data: TrainingData) -> ErrorMemory:
     memory = cast(ErrorMemory, served.memory.copy())
     if len(data):
         matured = data.matured
-        memory.write(data.arrived, served.model.predict(data.examples), matured.reward, matured.grade)
+        memory.learn(data.arrived, served.model.predict(data.examples), matured.reward, matured.grade)
     return memory
 
 

@@ -47,7 +47,7 @@ def learn_held_out(
         return challenger
     model = challenger.checkpoint.model
     memory = challenger.memory.copy()
-    memory.write(held.arrived, model.predict(held.examples), held.matured.reward, held.matured.grade)
+    memory.learn(held.arrived, model.predict(held.examples), held.matured.reward, held.matured.grade)
     made = warm_start(challenger.checkpoint, held.matured, None, turn.window.cutoff, turn.settings.update, turn.seed)
     if made.diverged:
         return challenger

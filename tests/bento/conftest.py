@@ -10,6 +10,7 @@ os.environ.setdefault("BENTOML_HOME", f"{tempfile.gettempdir()}/evercurrent-test
 
 from bento.decision_log import DecisionLog
 from bento.settings import ServiceSettings
+from components.ingest.log_lines import OutcomeLine, RequestLine, ShownLine
 from components.publish.bundle import load_bundle, write_bundle
 from components.publish.pointer import Pointer, Role, move_pointer
 from tests.publish.conftest import NOW, make_content
@@ -25,32 +26,31 @@ def release(home, generation, **changes):
 
 
 def write_request(log, request_id, at, user="ann", items=("heat",), eligible=ITEMS, generation=1, context=None):
-    slate = [
-        {
-            "impression_id": f"{request_id}-{position}",
-            "item_id": item,
-            "position": position,
-            "propensity": 0.25,
-            "score": 0.5,
-            "logit": 0.4,
-        }
+    slate = tuple(
+        ShownLine(
+            impression_id=f"{request_id}-{position}",
+            item_id=item,
+            position=position,
+            propensity=0.25,
+            score=0.5,
+            logit=0.4,
+        )
         for position, item in enumerate(items)
-    ]
-    line = {
-        "type": "request",
-        "request_id": request_id,
-        "user_id": user,
-        "at": at,
-        "generation": generation,
-        "context": context or {},
-        "eligible": None if eligible is None else list(eligible),
-        "slate": slate,
-    }
+    )
+    line = RequestLine(
+        request_id=request_id,
+        user_id=user,
+        at=at,
+        generation=generation,
+        context=context or {},
+        eligible=None if eligible is None else tuple(eligible),
+        slate=slate,
+    )
     log.append(line, at)
 
 
 def write_outcome(log, impression_id, at, value=1.0, kind="rating", grade=None):
-    line = {"type": "outcome", "impression_id": impression_id, "kind": kind, "value": value, "grade": grade, "at": at}
+    line = OutcomeLine(impression_id=impression_id, kind=kind, value=value, reward=value, grade=grade, at=at)
     log.append(line, at)
 
 

@@ -1,14 +1,18 @@
 """The decision log: whole lines, one file per process and day, nothing half-written."""
 
-import json
 import resource
 
 import pytest
 
 from bento.decision_log import DecisionLog, LogTail
 from components.domain import DAY, Transient
+from components.ingest.log_lines import OutcomeLine, ServableLine, parse_line
 
 AT = 20_000 * DAY
+
+
+def note(n):
+    return OutcomeLine(impression_id="i", kind="x", value=n, reward=0.0, at=AT)
 
 
 def files(home):
@@ -26,9 +30,9 @@ def test_nothing_is_made_before_the_first_line(tmp_path):
 def test_each_process_and_each_day_has_a_file_of_its_own(tmp_path):
     first, second = DecisionLog(tmp_path, 1), DecisionLog(tmp_path, 2)
     for log in (first, second):
-        log.append({"n": 1}, AT)
-        log.append({"n": 2}, AT + 1)
-        log.append({"n": 3}, AT + DAY)
+        log.append(note(1), AT)
+        log.append(note(2), AT + 1)
+        log.append(note(3), AT + DAY)
         log.close()
     assert [f.name for f in files(tmp_path)] == [
         f"2024-10-04-1-{AT}.jsonl",
@@ -36,50 +40,51 @@ def test_each_process_and_each_day_has_a_file_of_its_own(tmp_path):
         f"2024-10-05-1-{AT + DAY}.jsonl",
         f"2024-10-05-2-{AT + DAY}.jsonl",
     ]
-    assert files(tmp_path)[0].read_bytes() == b'{"n":1}\n{"n":2}\n'
+    assert files(tmp_path)[0].read_bytes() == b"".join(note(n).model_dump_json().encode() + b"\n" for n in (1, 2))
 
 
 def test_a_tail_hands_out_each_line_once_and_only_when_it_is_whole(tmp_path):
     log, tail = DecisionLog(tmp_path, 1), LogTail(tmp_path, AT)
-    log.append({"n": 1}, AT)
-    assert [line["n"] for line in tail.lines()] == [1]
+    log.append(note(1), AT)
+    assert [line.value for line in tail.lines()] == [1]
     assert list(tail.lines()) == []
     (path,) = files(tmp_path)
     with path.open("ab") as file:
-        file.write(b'{"n": ')
+        half = note(2).model_dump_json().encode()
+        file.write(half[:9])
         file.flush()
         assert list(tail.lines()) == []
-        file.write(b"2}\n[]\nnonsense\n")
-    assert [line["n"] for line in tail.lines()] == [2]
+        file.write(half[9:] + b"\n[]\nnonsense\n")
+    assert [line.value for line in tail.lines()] == [2]
 
 
 def test_a_tail_starts_at_its_day(tmp_path):
     log = DecisionLog(tmp_path, 1)
     for day in range(3):
-        log.append({"day": day}, AT + day * DAY)
-    assert [line["day"] for line in LogTail(tmp_path, AT + DAY + 5).lines()] == [1, 2]
+        log.append(note(day), AT + day * DAY)
+    assert [line.value for line in LogTail(tmp_path, AT + DAY + 5).lines()] == [1, 2]
 
 
 def test_a_clock_that_is_set_back_over_midnight_loses_nothing(tmp_path):
     log = DecisionLog(tmp_path, 1)
     for n, at in enumerate((AT - 1, AT, AT - 1, AT)):
-        log.append({"n": n}, at)
+        log.append(note(n), at)
     assert [f.read_text().count("\n") for f in files(tmp_path)] == [1, 3]
 
 
 def test_a_full_disk_leaves_no_part_of_a_line_and_the_log_goes_on_afterwards(tmp_path):
     log = DecisionLog(tmp_path, 1)
-    log.append({"n": 1}, AT)
+    log.append(note(1), AT)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(note(1).model_dump_json()) + 20, hard))
     try:
         with pytest.raises(Transient, match=r"cannot write the decision log in .*decisions: File too large"):
-            log.append({"text": "x" * 100}, AT)
+            log.append(ServableLine(generation=1, items=("x" * 100,)), AT)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    log.append({"n": 2}, AT)
+    log.append(note(2), AT)
     (path,) = files(tmp_path)
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [{"n": 1}, {"n": 2}]
+    assert [parse_line(line) for line in path.read_bytes().splitlines()] == [note(1), note(2)]
 
 
 def test_servable_items_are_named_once_per_generation_and_file(tmp_path):
@@ -91,5 +96,5 @@ def test_servable_items_are_named_once_per_generation_and_file(tmp_path):
 
 
 def test_what_is_no_number_is_not_logged(tmp_path):
-    with pytest.raises(ValueError, match="JSON compliant"):
-        DecisionLog(tmp_path, 1).append({"propensity": float("nan")}, AT)
+    with pytest.raises(ValueError, match="finite number"):
+        OutcomeLine(impression_id="i", kind="x", value=1, reward=float("nan"), at=AT)

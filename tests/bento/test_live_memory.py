@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bento.decision_log import DecisionLog
+from bento.decision_log import DecisionLog, day_of
 from bento.live_memory import LiveMemory
 from components.domain import SECOND
 from components.publish.bundle import load_bundle
@@ -59,7 +59,8 @@ def busy_log(home, start, n=60):
         if i % 5 == 0:
             write_outcome(logs[i % 2], f"r{i}-0", at + 30_000, value=0.0)
             write_outcome(logs[i % 2], f"r{i}-0", at + 30_000, kind="share")
-            logs[i % 2].append({"type": "request"}, at)
+            strange = home / "decisions" / f"{day_of(at)}-9-{at}.jsonl"
+            strange.write_text('{"type": "request"}\n')
     for log in logs:
         log.close()
     return start + n * SECOND

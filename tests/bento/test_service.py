@@ -180,7 +180,7 @@ def test_an_outcome_is_accepted_once_and_reaches_the_memory(http, home):
     assert http.post("/outcome", json=told).json() == {"accepted": False, "reward": 1.0}
     assert http.post("/outcome", json=told | {"value": 2}).json() == {"accepted": False, "reward": 1.0}
     until(lambda: http.get("/generation").json()["outcomes_learned"] == 1)
-    assert logged(home).outcomes[["value", "grade"]].to_numpy().tolist() == [[1.0, 9.0]]
+    assert logged(home).outcomes[["reward", "grade"]].to_numpy().tolist() == [[1.0, 9.0]]
 
 
 @pytest.mark.parametrize(

@@ -19,5 +19,5 @@ def test_variables_set_the_fields_they_are_named_after():
 
 @pytest.mark.parametrize(("name", "value"), [("WORKERS", "0"), ("TICK_SECONDS", "soon"), ("RETENTION_DAYS", "-1")])
 def test_a_value_that_is_not_allowed_is_named_in_one_line(name, value):
-    with pytest.raises(ContractBroken, match=f"EVERCURRENT_{name} is '{value}': Input should be"):
+    with pytest.raises(ContractBroken, match=f"EVERCURRENT_{name}: Input should be .*; received '{value}'"):
         ServiceSettings.from_environment({f"EVERCURRENT_{name}": value})

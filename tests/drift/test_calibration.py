@@ -1,11 +1,11 @@
-"""The champion's promise: exact small cases, and its z under a calibrated and an uncalibrated champion."""
+"""The champion's calibration: exact small cases, and its z under a calibrated and an uncalibrated champion."""
 
 import math
 
 import numpy as np
 import pytest
 
-from components.drift.calibration import keep_promise, reliability
+from components.drift.calibration import calibration_of, reliability
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,14 @@ from components.drift.calibration import keep_promise, reliability
     ],
 )
 def test_figures_have_exact_values_in_small_cases(score, reward, log_loss, expected, auc):
-    found = keep_promise(np.array(score, float), np.array(reward, float))
+    found = calibration_of(np.array(score, float), np.array(reward, float))
     assert found.log_loss == pytest.approx(log_loss)
     assert found.expected == pytest.approx(expected)
     assert found.auc == pytest.approx(auc, nan_ok=True)
 
 
 def test_nothing_known_is_no_figure():
-    found = keep_promise(np.array([np.nan, 0.5]), np.array([1.0, np.nan]))
+    found = calibration_of(np.array([np.nan, 0.5]), np.array([1.0, np.nan]))
     assert found.rows == 0
     assert math.isnan(found.log_loss)
     assert math.isnan(found.skill_lost)
@@ -35,23 +35,23 @@ def test_nothing_known_is_no_figure():
 
 def test_rows_without_score_or_reward_do_not_count():
     score, reward = np.array([0.7, np.nan, 0.3]), np.array([1.0, 1.0, np.nan])
-    assert keep_promise(score, reward).rows == 1
+    assert calibration_of(score, reward).rows == 1
 
 
 def test_a_certain_miss_is_dear_but_finite():
-    found = keep_promise(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    found = calibration_of(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
     assert found.log_loss == pytest.approx(-math.log(1e-6))
     assert found.z > 100
 
 
 def test_one_class_has_no_constant_to_beat():
-    found = keep_promise(np.array([0.6, 0.7]), np.array([1.0, 1.0]))
+    found = calibration_of(np.array([0.6, 0.7]), np.array([1.0, 1.0]))
     assert found.constant == 0
     assert math.isnan(found.skill_lost)
 
 
 def test_scores_of_one_half_promise_nothing_that_could_be_broken():
-    assert math.isnan(keep_promise(np.full(4, 0.5), np.ones(4)).z)
+    assert math.isnan(calibration_of(np.full(4, 0.5), np.ones(4)).z)
 
 
 def test_z_of_a_calibrated_champion_is_standard_normal():
@@ -60,7 +60,7 @@ def test_z_of_a_calibrated_champion_is_standard_normal():
     zs = []
     for _ in range(400):
         score = rng.beta(2, 5, 300)
-        zs.append(keep_promise(score, (rng.random(300) < score).astype(float)).z)
+        zs.append(calibration_of(score, (rng.random(300) < score).astype(float)).z)
     assert abs(np.mean(zs)) < 4 / 20
     assert abs(np.std(zs) - 1) < 4 / math.sqrt(800)
 
@@ -71,17 +71,17 @@ def test_calibration_error_of_a_calibrated_champion_is_the_expected_one():
     found, expected = [], []
     for _ in range(200):
         score = rng.uniform(0.2, 0.8, 500)
-        promise = keep_promise(score, (rng.random(500) < score).astype(float))
-        found.append(promise.calibration_error)
-        expected.append(promise.expected_calibration_error)
+        calibration = calibration_of(score, (rng.random(500) < score).astype(float))
+        found.append(calibration.calibration_error)
+        expected.append(calibration.expected_calibration_error)
     assert np.mean(found) == pytest.approx(np.mean(expected), rel=0.06)
 
 
 def test_field_shift_moves_the_loss_but_keeps_the_promise_while_concept_shift_breaks_it():
     rng = np.random.default_rng(7)
     easy, hard = rng.beta(1, 9, 4000), rng.beta(9, 9, 4000)
-    kept = [keep_promise(s, (rng.random(4000) < s).astype(float)) for s in (easy, hard)]
-    broken = keep_promise(hard, (rng.random(4000) < 1 - hard).astype(float))
+    kept = [calibration_of(s, (rng.random(4000) < s).astype(float)) for s in (easy, hard)]
+    broken = calibration_of(hard, (rng.random(4000) < 1 - hard).astype(float))
     assert kept[1].log_loss > 2 * kept[0].log_loss
     assert max(abs(p.z) for p in kept) < 4
     assert broken.z > 10

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from components.domain import DriftAction
-from components.drift.calibration import Promise
+from components.drift.calibration import Calibration
 from components.drift.drift_action import DriftDecision, DriftState, decide, figures
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport, FieldDrift, IdDrift, ReferenceDrift
 from components.drift.settings import DriftSettings, Rule
 
 SETTINGS = DriftSettings()
-HEALTHY = Promise(
+HEALTHY = Calibration(
     rows=1000, log_loss=0.60, expected=0.59, z=0.8, constant=0.69,
     calibration_error=0.02, expected_calibration_error=0.02, bias=0.0, auc=0.75,
 )  # fmt: skip
@@ -24,10 +24,10 @@ TRAINING = ReferenceDrift(
 )  # fmt: skip
 REPORT = DriftReport(
     rows=1000, matured=1000, reward=0.5, score=0.5, score_spread=0.2, score_missing=0.0, training=TRAINING,
-    last=replace(TRAINING, name="last"), promise=HEALTHY, bins=(), holdout_log_loss=None, html="",
+    last=replace(TRAINING, name="last"), calibration=HEALTHY, bins=(), holdout_log_loss=None, html="",
 )  # fmt: skip
-CONSTANT_BEATS_IT = replace(REPORT, promise=replace(HEALTHY, log_loss=0.80, z=9.0, expected=0.7))
-PROMISE_BROKEN = replace(REPORT, promise=replace(HEALTHY, log_loss=0.68, expected=0.5, z=7.0))
+CONSTANT_BEATS_IT = replace(REPORT, calibration=replace(HEALTHY, log_loss=0.80, z=9.0, expected=0.7))
+PROMISE_BROKEN = replace(REPORT, calibration=replace(HEALTHY, log_loss=0.68, expected=0.5, z=7.0))
 ITEMS_UNSEEN = replace(REPORT, training=replace(TRAINING, ids=(IdDrift("item", 0.8, 0.2),)))
 USERS_UNSEEN = replace(REPORT, training=replace(TRAINING, ids=(IdDrift("user", 0.9, 0.1),)))
 NO_REWARD = replace(REPORT, reward=0.0, training=replace(TRAINING, z=-30.0))
@@ -98,8 +98,8 @@ def test_windows_in_a_row_call_for_these_actions(windows, expected):
 
 
 def test_one_broken_window_is_followed_by_no_rebuild_even_if_the_next_wavers_above_leave():
-    wavers = replace(REPORT, promise=replace(HEALTHY, log_loss=0.625, expected=0.5, z=7.0))
-    assert 0.2 < wavers.promise.excess < 0.3
+    wavers = replace(REPORT, calibration=replace(HEALTHY, log_loss=0.625, expected=0.5, z=7.0))
+    assert 0.2 < wavers.calibration.excess < 0.3
     assert actions([PROMISE_BROKEN, wavers, wavers]) == "UPDATE UPDATE UPDATE"
 
 
@@ -111,18 +111,18 @@ def test_a_rule_that_lasted_ends_only_below_its_leave():
 
 
 def test_a_rest_holds_for_every_rule_of_the_action():
-    both = replace(CONSTANT_BEATS_IT, promise=replace(HEALTHY, log_loss=0.95, expected=0.5, z=9.0))
+    both = replace(CONSTANT_BEATS_IT, calibration=replace(HEALTHY, log_loss=0.95, expected=0.5, z=9.0))
     assert actions([both] * 7).split().count("REBUILD") == 2
 
 
 def test_a_promise_that_chance_can_break_is_not_broken():
-    found = figures(replace(PROMISE_BROKEN, promise=replace(PROMISE_BROKEN.promise, z=2.9)), SETTINGS)
-    assert found["promise_excess"] == 0.0
+    found = figures(replace(PROMISE_BROKEN, calibration=replace(PROMISE_BROKEN.calibration, z=2.9)), SETTINGS)
+    assert found["calibration_excess"] == 0.0
 
 
 def test_with_few_matured_rows_rates_and_losses_are_not_judged():
     found = figures(replace(NO_REWARD, matured=49), SETTINGS)
-    assert all(math.isnan(found[name]) for name in ("outcome_collapse", "skill_lost", "promise_excess"))
+    assert all(math.isnan(found[name]) for name in ("outcome_collapse", "skill_lost", "calibration_excess"))
 
 
 def test_every_figure_that_a_rule_can_name_is_known():
@@ -140,8 +140,8 @@ def test_a_rate_that_doubles_or_halves_is_no_collapse():
     [
         ([REPORT], "UPDATE: matured is 1000, limit 100"),
         ([CONSTANT_BEATS_IT], "REBUILD: skill_lost is 0.1594, limit 0.05; window 1 of the 2 it takes"),
-        ([PROMISE_BROKEN] * 2, "REBUILD: promise_excess is 0.36, limit 0.3, for 2 windows"),
-        ([PROMISE_BROKEN] * 3, "REBUILD: promise_excess is 0.36, limit 0.2; rests for 4 more"),
+        ([PROMISE_BROKEN] * 2, "REBUILD: calibration_excess is 0.36, limit 0.3, for 2 windows"),
+        ([PROMISE_BROKEN] * 3, "REBUILD: calibration_excess is 0.36, limit 0.2; rests for 4 more"),
         ([replace(REPORT, matured=0)], "REFRESH_MEMORY: matured is 0, limit 1"),
     ],
 )
@@ -196,15 +196,16 @@ def test_the_page_shows_action_table_and_reasons_and_escapes_the_log():
     decision = play([PROMISE_BROKEN] * 2)[-1]
     page = drift_page(evil, decision, "week 9", "evidently.html")
     assert "REBUILD" in page
-    assert "promise_excess is 0.36, limit 0.3, for 2 windows" in page
+    assert "calibration_excess is 0.36, limit 0.3, for 2 windows" in page
     assert "<script>x" not in page
     assert 'href="evidently.html"' in page
 
 
 def test_the_page_of_a_window_without_anything_known_is_drawn():
-    nothing = Promise(0, *(float(np.nan),) * 8)
+    nothing = Calibration(0, *(float(np.nan),) * 8)
     bare = replace(
-        REPORT, matured=0, reward=math.nan, score=math.nan, score_spread=math.nan, score_missing=1.0, promise=nothing,
+        REPORT, matured=0, reward=math.nan, score=math.nan, score_spread=math.nan, score_missing=1.0,
+        calibration=nothing,
         last=None, training=replace(TRAINING, fields=(), ids=(), reward=math.nan, z=math.nan),
     )  # fmt: skip
     page = drift_page(bare, decide(bare, DriftState(), SETTINGS))

@@ -85,7 +85,7 @@ def test_a_tiny_window_is_measured_and_noise_is_not_called_drift():
 
 
 def test_one_row_is_enough_to_be_measured():
-    assert measure(traffic(1), traffic(1), traffic(1), DRAWN, seed=0).promise.rows == 1
+    assert measure(traffic(1), traffic(1), traffic(1), DRAWN, seed=0).calibration.rows == 1
 
 
 @pytest.mark.parametrize(("current", "training"), [(0, 5), (5, 0), (0, 0)])
@@ -162,7 +162,7 @@ def test_the_json_names_what_drifted_and_leaves_the_page_out(steady):
     said = json.loads(steady.to_json())
     assert "html" not in said
     assert said["training"]["drifted"] == []
-    assert said["promise"]["excess"] == pytest.approx(steady.promise.excess)
+    assert said["calibration"]["excess"] == pytest.approx(steady.calibration.excess)
 
 
 def test_evidentlys_page_is_kept_and_loads_nothing(steady):

@@ -7,11 +7,11 @@ from components.domain import Verdict
 from components.evaluate.difference import Paired
 from components.evaluate.gate import GateState
 from components.evaluate.intervals import signed_interval
-from components.evaluate.sequential_test import AHEAD, Line, look
+from components.evaluate.sequential_test import AHEAD, SequentialTest, look
 from components.evaluate.settings import EvaluateSettings
 
 SETTINGS = EvaluateSettings(margin=0.05)
-UPDATE, CHANGE = Line(champion=3, kind="update"), Line(champion=3, kind="change")
+UPDATE, CHANGE = SequentialTest(champion=3, kind="update"), SequentialTest(champion=3, kind="change")
 
 
 def day(n, gain, seed=0, noise=0.3):
@@ -25,7 +25,7 @@ def after(line, days, n, gain, **more):
     looks = []
     for number in range(days):
         looks.append(look(line, *day(n, gain, seed=number, **more), SETTINGS))
-        line = looks[-1].line
+        line = looks[-1].sequential_test
     return looks
 
 
@@ -34,15 +34,20 @@ def test_an_update_s_first_day_is_read_at_a_fixed_size_with_its_share_of_the_err
     found = look(UPDATE, pair, champion, SETTINGS)
     bounds = signed_interval(pair.corrected, 0.04)
     assert (found.rest.lower, found.rest.upper, found.rest.level) == (bounds.lower, bounds.upper, pytest.approx(0.96))
-    assert (found.rest.requests, found.rest.turns, found.line.turns, found.line.looks) == (300, 1, 1, 1)
-    assert found.line.tuned_for == AHEAD * 300
+    assert (found.rest.requests, found.rest.turns, found.sequential_test.turns, found.sequential_test.looks) == (
+        300,
+        1,
+        1,
+        1,
+    )
+    assert found.sequential_test.tuned_for == AHEAD * 300
 
 
 def test_the_days_after_are_read_by_the_sequence_over_all_of_them():
     first, second = after(UPDATE, 2, 300, -0.01, noise=1.0)
     assert (second.rest.requests, second.rest.turns, second.rest.level) == (600, 2, pytest.approx(0.99))
     assert second.rest.interval == "confidence sequence"
-    assert second.rest.value == pytest.approx(second.line.state.running(0.0).mean)
+    assert second.rest.value == pytest.approx(second.sequential_test.state.running(0.0).mean)
     assert second.rest.lower < first.rest.lower + 0.1
 
 
@@ -67,7 +72,7 @@ def test_the_reasons_say_on_how_much_they_rest_and_what_they_could_have_seen():
 
 
 def test_a_good_line_does_not_carry_a_challenger_that_is_worse_today():
-    good = after(UPDATE, 5, 400, 0.3)[-1].line
+    good = after(UPDATE, 5, 400, 0.3)[-1].sequential_test
     found = look(good, *day(400, -0.1, seed=99), SETTINGS)
     assert found.decision.verdict is Verdict.HOLD
     assert "today's challenger is worse" in " ".join(found.decision.reasons)
@@ -81,8 +86,8 @@ def test_evidence_of_a_day_too_small_to_look_at_is_kept():
 
 
 def test_a_line_survives_the_night_in_json_to_the_last_bit():
-    line = after(UPDATE, 3, 250, 0.0)[-1].line
-    kept = Line.from_json(line.to_json())
+    line = after(UPDATE, 3, 250, 0.0)[-1].sequential_test
+    kept = SequentialTest.from_json(line.to_json())
     again, here = (look(x, *day(250, 0.0, seed=9), SETTINGS) for x in (kept, line))
     assert again.rest == here.rest and again.decision == here.decision
     assert (kept.champion, kept.kind, kept.turns, kept.looks, kept.tuned_for) == (3, "update", 3, 3, AHEAD * 250)

@@ -92,13 +92,13 @@ def test_it_equals_the_history_that_is_kept_while_outcomes_arrive(tmp_path: Path
         asked = arrived[arrived["request_id"] == request].iloc[0]
         before = arrived[arrived["matured_at"] < asked["at"]]
         history = History(3, Likes.none())
-        history.add(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
+        history.learn(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
         assert [i for i in history.recent(np.array([asked["user_id"]], object))[0] if i is not None] == wanted
     cutoff = int(arrived["matured_at"].iloc[200])
     bundled = read_history(Warehouse(tmp_path / "w.duckdb", "tiny"), SOURCE, cutoff)
     before = arrived[arrived["matured_at"] < cutoff]
     kept = History(3, Likes.none())
-    kept.add(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
+    kept.learn(*(before[c].to_numpy() for c in ("user_id", "item_id", "matured_at", "reward")))
     assert bundled is not None
     assert _rows(bundled) == _rows(kept)
 

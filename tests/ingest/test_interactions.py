@@ -66,7 +66,7 @@ def test_what_is_positive_is_the_sources_rule(
 ) -> None:
     source = described(outcome={"column": "liked", "kind": "like"} | rule)  # type: ignore[arg-type]
     frame = rows(who=[1, 2, 3], what=["a", "b", "c"], when=[1, 2, 3], liked=values, kinds=["x", "y", "z"])
-    assert canonical(frame, source, "log").outcomes["value"].tolist() == rewards
+    assert canonical(frame, source, "log").outcomes["reward"].tolist() == rewards
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_grade_that_the_log_lacks_is_named() -> None:
 def test_a_missing_outcome_is_no_outcome() -> None:
     tables = canonical(rows(liked=[1, None]), described(), "log")
     assert len(tables.impressions) == 2
-    assert tables.outcomes["value"].tolist() == [1.0]
+    assert tables.outcomes["reward"].tolist() == [1.0]
 
 
 def test_a_log_without_propensities_has_none_and_does_not_invent_them() -> None:

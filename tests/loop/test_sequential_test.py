@@ -8,7 +8,7 @@ import pytest
 import flows.stages.publish as release
 from components.domain import Verdict
 from components.evaluate.evaluation import read_evaluation
-from components.evaluate.sequential_test import Line
+from components.evaluate.sequential_test import SequentialTest
 from flows.replay.replay import replay
 from flows.replay.replay_record import ReplayRecord
 from tests.conftest import TinySource
@@ -37,7 +37,7 @@ def run(home: Path, tiny: TinySource, turns: int) -> ReplayRecord:
 
 def lines(home: Path) -> list[str]:
     """The lines kept, turn by turn."""
-    return [path.read_text() for path in sorted((home / "turns").glob("*/line.json"))]
+    return [path.read_text() for path in sorted((home / "turns").glob("*/sequential_test.json"))]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource, prefect_ser
 
 
 def test_held_challengers_of_one_champion_are_one_line_and_every_request_counts_once(home: Path) -> None:
-    found = [Line.from_json(text) for text in lines(home)]
+    found = [SequentialTest.from_json(text) for text in lines(home)]
     judged = [
         json.loads(p.read_text())["diagnostics"]["requests"] for p in sorted((home / "turns").glob("*/evaluation.json"))
     ]

@@ -34,9 +34,9 @@ def refuse(*args, **kwargs):
     sys.exit(1)
 numba.njit = numba.core.dispatcher.Dispatcher.compile = refuse
 w = t.world(3_000)
-memory.write(*w.rows(0, 2_000))
+memory.learn(*w.rows(0, 2_000))
 memory.compensate(w.examples, w.prediction)
-memory.copy().write(*w.rows(2_000, 3_000))
+memory.copy().learn(*w.rows(2_000, 3_000))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

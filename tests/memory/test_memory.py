@@ -36,7 +36,7 @@ def replayed(memory: ErrorMemory, w: World, slot: int = 100) -> np.ndarray:
     for start in range(0, len(w.reward), slot):
         rows = w.rows(start, start + slot)
         out[start : start + slot] = memory.compensate(*rows[:2])
-        memory.write(*rows)
+        memory.learn(*rows)
     return out
 
 
@@ -48,7 +48,7 @@ def w() -> World:
 @pytest.fixture(scope="module")
 def learned(w: World) -> ErrorMemory:
     memory = ErrorMemory.empty(SPEC, HIDDEN, SETTINGS, seed=1)
-    memory.write(*w.rows(0, 2_000))
+    memory.learn(*w.rows(0, 2_000))
     return memory
 
 
@@ -71,7 +71,7 @@ def test_reading_leaves_the_digest(w: World, learned: ErrorMemory) -> None:
 def test_the_same_writes_give_the_same_bytes_and_another_outcome_other_bytes(w: World) -> None:
     def told(reward: np.ndarray) -> str:
         memory = ErrorMemory.empty(SPEC, HIDDEN, SETTINGS, seed=1)
-        memory.write(*w.rows(0, 700)[:2], reward)
+        memory.learn(*w.rows(0, 700)[:2], reward)
         return memory.digest()
 
     other = w.reward[:700].copy()
@@ -86,7 +86,7 @@ def test_saved_and_loaded_it_continues_bit_for_bit(w: World, learned: ErrorMemor
     loaded = ErrorMemory.load(tmp_path / "memory", SPEC, SETTINGS)
     assert loaded.digest() == memory.digest()
     for m in (memory, loaded):
-        m.write(*w.rows(2_000, 2_500))
+        m.learn(*w.rows(2_000, 2_500))
     assert loaded.digest() == memory.digest()
     assert (
         loaded.compensate(w.examples, w.prediction).tobytes() == memory.compensate(w.examples, w.prediction).tobytes()
@@ -104,7 +104,7 @@ def test_what_priming_chose_is_loaded_with_it(tmp_path: Path) -> None:
 
 def test_a_copy_is_independent(w: World, learned: ErrorMemory) -> None:
     before = learned.digest()
-    learned.copy().write(*w.rows(2_000, 2_500))
+    learned.copy().learn(*w.rows(2_000, 2_500))
     assert learned.digest() == before
 
 
@@ -171,7 +171,7 @@ class Noise:
     def read(self, examples: Examples, prediction: Prediction) -> np.ndarray:
         return self.rng.normal(size=(len(examples), 1))
 
-    def write(self, examples: Examples, prediction: Prediction, reward: np.ndarray) -> np.ndarray:
+    def learn(self, examples: Examples, prediction: Prediction, reward: np.ndarray) -> np.ndarray:
         return self.read(examples, prediction)
 
     def rebase(self, predict: object) -> None:
@@ -215,7 +215,7 @@ def test_a_burst_of_one_user_moves_that_user_and_hardly_anybody_else(w: World, l
     items = np.arange(64) % 40
     burst = examples(np.full(64, 7), items, np.full(64, 1_020 * DAY))
     said = Prediction(np.zeros(64, np.float32), np.ones((64, HIDDEN), np.float32))
-    memory.write(burst, said, np.zeros(64, np.float32))
+    memory.learn(burst, said, np.zeros(64, np.float32))
     moved = memory.compensate(w.examples, w.prediction) - before
     mine = w.examples.keys[:, 0] == burst.keys[0, 0]
     assert moved[mine].mean() < -0.3
@@ -243,7 +243,7 @@ def test_late_outcomes_out_of_order_are_learned() -> None:
     shuffled = np.random.default_rng(0).permutation(1_000)
     memory = ErrorMemory.empty(SPEC, HIDDEN, SETTINGS)
     part = Prediction(w.prediction.logit[shuffled], w.prediction.hidden[shuffled])
-    memory.write(w.examples.take(shuffled), part, w.reward[shuffled])
+    memory.learn(w.examples.take(shuffled), part, w.reward[shuffled])
     logit = memory.compensate(w.examples, w.prediction)
     assert loss(w.reward, logit) < loss(w.reward, w.prediction.logit) - 0.05
 

@@ -39,7 +39,7 @@ def test_a_bundle_serves_the_same_logits_as_what_was_put_in(folder, content):
 
 def test_a_bundle_carries_its_memory(tmp_path, content):
     examples = requests().encode(content.encoder)
-    content.memory.write(examples, content.model.predict(examples), np.array([1, 0, 0, 1, 1], np.float32))
+    content.memory.learn(examples, content.model.predict(examples), np.array([1, 0, 0, 1, 1], np.float32))
     served = load_bundle(write_bundle(tmp_path, content))
     assert served.memory.digest() == content.memory.digest()
     score = served.score_eligible(requests()).score

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.domain import Examples, Floats, Matured
-from components.ranker.graded_labels import LEAST_ROWS, Grading
+from components.ranker.graded_labels import LEAST_ROWS, GradedLabels
 
 ROWS = 6_000
 
@@ -26,25 +26,25 @@ def with_grade(data: Matured, grade: Floats | None) -> Matured:
 
 def test_a_better_rating_scores_higher_on_both_sides_of_the_threshold() -> None:
     data = ratings()
-    grading = Grading.fit(data)
+    graded_labels = GradedLabels.fit(data)
     assert data.grade is not None
-    target = grading.target(data)
+    target = graded_labels.target(data)
     by_rating = [target[data.grade == r].mean() for r in range(3, 11)]
     assert np.all(np.diff(by_rating) > -0.05)
     assert by_rating[4] > by_rating[0] + 0.2  # a 7 promises more than a 3, and neither is rewarded
-    assert grading.score.min() == 0 and grading.score.max() == 1
+    assert graded_labels.score.min() == 0 and graded_labels.score.max() == 1
 
 
 def test_a_grade_that_says_nothing_more_returns_yes_and_no() -> None:
     data = ratings()
-    grading = Grading.fit(with_grade(data, data.reward))
-    np.testing.assert_allclose(grading.target(with_grade(data, data.reward)), data.reward, atol=1e-6)
+    graded_labels = GradedLabels.fit(with_grade(data, data.reward))
+    np.testing.assert_allclose(graded_labels.target(with_grade(data, data.reward)), data.reward, atol=1e-6)
 
 
 def test_a_grade_of_pure_noise_is_no_better_than_none() -> None:
     data = ratings()
     noise = np.random.default_rng(1).normal(size=ROWS).astype(np.float32)
-    target = Grading.fit(with_grade(data, noise)).target(with_grade(data, noise))
+    target = GradedLabels.fit(with_grade(data, noise)).target(with_grade(data, noise))
     between = target[data.reward == 1].mean() - target[data.reward == 0].mean()
     within = max(target[data.reward == c].std() for c in (0, 1))
     assert between > 3 * within
@@ -61,33 +61,35 @@ def test_a_grade_of_pure_noise_is_no_better_than_none() -> None:
     ids=["no grade", "too few rows", "all unknown", "one class only"],
 )
 def test_where_grades_cannot_be_judged_the_target_is_the_reward(data: Matured) -> None:
-    grading = Grading.fit(data)
-    assert grading.is_plain
-    np.testing.assert_array_equal(grading.target(data), data.reward)
+    graded_labels = GradedLabels.fit(data)
+    assert graded_labels.is_plain
+    np.testing.assert_array_equal(graded_labels.target(data), data.reward)
 
 
 def test_an_outcome_without_a_grade_gets_the_mean_score_of_its_class() -> None:
     data = ratings()
-    grading = Grading.fit(data)
+    graded_labels = GradedLabels.fit(data)
     missing = with_grade(data, np.full(ROWS, np.nan, np.float32))
-    target = grading.target(data)
+    target = graded_labels.target(data)
     means = [target[data.reward == c].mean() for c in (0, 1)]
-    np.testing.assert_allclose(grading.target(missing), np.where(data.reward >= 0.5, means[1], means[0]), rtol=1e-5)
-    np.testing.assert_array_equal(grading.target(missing), grading.target(with_grade(data, None)))
+    np.testing.assert_allclose(
+        graded_labels.target(missing), np.where(data.reward >= 0.5, means[1], means[0]), rtol=1e-5
+    )
+    np.testing.assert_array_equal(graded_labels.target(missing), graded_labels.target(with_grade(data, None)))
 
 
 def test_where_only_yes_has_a_grade_no_is_a_level_of_its_own() -> None:
     data = ratings()
     assert data.grade is not None
     seconds = np.where(data.reward >= 0.5, data.grade, np.nan).astype(np.float32)
-    target = Grading.fit(with_grade(data, seconds)).target(with_grade(data, seconds))
+    target = GradedLabels.fit(with_grade(data, seconds)).target(with_grade(data, seconds))
     assert len(np.unique(target[data.reward == 0])) == 1
     assert target[seconds == 10].mean() > target[seconds == 8].mean() > target[data.reward == 0].mean()
 
 
 def test_a_grade_beyond_anything_seen_reads_the_outermost_level() -> None:
     data = ratings()
-    grading = Grading.fit(data)
+    graded_labels = GradedLabels.fit(data)
     outside = Matured(data.examples.take(np.s_[:2]), np.array([0, 1], np.float32), np.array([-1e9, 1e9], np.float32))
     inside = Matured(data.examples.take(np.s_[:2]), np.array([0, 1], np.float32), np.array([1, 10], np.float32))
-    np.testing.assert_array_equal(grading.target(outside), grading.target(inside))
+    np.testing.assert_array_equal(graded_labels.target(outside), graded_labels.target(inside))

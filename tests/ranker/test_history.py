@@ -69,17 +69,17 @@ def test_the_history_kept_while_outcomes_arrive_is_the_one_looked_up_in_the_past
     for i in range(len(at)):
         found = [int(x) + 1 if x is not None else 0 for x in history.recent(user[i : i + 1])[0]]
         assert found == wanted[i].tolist()
-        history.add(*(part[i : i + 1] for part in (user, item, at, reward)))
+        history.learn(*(part[i : i + 1] for part in (user, item, at, reward)))
 
 
 def test_a_then_b_is_a_carried_over_and_then_b() -> None:
     a, b = some_likes(1, 0), some_likes(2, 90)  # B's first outcomes are of instants A has seen
     whole, first = History(3, Likes.none()), History(3, Likes.none())
     for part in (a, b):
-        whole.add(*part)
-    first.add(*a)
+        whole.learn(*part)
+    first.learn(*a)
     second = History(3, first.likes())
-    second.add(*b)
+    second.learn(*b)
     assert rows(second.likes()) == rows(whole.likes())
     assert rows(first.likes()) != rows(whole.likes())
 
@@ -88,7 +88,7 @@ def test_an_outcome_that_comes_late_takes_its_place_in_time() -> None:
     ann, likes = np.array(["ann"], object), np.ones(1, np.float32)
     history = History(2, Likes.none())
     for item, at in (("a", 10), ("c", 30), ("b", 20), ("too old", 5)):
-        history.add(ann, np.array([item], object), np.array([at]), likes)
+        history.learn(ann, np.array([item], object), np.array([at]), likes)
     assert history.recent(ann).tolist() == [["c", "b"]]
 
 
@@ -96,6 +96,6 @@ def test_a_copy_learns_for_itself() -> None:
     ann = np.array(["ann"], object)
     history = History(2, Likes(ann, np.array(["a"], object), np.array([1])))
     twin = history.copy()
-    twin.add(ann, np.array(["b"], object), np.array([2]), np.ones(1, np.float32))
+    twin.learn(ann, np.array(["b"], object), np.array([2]), np.ones(1, np.float32))
     assert history.recent(ann).tolist() == [["a", None]]
     assert twin.recent(ann).tolist() == [["b", "a"]]

@@ -34,9 +34,9 @@ def state(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     named |= {f"first.{k}": a.numpy() for k, (a, _) in optimizer.moments.items()}
     named |= {f"second.{k}": b.numpy() for k, (_, b) in optimizer.moments.items()}
     for name, seen in (("rows", model.vocabulary.by_row), ("waiting", model.vocabulary.candidates)):
-        named |= {f"{name}.{f}": getattr(seen, f) for f in ("keys", "alphabet", "count", "first", "last")}
+        named |= {f"{name}.{f}": getattr(seen, f) for f in ("keys", "shared", "count", "first", "last")}
     named |= {f"calibration.{k}": a for k, a in model.calibration.state().items()}
-    named |= {f"grading.{k}": a for k, a in asdict(model.grading).items()}
+    named |= {f"graded_labels.{k}": a for k, a in asdict(model.graded_labels).items()}
     return named | {"table": model.table.block.numpy(), "steps": np.array(optimizer.steps)}
 
 
@@ -78,7 +78,7 @@ def test_a_then_b_equals_a_save_load_b_bit_for_bit(architecture: str, tmp_path: 
 def test_scores_of_outcomes_and_calibration_are_carried_bit_for_bit(tmp_path: Path) -> None:
     history = graded(window(0, rows=1_500))
     on = pretrain(SPEC, history, RANKER, UPDATE, 7).checkpoint
-    assert not on.model.grading.is_plain and on.model.calibration.weight[1] != 1
+    assert not on.model.graded_labels.is_plain and on.model.calibration.weight[1] != 1
     save_checkpoint(on, tmp_path)
     back = load_checkpoint(tmp_path)
     fresh = graded(window(3, first_id=10), 1)
@@ -115,7 +115,7 @@ def test_ids_that_are_all_new_all_get_rows(parent: Checkpoint) -> None:
     update = warm_start(parent, fresh, None, 6 * DAY, EVERY, 1)
     wanted = np.unique(fresh.examples.keys[:, :2])
     assert np.isin(wanted, update.admitted.keys).all()
-    assert (update.checkpoint.model.rows(fresh.examples.keys)[:, :2] > len(SPEC.alphabets)).all()
+    assert (update.checkpoint.model.rows(fresh.examples.keys)[:, :2] > len(SPEC.vocabularies)).all()
     assert update.grown == len(update.admitted) - len(update.expired)
 
 

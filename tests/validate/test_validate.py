@@ -43,7 +43,7 @@ def window() -> Frames:
         {
             "impression_id": ["r0:0", "r0:1", "r1:0", "r1:1"],
             "kind": ["rating"] * 4,
-            "value": [1.0, 0.0, 0.5, 1.0],
+            "reward": [1.0, 0.0, 0.5, 1.0],
             "outcome_at": np.array([1_000, 1_500, 1_999, 99_999]),
         }
     )
@@ -110,9 +110,9 @@ CASES = (
     Case("outcomes", 3, "kind", "stare", ("outcomes r1:1/stare: unknown outcome kind", FALLS)),
     Case("outcomes", 3, "kind", None, ("outcomes r1:1/nan: outcome without a kind", FALLS)),
     Case("outcomes", 3, "outcome_at", 1_998, ("outcomes r1:1/rating: outcome before its impression", FALLS)),
-    Case("outcomes", 3, "value", 1.5, ("outcomes r1:1/rating: reward outside [0, 1]", FALLS)),
-    Case("outcomes", 3, "value", -1e-9, ("outcomes r1:1/rating: reward outside [0, 1]", FALLS)),
-    Case("outcomes", 3, "value", np.nan, ("outcomes r1:1/rating: reward missing", FALLS)),
+    Case("outcomes", 3, "reward", 1.5, ("outcomes r1:1/rating: reward outside [0, 1]", FALLS)),
+    Case("outcomes", 3, "reward", -1e-9, ("outcomes r1:1/rating: reward outside [0, 1]", FALLS)),
+    Case("outcomes", 3, "reward", np.nan, ("outcomes r1:1/rating: reward missing", FALLS)),
     Case("outcomes", 3, "impression_id", "gone", ("outcomes gone/rating: outcome of an unknown impression",)),
     Case(
         "requests", 1, "user_id", None,
@@ -248,7 +248,10 @@ def emptied(table: str) -> Frames:
         (typed("requests", "eligible", ["a b", "c"]), "column eligible of requests is string; allowed is mixed"),
         (typed("impressions", "propensity", ["0.5"] * 4), "column propensity of impressions is string"),
         (typed("impressions", "position", [True] * 4), "column position of impressions is boolean"),
-        (typed("outcomes", "value", [True] * 4), "column value of outcomes is boolean; allowed is floating or integer"),
+        (
+            typed("outcomes", "reward", [True] * 4),
+            "column reward of outcomes is boolean; allowed is floating",
+        ),
         (emptied("requests"), "has 0 requests; allowed is at least one"),
         (emptied("impressions"), "has 0 impressions; allowed is at least one"),
         (

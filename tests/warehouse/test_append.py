@@ -106,7 +106,7 @@ def test_absence_before_maturity_is_unknown_and_after_it_zero(
         {
             "impression_id": ["i"] * len(known),
             "kind": "like",
-            "value": 1.0,
+            "reward": 1.0,
             "grade": 7.5,
             "outcome_at": pd.array(known, "int64"),
         }

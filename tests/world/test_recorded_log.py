@@ -45,7 +45,7 @@ class Spy:
         self.known_at_read.append(len(self.learned))
         return prediction.logit
 
-    def write(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
+    def learn(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
         self.learned += list(zip(examples.at.tolist(), reward.tolist(), strict=True))
 
 

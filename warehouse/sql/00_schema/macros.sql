@@ -7,7 +7,7 @@ create or replace temp macro matured(of_source, attribution) as table (
     with rewards as (
         select
             i.impression_id,
-            max(o.value) as reward,
+            max(o.reward) as reward,
             max(o.grade) as grade,
             min(o.outcome_at) as outcome_at
         from impressions as i

@@ -41,12 +41,12 @@ create table if not exists impressions (
     batch varchar not null
 );
 
--- grain: one thing a user did about one impression; value is the reward, grade how strong it was, if known.
+-- grain: one thing a user did about one impression; reward is what the rule made of it, grade how strong it was, if known.
 create table if not exists outcomes (
     impression_id varchar not null,
     source varchar not null,
     kind varchar not null,
-    value double not null,
+    reward double not null,
     grade double,
     outcome_at timestamp not null,
     batch varchar not null

@@ -4,10 +4,10 @@ select
     b.impression_id,
     $source as source,
     b.kind,
-    b.value,
+    b.reward,
     b.grade,
     make_timestamp(b.outcome_at) as outcome_at,
     $digest as batch
 from batch_outcomes as b
 anti join outcomes as o on o.impression_id = b.impression_id and o.kind = b.kind and o.source = $source
-qualify row_number() over (partition by b.impression_id, b.kind order by b.outcome_at, b.value) = 1
+qualify row_number() over (partition by b.impression_id, b.kind order by b.outcome_at, b.reward) = 1

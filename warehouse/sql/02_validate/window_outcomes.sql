@@ -1,5 +1,5 @@
 -- grain: outcome of an impression shown inside the window, or that arrived inside it. Read by: validate.
-select o.impression_id, o.kind, o.value, epoch_us(o.outcome_at) as outcome_at
+select o.impression_id, o.kind, o.reward, epoch_us(o.outcome_at) as outcome_at
 from outcomes as o
 semi join impressions as i
     on i.impression_id = o.impression_id
