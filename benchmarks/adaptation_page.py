@@ -8,12 +8,14 @@ from benchmarks.adaptation_log import Log
 from benchmarks.adaptation_measure import Figures, auc
 from benchmarks.adaptation_replay import Done
 from components.domain import Ints, iso
-from components.pages.figures import REFERENCE, SERIES, figure_style
-from components.pages.page import Column, Figure, Row, Section, Table, Text, Tone, render
+from components.pages.blocks import Column, Figure, Row, Section, Table, Text, Tone
+from components.pages.figures import REFERENCE, SERIES, blank
+from components.pages.page import render
 
 SHOWN = ("frozen", "frozen+reloop2-gamma0", "frozen+memory", "warm-day", "warm-day+memory", "stateless-28d")
 """Arms drawn over time; all are in the table."""
 COLOURS = {name: SERIES[i - 1] if i else REFERENCE for i, name in enumerate(SHOWN)}
+TRUST = "Stacking weights of the memory on the frozen network; 0: not used. The weight of the network starts at 1."
 POINTS = 26
 """Points of a curve over time."""
 
@@ -25,10 +27,20 @@ def page(log: Log, starts: Ints, arms: dict[str, Figures], run: list[Done]) -> s
     drawn = [d for d in run if d.name in SHOWN]
     at, reward = log.data.examples.at[first:stop], log.data.reward[first:stop]
     figures = [
-        Figure(_over_time(drawn, at, reward), "Each point: the rows of an equal share of the stretch.", 380),
-        Figure(_cost(arms), "Seconds of training against AUC, all arms; the memory's own time is in the table.", 360),
-        Figure(_trust(run), "Weights of the memory on the frozen network; 0 is not trusted, base logit starts at 1."),
-        Figure(_calibration(drawn, reward), "Observed share of positives against the prediction.", 380),
+        Figure(
+            "AUC over time",
+            _over_time(drawn, at, reward),
+            "Each point: the rows of an equal share of the stretch.",
+            380,
+        ),
+        Figure(
+            "Cost against quality",
+            _cost(arms),
+            "Seconds of training against AUC, all arms; the memory's own time is in the table.",
+            360,
+        ),
+        Figure("Trust in the signals of the memory", _trust(run), TRUST),
+        Figure("Calibration", _calibration(drawn, reward), "Observed share of positives against the prediction.", 380),
     ]
     said = Text(("Every slot is predicted before its outcomes are known. Nothing was tuned on this stretch.",))
     return render(
@@ -51,16 +63,8 @@ def _table(arms: dict[str, Figures]) -> Table:
     return Table([Column("arm"), *(Column(label, spec) for label, spec in heads)], rows)
 
 
-def _figure(title: str, x: str, y: str) -> Any:
-    from plotly.graph_objects import Figure as PlotlyFigure
-
-    figure = PlotlyFigure()
-    figure.update_layout(template=figure_style(), title=title, xaxis_title=x, yaxis_title=y)
-    return figure
-
-
 def _over_time(done: list[Done], at: Ints, reward: np.ndarray) -> Any:
-    figure = _figure("AUC over time", "", "AUC")
+    figure = blank("time, UTC", "AUC")
     parts = np.array_split(np.arange(len(at)), POINTS)
     when = [iso(int(at[p[0]])) for p in parts]
     for d in done:
@@ -70,7 +74,7 @@ def _over_time(done: list[Done], at: Ints, reward: np.ndarray) -> Any:
 
 
 def _cost(arms: dict[str, Figures]) -> Any:
-    figure = _figure("Cost", "seconds of training", "AUC")
+    figure = blank("seconds of training (log scale)", "AUC")
     figure.add_scatter(
         x=[f.train_seconds for f in arms.values()],
         y=[f.auc for f in arms.values()],
@@ -87,7 +91,7 @@ def _cost(arms: dict[str, Figures]) -> Any:
 
 
 def _trust(run: list[Done]) -> Any:
-    figure = _figure("Trust", "", "weight")
+    figure = blank("time, UTC", "stacking weight")
     trust = next(d.arm.trust for d in run if d.name == "frozen+memory")
     when = [iso(now) for now, _ in trust]
     for i, first in enumerate(trust[0][1].weights if trust else ()):
@@ -97,7 +101,7 @@ def _trust(run: list[Done]) -> Any:
 
 
 def _calibration(done: list[Done], reward: np.ndarray) -> Any:
-    figure = _figure("Calibration", "predicted", "observed")
+    figure = blank("mean predicted probability", "observed share of positives")
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": REFERENCE, "dash": "dot"}, showlegend=False)
     for d in done:
         p = d.arm.probability

@@ -1,29 +1,29 @@
 """The page of a drift report and what was decided on it."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.domain import DriftAction
 from components.drift.drift_action import ORDER, DriftDecision, Judged
 from components.drift.drift_report import DriftReport, FieldDrift, ReferenceDrift
-from components.pages.figures import BAD, REFERENCE, SERIES, figure_style
-from components.pages.page import (
+from components.pages.blocks import (
     Badge,
     Block,
     Column,
     Figure,
     KeyFigure,
     KeyFigures,
-    Link,
-    Links,
     Row,
     Section,
     Table,
     Text,
     Tone,
-    render,
     show,
 )
+from components.pages.figures import BAD, REFERENCE, SERIES, blank
+from components.pages.page import render
+from components.pages.turn_pages import TurnPage, links_to
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -39,13 +39,15 @@ TONES = {
 NAMES = {"training": "champion's training window", "last": "last window"}
 
 
-def drift_page(report: DriftReport, decision: DriftDecision, subtitle: str = "", evidently: str = "") -> str:
+def drift_page(
+    report: DriftReport, decision: DriftDecision, subtitle: str = "", beside: Sequence[TurnPage] = ()
+) -> str:
     """HTML of both, one file.
 
     Parameters
     ----------
     subtitle : which window and which champion.
-    evidently : relative address of `report.html`, if it is kept beside the page.
+    beside : the turn's other pages that lie in the same folder; among them `report.html` where it is kept.
     """
     sections = [
         Section("", [_tiles(report)]),
@@ -54,9 +56,8 @@ def drift_page(report: DriftReport, decision: DriftDecision, subtitle: str = "",
         Section("Fields", _fields(report)),
         Section("Ids", [_ids(report)]),
     ]
-    if evidently:
-        sections.append(Section("More", [Links([Link("Evidently's report on the sample", evidently)])]))
-    return render("Drift", subtitle, sections, [Badge(str(decision.action), TONES[decision.action])])
+    badge = Badge(str(decision.action), TONES[decision.action])
+    return render("Drift", subtitle, sections, [badge], links_to(beside))
 
 
 def _tiles(report: DriftReport) -> KeyFigures:
@@ -73,7 +74,7 @@ def _tiles(report: DriftReport) -> KeyFigures:
                 f"expected {show(calibration.expected)}, z {show(calibration.z, '.1f')}",
                 late,
             ),
-            KeyFigure("AUC", calibration.auc, "champion, before outcomes"),
+            KeyFigure("AUC", calibration.auc, "champion, before it learned them"),
             KeyFigure("Fields drifted", drifted[0], "against the champion's training window"),
         ]
     )
@@ -81,7 +82,7 @@ def _tiles(report: DriftReport) -> KeyFigures:
 
 def _table(decision: DriftDecision) -> Table:
     rows = [_line(judged) for judged in sorted(decision.judged, key=lambda j: -ORDER.index(j.rule.action))]
-    caption = "The decision table, gravest first; the gravest rule that lasts is followed."
+    caption = "The decision table, most serious action first. Followed: the most serious rule that held long enough."
     return Table(
         ["Action", "Figure", Column("Measured"), Column("Limit"), Column("Windows", numeric=True), "Rule"],
         rows,
@@ -95,9 +96,9 @@ def _line(judged: Judged) -> Row:
     if judged.followed:
         badge = Badge("followed", TONES[rule.action])
     elif judged.resting:
-        badge = Badge(f"rests for {judged.resting}")
+        badge = Badge(f"waits {judged.resting} more")
     else:
-        badge = Badge("holds") if judged.holds else Badge("in bounds")
+        badge = Badge("limit passed") if judged.holds else Badge("within limit")
     tone = TONES[rule.action] if judged.followed else Tone.PLAIN
     name = rule.figure.replace("_", " ")
     return Row([str(rule.action), name, judged.figure, judged.limit, windows, badge], tone)
@@ -106,32 +107,38 @@ def _line(judged: Judged) -> Row:
 def _calibration(report: DriftReport) -> list[Block]:
     p = report.calibration
     rows: list[Row] = [
-        Row(["Log loss", p.log_loss, p.expected, "what a calibrated model with these predictions expects"]),
-        Row(["Log loss", p.log_loss, p.constant, "one number for everybody: this window's mean reward"]),
+        Row(["Log loss", p.log_loss, p.expected, "expected if these probabilities are right"]),
+        Row(["Log loss", p.log_loss, p.constant, "a constant prediction: this window's mean reward"]),
         Row(
-            ["Calibration error", p.calibration_error, p.expected_calibration_error, "a calibrated model at this size"]
+            [
+                "Calibration error",
+                p.calibration_error,
+                p.expected_calibration_error,
+                "expected if calibrated, with this many rows",
+            ]
         ),
-        Row(["Mean reward - mean score", p.bias, 0.0, "no bias"]),
+        Row(["Mean reward − mean probability", p.bias, 0.0, "no bias"]),
     ]
     if report.holdout_log_loss is not None:
-        rows.insert(1, Row(["Log loss", p.log_loss, report.holdout_log_loss, "held-out rows of its training"]))
-    table = Table(["Figure", Column("Measured", ".4f"), Column("Beside", ".4f"), "which is"], rows)
+        rows.insert(1, Row(["Log loss", p.log_loss, report.holdout_log_loss, "on held-out rows of its training"]))
+    table = Table(["Figure", Column("Measured", ".4f"), Column("Compared with", ".4f"), "Which is"], rows)
     if not report.bins:
         return [table]
-    return [table, Figure(_reliability(report), "Ten groups of equally many impressions, by score. On the line: kept.")]
+    caption = "Ten groups of equally many impressions; on the dotted line the predictions are calibrated."
+    return [table, Figure("Mean reward by predicted probability", _reliability(report), caption)]
 
 
 def _fields(report: DriftReport) -> list[Block]:
     text = (
         "Jensen-Shannon distance between samples of the new window and of each reference: 0 where they agree, 0.83 "
-        "where they share nothing. A field drifted when it is above its limit, which is wider for small windows. "
-        "Ids are read as popularity: how often the id occurs in the reference."
+        "where they share nothing. A field drifted when its distance is above its limit; the limit is higher for small "
+        "windows. An id is compared by its popularity: how often it occurs in the reference."
     )
     if not report.training.fields:
         return [Text([text])]
-    caption = "Bars: distance; line marks: the limit of the field."
+    caption = "Bars: the distance; red marks: the limit of the field."
     height = 110 + 34 * (len(report.training.fields) + 1)
-    return [Text([text]), Figure(_distances(report), caption, height), _field_table(report)]
+    return [Text([text]), Figure("Distance by field", _distances(report), caption, height), _field_table(report)]
 
 
 def _field_table(report: DriftReport) -> Table:
@@ -171,9 +178,7 @@ def _share(value: float) -> str:
 
 
 def _reliability(report: DriftReport) -> "PlotlyFigure":
-    from plotly.graph_objects import Figure as PlotlyFigure
-
-    figure = PlotlyFigure(layout={"template": figure_style(), "title": {"text": "Mean reward by score"}})
+    figure = blank("mean predicted probability", "mean reward")
     scores, rewards = [b.score for b in report.bins], [b.reward for b in report.bins]
     error = [2 * math.sqrt(max(b.reward * (1 - b.reward), 0) / b.rows) for b in report.bins]
     ends = [min(*scores, *rewards), max(*scores, *rewards)]
@@ -182,17 +187,11 @@ def _reliability(report: DriftReport) -> "PlotlyFigure":
         x=scores, y=rewards, mode="markers", name="new window, two standard errors",
         error_y={"array": error, "thickness": 1.2, "width": 0}, marker={"color": SERIES[0], "size": 8},
     )  # fmt: skip
-    figure.update_xaxes(title_text="mean score")
-    figure.update_yaxes(title_text="mean reward")
     return figure
 
 
 def _distances(report: DriftReport) -> "PlotlyFigure":
-    from plotly.graph_objects import Figure as PlotlyFigure
-
-    figure = PlotlyFigure(
-        layout={"template": figure_style(), "title": {"text": "Distance by field"}, "barmode": "group"}
-    )
+    figure = blank("Jensen-Shannon distance, 0 to 0.83", "field").update_layout(barmode="group")
     for reference, colour in reversed(list(zip(report.references, SERIES, strict=False))):
         fields = _ordered(reference)
         figure.add_bar(

@@ -1,5 +1,6 @@
 """The page of one evaluation: verdict and why, values in one forest plot, and what they rest on."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,8 +8,7 @@ import numpy as np
 from components.domain import SECOND, Verdict, iso
 from components.evaluate.evaluation import Estimate, Evaluation, Segment
 from components.evaluate.sequential_test import Rest, turns
-from components.pages.figures import BAD, OK, REFERENCE, SERIES, figure_style
-from components.pages.page import (
+from components.pages.blocks import (
     Badge,
     Block,
     Cell,
@@ -21,8 +21,10 @@ from components.pages.page import (
     Table,
     Text,
     Tone,
-    render,
 )
+from components.pages.figures import BAD, OK, REFERENCE, SERIES, blank
+from components.pages.page import render
+from components.pages.turn_pages import TurnPage, links_to
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -30,12 +32,15 @@ if TYPE_CHECKING:
 TONES = {Verdict.PROMOTE: Tone.OK, Verdict.HOLD: Tone.WARN, Verdict.ROLL_BACK: Tone.BAD}
 
 
-def evaluation_page(evaluation: Evaluation, title: str, truth: float | None = None) -> str:
+def evaluation_page(
+    evaluation: Evaluation, title: str, truth: float | None = None, beside: Sequence[TurnPage] = ()
+) -> str:
     """One offline HTML document.
 
     Parameters
     ----------
     truth : the challenger's true value per request where the world knows it; drawn as a line.
+    beside : pages of the same turn that lie in the same folder.
     """
     e = evaluation
     test = "superiority (a changed family or exploration)" if e.kind == "change" else "non-inferiority (routine update)"
@@ -47,7 +52,7 @@ def evaluation_page(evaluation: Evaluation, title: str, truth: float | None = No
     if e.segments:
         sections.append(_segments(e))
     badge = Badge(str(e.verdict), TONES[e.verdict])
-    return render(title, f"{e.diagnostics.requests:,} requests judged for {test}", sections, [badge])
+    return render(title, f"{e.diagnostics.requests:,} requests judged for {test}", sections, [badge], links_to(beside))
 
 
 def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
@@ -88,7 +93,7 @@ def _values(e: Evaluation, truth: float | None) -> Section:
         "Values with 95 % intervals. The model's word (DM) has none: its bias is unknown. "
         f"SLOPE++ would take {e.slope_choice}; the gate's estimator was fixed beforehand."
     )
-    return Section("Values", [Figure(figure, caption, 90 + 34 * len(named)), Table(columns, rows)])
+    return Section("Values", [Figure("Policy values", figure, caption, 90 + 34 * len(named)), Table(columns, rows)])
 
 
 def _paired(e: Evaluation) -> Section:
@@ -100,8 +105,8 @@ def _paired(e: Evaluation) -> Section:
     )
     if e.rest is not None:
         named, caption = _gate_readings(e.difference, e.rest)
-    figure = _forest(named, "reward per request", [("floor", floor), ("equal", 0.0)])
-    return Section("The gate's quantity", [Figure(figure, caption, 140 + 45 * len(named))])
+    figure = _forest(named, "difference in expected reward per request", [("floor", floor), ("equal", 0.0)])
+    return Section("The gate's quantity", [Figure("Challenger minus champion", figure, caption, 140 + 45 * len(named))])
 
 
 def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
@@ -129,10 +134,10 @@ def _support(e: Evaluation) -> Section:
     blocks: list[Block] = []
     if e.tail:
         caption = "Share of requests with at least this weight. A straight line to the right is a heavy tail."
-        blocks.append(Figure(_tail(e), caption))
+        blocks.append(Figure("The tail of the importance weights", _tail(e), caption))
     if e.history:
         caption = "Effective sample size of all requests so far; a drop is one request that outweighs the rest."
-        blocks.append(Figure(_history(e), caption))
+        blocks.append(Figure("Effective sample size over time", _history(e), caption))
     ours, theirs = e.diagnostics, e.champion_diagnostics
     names = {
         "mean weight (1 if propensities are right)": (ours.mean_weight, theirs.mean_weight),
@@ -170,10 +175,8 @@ def _segment_row(s: Segment) -> Row:
 
 
 def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, float]]) -> "PlotlyFigure":
-    from plotly import graph_objects as go
-
     labels = list(named)[::-1]
-    figure = go.Figure(layout={"template": figure_style(), "showlegend": False})
+    figure = blank(unit, "policy, estimator").update_layout(showlegend=False)
     for label in labels:
         x = named[label]
         bounded = np.isfinite(x.lower)
@@ -195,7 +198,7 @@ def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, f
             line={"color": colour, "dash": "dot"},
             annotation={"text": f"{label} {value:.4f}", "yref": "paper", "y": 1.0, "yanchor": "bottom", "x": value},
         )
-    figure.update_xaxes(title=unit, showgrid=True)
+    figure.update_xaxes(showgrid=True)
     spare = 0.5 + 0.1 * len(labels)
     figure.update_yaxes(
         categoryorder="array", categoryarray=labels, showgrid=False, range=[-spare, len(labels) - 1 + spare]
@@ -204,9 +207,8 @@ def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, f
 
 
 def _tail(e: Evaluation) -> "PlotlyFigure":
-    from plotly import graph_objects as go
-
-    figure = go.Figure(layout={"template": figure_style(), "title": "The weights' tail", "showlegend": False})
+    figure = blank("importance weight (log scale)", "share of requests above (log scale)")
+    figure.update_layout(showlegend=False)
     positive = [t for t in e.tail if t.weight > 0]
     figure.add_scatter(
         x=[t.weight for t in positive],
@@ -215,19 +217,18 @@ def _tail(e: Evaluation) -> "PlotlyFigure":
         name="weights",
         line_shape="hv",
     )
-    figure.update_xaxes(title="importance weight", type="log")
-    return figure.update_yaxes(title="share of requests above", type="log")
+    figure.update_xaxes(type="log")
+    return figure.update_yaxes(type="log")
 
 
 def _history(e: Evaluation) -> "PlotlyFigure":
-    from plotly import graph_objects as go
-
-    figure = go.Figure(layout={"template": figure_style(), "title": "Effective sample size over time"})
-    instants = [iso(h.at) for h in e.history] if e.history[-1].at > SECOND else [h.requests for h in e.history]
+    dated = e.history[-1].at > SECOND
+    figure = blank("request time, UTC" if dated else "requests so far", "requests")
+    instants = [iso(h.at) for h in e.history] if dated else [h.requests for h in e.history]
     figure.add_scatter(x=instants, y=[h.ess for h in e.history], mode="lines", name="effective")
     reference = {"color": REFERENCE, "dash": "dot"}
     figure.add_scatter(x=instants, y=[h.requests for h in e.history], mode="lines", name="requests", line=reference)
-    return figure.update_yaxes(title="requests", rangemode="tozero")
+    return figure.update_yaxes(rangemode="tozero")
 
 
 def _interval(x: Estimate, *, signed: bool = False) -> str:

@@ -1,17 +1,7 @@
 """The page of a validation; Great Expectations' own pages take their style from the network."""
 
-from components.pages.page import (
-    Badge,
-    Column,
-    KeyFigure,
-    KeyFigures,
-    Row,
-    Section,
-    Table,
-    Text,
-    Tone,
-    render,
-)
+from components.pages.blocks import Badge, Column, KeyFigure, KeyFigures, Row, Section, Table, Text, Tone
+from components.pages.page import render
 from components.validate.suite import ContractResult
 from components.validate.validate import Validation
 

@@ -12,8 +12,10 @@ import numpy as np
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from components.domain import SECOND, ContractBroken
+from components.domain import SECOND, ContractBroken, instant_of
+from components.pages.blocks import Link
 from components.pages.page import write_page
+from components.pages.turn_pages import TurnPage, links_to
 from components.publish.bundle import load_bundle
 from components.world.recorded_log import play
 from flows import progress
@@ -61,8 +63,18 @@ def in_foreground(home: Path, source: str, turns: int | None, data: Path | None,
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         record = replay(str(workspace.root), source, turns, str(data) if data else None)
     record = timed(record, workspace.root / "replay" / "seconds.json", start)
-    write_page(Path(record.report), replay_page(record))
+    write_page(Path(record.report), replay_page(record, turn_links(workspace, record)))
     return record
+
+
+def turn_links(workspace: Workspace, record: ReplayRecord) -> dict[str, list[Link]]:
+    """Links from the replay's page to the pages that each turn left, by cutoff."""
+    found = {}
+    for turn in record.turns:
+        folder = workspace.turn(instant_of(datetime.fromisoformat(turn.cutoff)))
+        there = [page for page in TurnPage if (folder / page.file).exists()]
+        found[turn.cutoff] = links_to(there, f"../{folder.relative_to(workspace.root)}")
+    return found
 
 
 def open_recorded(workspace: Workspace, source: str, data: str | None) -> Recorded:

@@ -1,44 +1,45 @@
 """The page of a replay: what the loop bought, turn by turn, and what it said against what was true."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.pages.figures import OK, REFERENCE, SERIES, figure_style
-from components.pages.page import (
+from components.pages.blocks import (
     Badge,
     Cell,
     Column,
     Figure,
     KeyFigure,
     KeyFigures,
+    Link,
     Row,
     Section,
     Table,
     Text,
     Tone,
-    render,
 )
+from components.pages.figures import REFERENCE, SERIES, blank
+from components.pages.page import render
 from flows.replay.replay_record import Arms, ReplayRecord, ReplayTurn, mean_arms
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure as PlotlyFigure
+    pass
 
 ARMS = {"frozen": "generation 1, frozen", "champion": "champion", "champion_with_memory": "champion with memory"}
 COLOURS = {"frozen": REFERENCE, "champion": SERIES[0], "champion_with_memory": SERIES[1]}
 TONES = {"PROMOTE": Tone.OK, "HOLD": Tone.WARN, "ROLL_BACK": Tone.BAD}
 
 
-def replay_page(record: ReplayRecord) -> str:
-    """One offline HTML page."""
+def replay_page(record: ReplayRecord, pages: Mapping[str, Sequence[Link]]) -> str:
+    """One offline HTML page; `pages` links, per cutoff, the pages that the turn left."""
     last = record.turns[-1]
     subtitle = f"{len(record.turns)} turns to {last.cutoff[:10]}; champion is generation {record.champion}"
     sections = [
         Section("", [_tiles(record)]),
-        Section("Freshness", [Text([FRESHNESS]), Figure(_curves(record, "auc", "AUC")), _arm_table(record)]),
-        Section("Log loss", [Figure(_curves(record, "log_loss", "log loss, nats"))]),
-        Section("Policy value", [Text([VALUE, record.caveat + "."]), Figure(_intervals(record)), _value_table(record)]),
-        Section("What the loop did", [_loop_table(record)]),
-        Section("Where the time went", [Text([_times(record)]), Figure(_seconds(record))]),
+        Section("Freshness", [Text([FRESHNESS]), _curves(record, "auc", "AUC"), _arm_table(record)]),
+        Section("Log loss", [_curves(record, "log_loss", "Log loss, nats")]),
+        Section("Policy value", [Text([VALUE, f"Mind: {record.caveat}."]), _intervals(record), _value_table(record)]),
+        Section("What the loop did", [_loop_table(record), _page_table(record, pages)]),
+        Section("Where the time went", [Text([_times(record)]), _seconds(record)]),
     ]
     return render(f"Replay of {record.source}", subtitle, sections)
 
@@ -74,21 +75,17 @@ def _points(ours: float | None, base: float | None) -> Cell:
     return None if ours is None or base is None else f"{100 * (ours - base):+.1f}"
 
 
-def _curves(record: ReplayRecord, figure: str, axis: str) -> "PlotlyFigure":
-    import plotly.graph_objects as go
-
-    drawn = go.Figure(layout={"template": figure_style(), "yaxis": {"title": {"text": axis}}})
+def _curves(record: ReplayRecord, figure: str, axis: str) -> Figure:
+    drawn = blank("week to, UTC", axis)
     for arm, name in ARMS.items():
         values = [getattr(getattr(t, figure), arm) for t in record.turns]
         style = {"color": COLOURS[arm], "width": 2.5}
         drawn.add_scatter(x=_days(record), y=values, name=name, mode="lines+markers", line=style, marker={"size": 7})
-    return drawn
+    return Figure(f"{axis}, in the week after each turn", drawn)
 
 
-def _intervals(record: ReplayRecord) -> "PlotlyFigure":
-    import plotly.graph_objects as go
-
-    drawn = go.Figure(layout={"template": figure_style(), "yaxis": {"title": {"text": "reward per request"}}})
+def _intervals(record: ReplayRecord) -> Figure:
+    drawn = blank("week to, UTC", "expected reward per request")
     judged = [t for t in record.turns if t.value.estimate is not None]
     days = [t.cutoff[:10] for t in judged]
     for name in ("random", "oracle"):
@@ -108,16 +105,14 @@ def _intervals(record: ReplayRecord) -> "PlotlyFigure":
     )
     truth = {"color": SERIES[1], "symbol": "diamond", "size": 9}
     drawn.add_scatter(x=days, y=[t.value.true for t in judged], name="true", mode="markers", marker=truth)
-    return drawn
+    return Figure("Estimated and true value of each challenger", drawn)
 
 
-def _seconds(record: ReplayRecord) -> "PlotlyFigure":
-    import plotly.graph_objects as go
-
+def _seconds(record: ReplayRecord) -> Figure:
     spent = sorted(record.stage_seconds.items(), key=lambda item: item[1])
-    drawn = go.Figure(layout={"template": figure_style(), "xaxis": {"title": {"text": "seconds, all turns"}}})
-    drawn.add_bar(x=[s for _, s in spent], y=[name for name, _ in spent], orientation="h", marker={"color": OK})
-    return drawn
+    drawn = blank("seconds, all turns", "stage").update_yaxes(showgrid=False)
+    drawn.add_bar(x=[s for _, s in spent], y=[name for name, _ in spent], orientation="h", marker={"color": SERIES[0]})
+    return Figure("Seconds per stage", drawn)
 
 
 def _arm_table(record: ReplayRecord) -> Table:
@@ -151,6 +146,13 @@ def _loop_table(record: ReplayRecord) -> Table:
     heads = ("week to", "generation", "requests", "impressions", "accepted", "quarantined", "drift action")
     columns = [*(Column(h) for h in heads), Column("ids grown"), Column("ids expired"), Column("seconds", ".1f")]
     return Table(columns, [_loop_row(t) for t in record.turns])
+
+
+def _page_table(record: ReplayRecord, pages: Mapping[str, Sequence[Link]]) -> Table:
+    found = {t.cutoff: {link.text: link for link in pages.get(t.cutoff, ())} for t in record.turns}
+    names = list(dict.fromkeys(name for links in found.values() for name in links))
+    rows = [[cutoff[:10], *(links.get(name) for name in names)] for cutoff, links in found.items()]
+    return Table(["week to", *names], rows, caption="The pages of each turn, in the folder of the home.")
 
 
 def _loop_row(t: ReplayTurn) -> Row:

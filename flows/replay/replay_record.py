@@ -18,6 +18,7 @@ from components.evaluate.evaluation import read_evaluation
 from components.evaluate.evaluation_page import evaluation_page
 from components.frozen import Frozen
 from components.pages.page import write_page
+from components.pages.turn_pages import BEFORE_EVALUATION
 from components.whole_file import write_durably
 from components.world.requests import make_requests, oracle_value, random_value, true_value
 from flows.replay import replay_cache
@@ -101,7 +102,7 @@ def show_truth(workspace: Workspace, recorded: Recorded, turn: int) -> None:
         return
     truth = _value(workspace, recorded, record, cutoff).true
     title = f"Evaluation, {iso(cutoff - recorded.rules.period)[:10]} to {iso(cutoff)[:10]}"
-    page = evaluation_page(read_evaluation(path.read_text()), title, truth)
+    page = evaluation_page(read_evaluation(path.read_text()), title, truth, BEFORE_EVALUATION)
     write_page(path.with_suffix(".html"), page)
 
 

@@ -8,13 +8,12 @@ from components.drift.drift_frame import DriftFrame
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport, measure
 from components.pages.page import write_page
+from components.pages.turn_pages import TurnPage
 from components.serving.served import Served
 from flows.stages.results import DriftFound, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
 from warehouse import ledger
-
-EVIDENTLY = "drift-evidently.html"
 
 
 def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
@@ -48,9 +47,11 @@ def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:
 def _write(turn: Turn, report: DriftReport, decision: DriftDecision) -> None:
     assert turn.champion is not None, "drift is measured against a champion"
     subtitle = f"{turn.window}, champion generation {turn.champion}"
+    beside = [TurnPage.VALIDATION]
     if report.html:
-        write_page(turn.folder / EVIDENTLY, report.html)
-    write_page(turn.folder / "drift.html", drift_page(report, decision, subtitle, EVIDENTLY if report.html else ""))
+        write_page(turn.folder / TurnPage.EVIDENTLY.file, report.html)
+        beside.append(TurnPage.EVIDENTLY)
+    write_page(turn.folder / TurnPage.DRIFT.file, drift_page(report, decision, subtitle, beside))
     write_page(turn.folder / "drift.json", report.to_json())
     decided = ledger.DriftDecided(
         cutoff=turn.window.cutoff,

@@ -9,6 +9,7 @@ from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
 from components.evaluate.sequential_test import SequentialTest
 from components.pages.page import write_page
+from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.stages.held_out import HeldOut, held_out_log
@@ -122,7 +123,7 @@ def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -
     """The page, the figures, and what the challenger would have shown: the world compares it with the truth."""
     folder = turn.folder
     title = f"Evaluation, {iso(turn.window.start)[:10]} to {iso(turn.window.cutoff)[:10]}"
-    write_page(folder / "evaluation.html", evaluation_page(evaluation, title))
+    write_page(folder / TurnPage.EVALUATION.file, evaluation_page(evaluation, title, beside=BEFORE_EVALUATION))
     write_page(folder / "evaluation.json", evaluation.to_json())
     first = held.log.position[held.log.row_of_entry] == 0
     entry = held.entry[first]

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from components.domain import Verdict
+from components.pages.turn_pages import TurnPage
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import Provenance, read_manifest
@@ -18,8 +19,6 @@ from flows.stages.results import Challenger, Judgement, Published, TurnData
 from flows.turn import Turn, warehouse_of
 from flows.workspace import Workspace
 from warehouse import facts, ledger
-
-REPORTS = ("validation", "drift", "drift-evidently", "evaluation")
 
 
 def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement: Judgement) -> Published:
@@ -121,7 +120,7 @@ def _provenance(
 
 
 def _reports(folder: Path) -> dict[str, bytes]:
-    files = sorted(p for p in folder.glob("*") if p.stem in REPORTS and p.suffix in (".html", ".json"))
+    files = sorted(p for p in folder.glob("*") if p.stem in set(TurnPage) and p.suffix in (".html", ".json"))
     return {p.name: p.read_bytes() for p in files}
 
 

@@ -2,6 +2,7 @@
 
 from components.domain import ContractBroken
 from components.pages.page import write_page
+from components.pages.turn_pages import TurnPage
 from components.validate.contracts import Frames
 from components.validate.validate import Validation
 from components.validate.validate import validate as check
@@ -34,7 +35,7 @@ def validate(turn: Turn) -> ValidatedWindow:
 
 
 def _write(turn: Turn, validation: Validation) -> None:
-    write_page(turn.folder / "validation.html", validation_page(validation))
+    write_page(turn.folder / TurnPage.VALIDATION.file, validation_page(validation))
     write_page(turn.folder / "validation.json", validation.to_json())
     accepted, rejected = validation.statistics.accepted, validation.quarantined
     ledger.record_validation(turn.warehouse, turn.window, accepted, rejected, validation.to_json())

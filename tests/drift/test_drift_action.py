@@ -12,6 +12,7 @@ from components.drift.drift_action import DriftDecision, DriftState, decide, fig
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport, FieldDrift, IdDrift, ReferenceDrift
 from components.drift.settings import DriftSettings, Rule
+from components.pages.turn_pages import TurnPage
 
 SETTINGS = DriftSettings()
 HEALTHY = Calibration(
@@ -194,11 +195,11 @@ def test_a_rule_twice_is_refused():
 def test_the_page_shows_action_table_and_reasons_and_escapes_the_log():
     evil = replace(REPORT, training=replace(TRAINING, fields=(FieldDrift("<script>x</script>", 0.4, 0.1),)))
     decision = play([PROMISE_BROKEN] * 2)[-1]
-    page = drift_page(evil, decision, "week 9", "evidently.html")
+    page = drift_page(evil, decision, "week 9", [TurnPage.VALIDATION, TurnPage.EVIDENTLY])
     assert "REBUILD" in page
     assert "calibration_excess is 0.36, limit 0.3, for 2 windows" in page
     assert "<script>x" not in page
-    assert 'href="evidently.html"' in page
+    assert 'href="drift-evidently.html"' in page
 
 
 def test_the_page_of_a_window_without_anything_known_is_drawn():

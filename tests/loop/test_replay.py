@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -9,13 +10,14 @@ import pytest
 
 from components.domain import ContractBroken, Matured, Verdict
 from components.evaluate.evaluation import Evaluation
+from components.pages.turn_pages import TurnPage
 from components.publish.manifest import read_manifest
 from components.publish.pointer import Role, read_pointer, read_releases
 from components.ranker.features import hash_ids
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from flows.cli.status import read_status
-from flows.replay.replay import replay
+from flows.replay.replay import replay, turn_links
 from flows.replay.replay_record import ReplayRecord
 from flows.rollback import rollback
 from flows.stages import evaluate as judging
@@ -79,6 +81,18 @@ def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home
     manifest = read_manifest(home / "bundles" / "g000001")
     counts = first.groupby("field").size()
     assert {c.field: c.admitted for c in manifest.ids} == counts.to_dict()
+
+
+def test_no_page_has_a_dead_link_in_the_turns_folder_or_in_the_bundle(record: ReplayRecord, home: Path) -> None:
+    pages = [p for p in home.rglob("*.html") if {"turns", "bundles"} & set(p.parts) and p.stem != TurnPage.EVIDENTLY]
+    links = [(page, href) for page in pages for href in re.findall(r'<a href="([^"]+)"', page.read_text())]
+    assert [page.parent / href for page, href in links if not (page.parent / href).exists()] == []
+    assert {page.parents[1].name for page, href in links if href == TurnPage.EVIDENTLY.file} == {
+        "turns", "g000002", "g000003"
+    }  # fmt: skip
+    turns = turn_links(Workspace(home), record)
+    assert all((home / "reports" / link.href).resolve().exists() for links in turns.values() for link in links)
+    assert [link.text for link in turns[record.turns[0].cutoff]][:2] == ["Validation", "Drift"]
 
 
 def test_only_shown_items_entered_the_warehouse(record: ReplayRecord, home: Path) -> None:

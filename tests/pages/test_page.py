@@ -7,11 +7,11 @@ from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from components.pages.figures import figure_style
-from components.pages.page import (
+from components.pages.blocks import (
     Badge,
     Badges,
     Column,
@@ -25,17 +25,18 @@ from components.pages.page import (
     Table,
     Text,
     Tone,
-    render,
     show,
-    write_page,
 )
+from components.pages.figures import blank, points
+from components.pages.page import render, write_page
+from components.pages.turn_pages import TurnPage, links_to
 
 EVIL = "<script>alert('x')</script>"
 
 
 def drawn(name: str = "line") -> go.Figure:
     """A figure of two points."""
-    figure = go.Figure(layout={"template": figure_style()})
+    figure = blank("day", "requests")
     figure.add_scatter(x=[1, 2], y=[3, 4], name=name)
     return figure
 
@@ -50,6 +51,7 @@ def drawn(name: str = "line") -> go.Figure:
         Badges([Badge(EVIL, Tone.BAD)]),
         Table(["a"], [[Badge(EVIL)]]),
         Links([Link(EVIL, "a.html?" + EVIL)]),
+        Table(["a"], [[Link(EVIL, "a.html")]]),
     ],
 )
 def test_markup_in_the_data_stays_text_in_every_block(block):
@@ -59,16 +61,54 @@ def test_markup_in_the_data_stays_text_in_every_block(block):
 
 
 def test_markup_in_a_figure_can_not_close_its_script():
-    html = render("t", "", [Section("", [Figure(drawn("</script><b>"), caption=EVIL)])])
+    html = render("t", "", [Section("", [Figure(EVIL, drawn("</script><b>"), caption=EVIL)])])
     data = re.search(r'class="plot-data">(.*?)</script>', html, re.S)
     assert data is not None
     assert json.loads(data.group(1))["data"][0]["name"] == "</script><b>"
     assert EVIL not in html
 
 
+@pytest.mark.parametrize(
+    ("title", "x", "y", "fault"),
+    [("", "day", "n", "no words for its title"), ("t", "", "", "no words for its x axis and y axis")],
+)
+def test_a_figure_that_does_not_say_what_it_shows_is_refused(title, x, y, fault):
+    with pytest.raises(ValueError, match=fault):
+        Figure(title, blank(x, y))
+
+
+def test_a_figures_points_stand_behind_it_as_a_table():
+    figure = blank("reward per request", "policy")
+    figure.add_scatter(x=[0.5], y=["ours"], error_x={"array": [0.2], "arrayminus": [0.1]}, name="value")
+    figure.add_scatter(x=np.array([2]), y=["theirs"], name="truth")
+    table = points(figure)
+    assert table.columns == ["series", "reward per request", "policy", "lower", "upper"]
+    assert [row.cells for row in table.lines] == [["value", 0.5, "ours", 0.4, 0.7], ["truth", 2, "theirs", None, None]]
+    html = render("t", "", [Section("", [Figure("f", figure)])])
+    assert "<summary>The points as a table</summary>" in html
+    assert '<td class="number">0.7</td>' in html
+
+
+def test_a_table_of_points_leaves_out_what_no_point_has():
+    figure = blank("day", "requests")
+    figure.add_bar(x=[1, 2], y=[3, 4])
+    assert points(figure).columns == ["day", "requests"]
+
+
+def test_the_other_pages_of_a_turn_are_linked_below_the_title():
+    html = render("Drift", "", [], beside=links_to([TurnPage.VALIDATION, TurnPage.EVIDENTLY]))
+    head = html.split("<header>")[1].split("</header>")[0]
+    assert re.findall(r'href="([^"]+)"', head) == ["validation.html", "drift-evidently.html"]
+
+
+def test_a_long_reason_gets_room_and_a_date_is_not_broken():
+    html = render("t", "", [Section("", [Table(["day", "why"], [["2013-05-02", "because " * 9]])])])
+    assert re.findall(r'<td class="(\w+)">', html) == ["word", "prose"]
+
+
 def test_plotly_is_inlined_once_and_only_if_there_is_a_figure():
     without = render("t", "", [Section("", [Text(["no figure"])])])
-    twice = render("t", "", [Section("", [Figure(drawn())]), Section("", [Figure(drawn())])])
+    twice = render("t", "", [Section("", [Figure("Lines", drawn())]), Section("", [Figure("Lines", drawn())])])
     assert len(without) < 20_000
     packed = re.findall(r'id="plotly">([^<]*)<', twice)
     assert len(packed) == 1
@@ -89,7 +129,7 @@ class Addresses(HTMLParser):
 
 
 def test_a_page_loads_nothing_from_anywhere():
-    html = render("t", "", [Section("", [Figure(drawn()), Links([Link("more", "drift.html")])])])
+    html = render("t", "", [Section("", [Figure("Lines", drawn()), Links([Link("more", "drift.html")])])])
     reader = Addresses()
     reader.feed(html)
     assert reader.loaded == []
@@ -174,7 +214,7 @@ def test_tone_colours_rows_tiles_and_badges():
 
 
 def test_the_same_page_twice_is_the_same_bytes():
-    sections = [Section("s", [Figure(drawn())])]
+    sections = [Section("s", [Figure("Lines", drawn())])]
     assert render("t", "u", sections) == render("t", "u", sections)
 
 
