@@ -180,11 +180,7 @@ def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, f
     for label in labels:
         x = named[label]
         bounded = np.isfinite(x.lower)
-        error = {
-            "type": "data",
-            "array": [x.upper - x.value if bounded else 0],
-            "arrayminus": [x.value - x.lower if bounded else 0],
-        }
+        error = {"type": "data", "array": [x.upper - x.value], "arrayminus": [x.value - x.lower]} if bounded else None
         mark = {
             "color": SERIES[0] if bounded else REFERENCE,
             "size": 10,
