@@ -1,7 +1,7 @@
 """Who answers: follows the champion pointer and swaps generations between two requests.
 
-A new champion is loaded and caught up with the decision log beside the old one, which goes
-on answering until one assignment replaces it. A pointer or bundle that is broken changes
+A new champion is loaded, with its latest snapshot, and caught up with the decision log beside the old one, which
+goes on answering until one assignment replaces it. A pointer or bundle that is broken changes
 nothing but `fault`: better yesterday's champion than none.
 """
 
@@ -17,6 +17,7 @@ from components.domain import EvercurrentError
 from components.publish.bundle import load_bundle
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
+from components.publish.snapshot import Resumed, resumed
 from components.serving.served import RankRequests, Served
 
 logger = logging.getLogger("bentoml.evercurrent")
@@ -46,7 +47,7 @@ class Champion:
             if self.live is not None and folder.name == bundle_name(self.live.served.generation):
                 self.fault = None
                 return None
-            live = LiveMemory(load_bundle(folder), self._settings.home, self._settings)
+            live = LiveMemory(self._resumed(load_bundle(folder)), self._settings.home, self._settings)
             live.advance(self._clock())
             _warm(live.served, self._clock())
         except (EvercurrentError, ValueError, KeyError) as error:
@@ -57,6 +58,14 @@ class Champion:
         else:
             return live
         return None
+
+    def _resumed(self, released: Served) -> Resumed:
+        """From the latest snapshot; where that is broken, from the bundle: it takes longer, and knows the same."""
+        try:
+            return resumed(self._settings.home, released)
+        except (EvercurrentError, OSError, ValueError, KeyError) as error:
+            logger.warning("stage=serve event=snapshot_passed_over reason=%s", " ".join(str(error).split()))
+            return Resumed(released, released.cutoff)
 
     def _refuse(self, error: Exception) -> None:
         fault = " ".join(str(error).split())

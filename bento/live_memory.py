@@ -1,10 +1,11 @@
-"""The champion's memory, kept live: bundle + decision log since the bundle's cutoff = memory.
+"""The champion's memory, kept live: bundle, or its latest snapshot, + decision log since = memory.
 
 Every process reads the lines of all processes and learns from them in the same steps: an
 outcome belongs to the tick ``floor(at / tick)`` of the instant it became known, and a tick
-is one write, in order of (instant, impression). So the memory follows from the bundle and
-the log alone; a restart, a second worker or a swap back arrive at the same one. A line that
-appears after its tick was closed is learned in a write of its own.
+is one write, in order of (instant, impression). So the memory follows from what it started
+with and the log alone: processes that started from the same snapshot have the same one, those
+that started from different ones know the same outcomes. A line that appears after its tick was
+closed is learned in a write of its own.
 
 An impression's reward becomes known when its outcome arrives; where the source has an
 attribution window, when that closes, as the largest outcome in time, or 0 without one.
@@ -23,6 +24,7 @@ from bento.decision_log import LogTail
 from bento.settings import ServiceSettings
 from components.domain import DAY, SECOND
 from components.ingest.log_lines import OutcomeLine, RequestLine
+from components.publish.snapshot import Resumed
 from components.serving.served import KnownOutcomes, Served
 
 NO_GRADE = float("nan")
@@ -58,14 +60,14 @@ class Due:
 class LiveMemory:
     """Feeds a served generation's memory from the decision log."""
 
-    def __init__(self, served: Served, home: Path, settings: ServiceSettings) -> None:
-        self.served = served
+    def __init__(self, start: Resumed, home: Path, settings: ServiceSettings) -> None:
+        self.served, self.known_until = start.served, start.known_until
         self.learned = 0
         self._retention = round(settings.retention_days * DAY)
         self._tick = round(settings.tick_seconds * SECOND)
         self._grace = round(settings.grace_seconds * SECOND)
-        self._window = None if served.outcome.attribution is None else round(served.outcome.attribution * SECOND)
-        self._tail = LogTail(home, served.cutoff - self._retention)
+        self._window = _window_of(start.served)
+        self._tail = LogTail(home, self.known_until - self._retention)
         self._shown: OrderedDict[str, Impression] = OrderedDict()
         self._outcomes: dict[str, Outcome] = {}
         self._done: set[str] = set()
@@ -121,7 +123,7 @@ class LiveMemory:
                 self._schedule(outcome.at, line.impression_id)
 
     def _schedule(self, instant: int, impression_id: str) -> None:
-        if instant >= self.served.cutoff:
+        if instant >= self.known_until:
             heappush(self._due, Due(instant, impression_id))
 
     def _end(self, due: Due) -> int:
@@ -158,6 +160,11 @@ class LiveMemory:
             impression_id, _ = self._shown.popitem(last=False)
             self._outcomes.pop(impression_id, None)
             self._done.discard(impression_id)
+
+
+def _window_of(served: Served) -> int | None:
+    attribution = served.outcome.attribution
+    return None if attribution is None else round(attribution * SECOND)
 
 
 def column(values: list[object]) -> np.ndarray:

@@ -87,7 +87,8 @@ class GenerationResponse(BaseModel):
 
     generation: int
     cutoff: str
-    outcomes_learned: int = Field(description="outcomes this process has written into the memory since the cutoff")
+    memory_known_until: str = Field(description="outcomes before this instant came with the bundle or its snapshot")
+    outcomes_learned: int = Field(description="later outcomes, which this process has learned from the decision log")
     servable_items: int
     fault: str | None = Field(description="why the pointer's generation could not take over, if so")
 

@@ -143,6 +143,7 @@ class Evercurrent:
             GenerationResponse(
                 generation=served.generation,
                 cutoff=iso(served.cutoff),
+                memory_known_until=iso(live.known_until),
                 outcomes_learned=live.learned,
                 servable_items=len(served.servable),
                 fault=self.champion.fault,

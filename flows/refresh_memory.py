@@ -1,4 +1,8 @@
-"""The fast loop: every few minutes the champion's memory learns what has matured; no new generation."""
+"""The fast loop: every few minutes the champion's memory learns what has matured; no new generation.
+
+What it makes is a snapshot: a service that starts, or swaps back, reads it and the log after it, instead of the log
+since the generation was made.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +17,7 @@ from flows.workspace import enter
 
 @flow(name="refresh-memory", validate_parameters=False)
 def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -> str:
-    """Write into the champion's memory what matured before `cutoff` (default now, UTC).
+    """Make a snapshot of the champion's memory that knows what matured before `cutoff` (default now, UTC).
 
     The window stays open: the next turn of the daily loop validates and learns it as a whole.
 
@@ -27,9 +31,10 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
         If there is no champion yet.
     """
     workspace = enter(Path(home))
+    until = instant_of(cutoff or datetime.now(UTC))  # before the log is read: what is logged meanwhile is not in it
     with workspace.held():
         tasks.ingest(workspace)
-        turn = open_turn(workspace, instant_of(cutoff or datetime.now(UTC)), keep=False)
+        turn = open_turn(workspace, until, keep=False)
         if turn.champion is None:
             raise ContractBroken(f"{workspace.root} has no champion yet; make one first: evercurrent loop")
         tasks.validate(turn)

@@ -11,6 +11,7 @@ from flows.stages.publish import release, settle
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
 from warehouse import ledger
+from warehouse.records import ReleaseWanted
 
 
 @flow(name="rollback", validate_parameters=False)
@@ -34,7 +35,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
         previous = _champion(workspace, to)
         verify(workspace.bundle(to))
         kind = ReleaseKind.ROLL_BACK if to < previous else ReleaseKind.RE_PROMOTE
-        release(workspace, ledger.ReleaseWanted(generation=to, kind=kind.value, reason=reason, cutoff=None))
+        release(workspace, ReleaseWanted(generation=to, kind=kind.value, reason=reason, cutoff=None))
     return f"{kind}: champion was generation {previous}, is generation {to}"
 
 

@@ -12,107 +12,20 @@ from components.domain import Window
 from components.frozen import Frozen
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
+from warehouse.records import (
+    Counts,
+    DriftDecided,
+    Generation,
+    Judged,
+    JudgedGeneration,
+    Memory,
+    ReleaseMade,
+    ReleaseWanted,
+)
 
 Record = TypeVar("Record", bound=Frozen)
 
 QUARANTINE = pa.schema([("table_name", pa.string()), ("row_id", pa.string()), ("reason", pa.string())])
-
-
-class Generation(Frozen):
-    """One generation, promoted or held.
-
-    `parent` was champion when it was made. `rows` counts the fresh matured impressions it learned from, `grown` and
-    `expired` the ids that got and lost a row; `bundle` is relative to the workspace.
-    """
-
-    generation: int
-    parent: int | None
-    start: int
-    cutoff: int
-    rows: int
-    grown: int
-    expired: int
-    bundle: str
-    manifest_digest: str
-
-    @property
-    def window(self) -> Window:
-        """The window of the turn that made it."""
-        return Window(self.start, self.cutoff)
-
-
-class JudgedGeneration(Frozen):
-    """One generation and its verdict; None while nobody judged it."""
-
-    generation: int
-    parent: int | None
-    cutoff: int
-    rows: int
-    grown: int
-    expired: int
-    verdict: str | None
-    reasons: tuple[str, ...] | None
-
-
-class ReleaseMade(Frozen):
-    """One move of the champion pointer; `cutoff` is the turn's, None where a person moved it."""
-
-    release: int
-    generation: int
-    previous: int | None
-    kind: str
-    reason: str
-    cutoff: int | None
-
-
-class ReleaseWanted(Frozen):
-    """A move of the champion pointer that is to be made: to `generation`, why, and in which turn, if in one."""
-
-    generation: int
-    kind: str
-    reason: str
-    cutoff: int | None
-
-
-class Memory(Frozen):
-    """The memory of a generation as of a cutoff; `folder` is relative to the workspace."""
-
-    generation: int
-    cutoff: int
-    folder: str
-    digest: str
-
-
-class DriftDecided(Frozen):
-    """What was measured against a champion and decided: `state` carries hysteresis and cool-down to the next turn."""
-
-    cutoff: int
-    champion: int
-    action: str
-    reasons: tuple[str, ...]
-    state: str
-    report: str
-
-
-class Judged(Frozen):
-    """One judgement of the gate; `challenger` is None where a turn made none."""
-
-    cutoff: int
-    challenger: int | None
-    champion: int | None
-    verdict: str
-    reasons: tuple[str, ...]
-    report: str
-
-
-class Counts(Frozen):
-    """Rows of the warehouse."""
-
-    batches: int
-    requests: int
-    impressions: int
-    outcomes: int
-    quarantined: int
 
 
 def champion(w: Warehouse) -> int | None:
@@ -237,6 +150,17 @@ def last_memory(w: Warehouse, of_generation: int, until: int) -> Memory | None:
 def record_memory(w: Warehouse, kept: Memory) -> None:
     """Keep where a memory lies."""
     _write(w, "record_memory", **_parameters(kept))
+
+
+def superseded_memories(w: Warehouse, of_generation: int, window: Window) -> tuple[Memory, ...]:
+    """Memories of a generation as of instants inside a window, all but the latest: one made at its cutoff is later."""
+    ends = {"start": window.start, "cutoff": window.cutoff}
+    return _records(w, "superseded_memories", Memory, generation=of_generation, **ends)
+
+
+def forget_memory(w: Warehouse, memory: Memory) -> None:
+    """Take a memory off the ledger."""
+    _write(w, "forget_memory", generation=memory.generation, cutoff=memory.cutoff)
 
 
 def counts(w: Warehouse) -> Counts:

@@ -4,6 +4,8 @@ The manifest is written last and names the SHA-256 of every other part, so a bun
 a manifest is half-written, and one whose parts changed since is recognised.
 """
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
@@ -110,6 +112,11 @@ def list_parts(folder: Path) -> tuple[Part, ...]:
     return tuple(
         Part(path=f.relative_to(folder).as_posix(), bytes=f.stat().st_size, sha256=digest_of(f)) for f in files
     )
+
+
+def digest_of_parts(parts: Iterable[Part]) -> str:
+    """SHA-256 over paths and digests, in the order given: one number that stands for all parts."""
+    return hashlib.sha256("\n".join(f"{p.path} {p.sha256}" for p in parts).encode()).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -9,6 +9,7 @@ from components.publish.pointer import Role, read_pointer
 from flows.turn import warehouse_of
 from flows.workspace import Workspace
 from warehouse import ledger
+from warehouse.records import Counts, JudgedGeneration, ReleaseMade
 
 
 class Status(Frozen):
@@ -18,9 +19,9 @@ class Status(Frozen):
     source: str
     champion: int | None
     challenger: int | None
-    counts: ledger.Counts
-    generations: tuple[ledger.JudgedGeneration, ...]
-    releases: tuple[ledger.ReleaseMade, ...]
+    counts: Counts
+    generations: tuple[JudgedGeneration, ...]
+    releases: tuple[ReleaseMade, ...]
 
 
 def read_status(workspace: Workspace) -> Status:

@@ -14,6 +14,7 @@ from flows.stages.results import DriftFound, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
 from warehouse import ledger
+from warehouse.records import DriftDecided
 
 
 def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
@@ -53,7 +54,7 @@ def _write(turn: Turn, report: DriftReport, decision: DriftDecision) -> None:
         beside.append(TurnPage.EVIDENTLY)
     write_page(turn.folder / TurnPage.DRIFT.file, drift_page(report, decision, subtitle, beside))
     write_page(turn.folder / "drift.json", report.to_json())
-    decided = ledger.DriftDecided(
+    decided = DriftDecided(
         cutoff=turn.window.cutoff,
         champion=turn.champion,
         action=decision.action.value,

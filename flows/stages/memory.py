@@ -1,10 +1,15 @@
-"""Refresh the champion's memory: it learns what matured in the window, held-out outcomes apart."""
+"""Refresh the champion's memory: it learns what matured in the window, held-out outcomes apart.
 
+With held-out outcomes it is a snapshot that the service starts from.
+"""
+
+import shutil
 from dataclasses import replace
 from typing import cast
 
 from components.memory.memory import ErrorMemory
 from components.publish.bundle import load_bundle
+from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
 from components.settings import read_settings
 from flows.stages.results import Champion, TurnData
@@ -12,6 +17,7 @@ from flows.stages.training_data import TrainingData, read_history
 from flows.turn import Turn, described_source, warehouse_of
 from flows.workspace import Workspace
 from warehouse import ledger
+from warehouse.records import Memory
 
 
 def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
@@ -26,7 +32,7 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     since = data.fresh.frame["matured_at"].to_numpy() >= known_until
     live = _learned(served, data.fresh.take(since))
     blind = _learned(served, data.fresh.take(since & ~data.held))
-    _keep(turn, served.generation, live)
+    _keep(turn, replace(served, history=data.history), live)
     return Champion(served.with_memory(live), served.with_memory(blind), _parent(turn, data))
 
 
@@ -54,16 +60,19 @@ def _learned(served: Served, data: TrainingData) -> ErrorMemory:
     return memory
 
 
-def _keep(turn: Turn, generation: int, live: ErrorMemory) -> None:
-    folder = turn.workspace.memory(generation, turn.window.cutoff)
-    live.save(folder)
-    kept = ledger.Memory(
-        generation=generation,
-        cutoff=turn.window.cutoff,
-        folder=str(folder.relative_to(turn.workspace.root)),
-        digest=live.digest(),
+def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
+    """Write the snapshot; those of the same window that two later ones superseded go: nothing reads them."""
+    made = write_snapshot(
+        turn.workspace.root,
+        turn.workspace.memory(served.generation, turn.window.cutoff),
+        served,
+        live,
+        turn.window.cutoff,
     )
-    ledger.record_memory(turn.warehouse, kept)
+    ledger.record_memory(turn.warehouse, Memory(**made.model_dump()))
+    for old in ledger.superseded_memories(turn.warehouse, served.generation, turn.window):
+        ledger.forget_memory(turn.warehouse, old)
+        shutil.rmtree(turn.workspace.root / old.folder, ignore_errors=True)
 
 
 def _parent(turn: Turn, data: TurnData) -> Served | None:

@@ -8,7 +8,7 @@ from components.domain import Verdict
 from components.pages.turn_pages import TurnPage
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
-from components.publish.manifest import Provenance, read_manifest
+from components.publish.manifest import Provenance, digest_of_parts, read_manifest
 from components.publish.pointer import Pointer, Release, ReleaseKind, Role, append_release, move_pointer
 from components.serving.outcome_rule import OutcomeRule
 from components.update.checkpoint import save_checkpoint
@@ -19,6 +19,7 @@ from flows.stages.results import Challenger, Judgement, Published, TurnData
 from flows.turn import Turn, warehouse_of
 from flows.workspace import Workspace
 from warehouse import facts, ledger
+from warehouse.records import Generation, Judged, ReleaseWanted
 
 
 def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement: Judgement) -> Published:
@@ -52,7 +53,7 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
     return Published(generation, champion, _content_digest(bundle))
 
 
-def release(workspace: Workspace, wanted: ledger.ReleaseWanted) -> None:
+def release(workspace: Workspace, wanted: ReleaseWanted) -> None:
     """Append to the release ledger, then move the champion pointer."""
     ledger.record_release(warehouse_of(workspace), wanted)
     settle(workspace)
@@ -73,7 +74,7 @@ def _move(turn: Turn, generation: int, kind: ReleaseKind, reasons: tuple[str, ..
         settle(turn.workspace)
         return
     why, cutoff = "; ".join(reasons), turn.window.cutoff
-    wanted = ledger.ReleaseWanted(generation=generation, kind=kind.value, reason=why, cutoff=cutoff)
+    wanted = ReleaseWanted(generation=generation, kind=kind.value, reason=why, cutoff=cutoff)
     release(turn.workspace, wanted)
 
 
@@ -125,7 +126,7 @@ def _reports(folder: Path) -> dict[str, bytes]:
 
 
 def _record_generation(turn: Turn, generation: int, update: Update, bundle: Path) -> None:
-    made = ledger.Generation(
+    made = Generation(
         generation=generation,
         parent=turn.champion,
         start=turn.window.start,
@@ -140,7 +141,7 @@ def _record_generation(turn: Turn, generation: int, update: Update, bundle: Path
 
 
 def _record_judgement(turn: Turn, challenger: int | None, judgement: Judgement) -> None:
-    judged = ledger.Judged(
+    judged = Judged(
         cutoff=turn.window.cutoff,
         challenger=challenger,
         champion=turn.champion,
@@ -153,8 +154,7 @@ def _record_judgement(turn: Turn, challenger: int | None, judgement: Judgement) 
 
 def _content_digest(bundle: Path) -> str:
     """SHA-256 over everything of a bundle that serves; pages may differ in ids their libraries draw."""
-    parts = [f"{p.path} {p.sha256}" for p in read_manifest(bundle).parts if not p.path.startswith("reports/")]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return digest_of_parts(p for p in read_manifest(bundle).parts if not p.path.startswith("reports/"))
 
 
 def code_commit() -> str:

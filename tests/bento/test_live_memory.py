@@ -7,6 +7,7 @@ from bento.decision_log import DecisionLog, day_of
 from bento.live_memory import LiveMemory
 from components.domain import SECOND
 from components.publish.bundle import load_bundle
+from components.publish.snapshot import Resumed, resumed
 from components.serving.outcome_rule import OutcomeRule
 from components.serving.served import RankRequests
 from tests.bento.conftest import release, write_outcome, write_request
@@ -14,7 +15,7 @@ from tests.publish.conftest import RECENT_SPEC
 
 
 def follow(home, settings, generation=1):
-    return LiveMemory(load_bundle(home / "bundles" / f"g{generation:06d}"), home, settings)
+    return LiveMemory(resumed(home, load_bundle(home / "bundles" / f"g{generation:06d}")), home, settings)
 
 
 def score(live, at, user="ann", item="heat"):
@@ -22,7 +23,7 @@ def score(live, at, user="ann", item="heat"):
 
 
 def test_an_empty_log_leaves_the_memory_as_the_bundle_has_it(home, settings, served, start):
-    live = LiveMemory(served, home, settings)
+    live = LiveMemory(Resumed(served, served.cutoff), home, settings)
     before = served.memory.digest()
     assert live.advance(start) == 0
     assert served.memory.digest() == before

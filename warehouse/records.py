@@ -1,0 +1,101 @@
+"""Rows of the ledger as types: what `warehouse.ledger` takes and gives. Instants are microseconds UTC."""
+
+from components.domain import Window
+from components.frozen import Frozen
+
+
+class Generation(Frozen):
+    """One generation, promoted or held.
+
+    `parent` was champion when it was made. `rows` counts the fresh matured impressions it learned from, `grown` and
+    `expired` the ids that got and lost a row; `bundle` is relative to the workspace.
+    """
+
+    generation: int
+    parent: int | None
+    start: int
+    cutoff: int
+    rows: int
+    grown: int
+    expired: int
+    bundle: str
+    manifest_digest: str
+
+    @property
+    def window(self) -> Window:
+        """The window of the turn that made it."""
+        return Window(self.start, self.cutoff)
+
+
+class JudgedGeneration(Frozen):
+    """One generation and its verdict; None while nobody judged it."""
+
+    generation: int
+    parent: int | None
+    cutoff: int
+    rows: int
+    grown: int
+    expired: int
+    verdict: str | None
+    reasons: tuple[str, ...] | None
+
+
+class ReleaseMade(Frozen):
+    """One move of the champion pointer; `cutoff` is the turn's, None where a person moved it."""
+
+    release: int
+    generation: int
+    previous: int | None
+    kind: str
+    reason: str
+    cutoff: int | None
+
+
+class ReleaseWanted(Frozen):
+    """A move of the champion pointer that is to be made: to `generation`, why, and in which turn, if in one."""
+
+    generation: int
+    kind: str
+    reason: str
+    cutoff: int | None
+
+
+class Memory(Frozen):
+    """The memory of a generation as of a cutoff; `folder` is relative to the workspace."""
+
+    generation: int
+    cutoff: int
+    folder: str
+    digest: str
+
+
+class DriftDecided(Frozen):
+    """What was measured against a champion and decided: `state` carries hysteresis and cool-down to the next turn."""
+
+    cutoff: int
+    champion: int
+    action: str
+    reasons: tuple[str, ...]
+    state: str
+    report: str
+
+
+class Judged(Frozen):
+    """One judgement of the gate; `challenger` is None where a turn made none."""
+
+    cutoff: int
+    challenger: int | None
+    champion: int | None
+    verdict: str
+    reasons: tuple[str, ...]
+    report: str
+
+
+class Counts(Frozen):
+    """Rows of the warehouse."""
+
+    batches: int
+    requests: int
+    impressions: int
+    outcomes: int
+    quarantined: int
