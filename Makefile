@@ -6,7 +6,10 @@ HOME_FOLDER ?= .evercurrent
 PORT ?= 3000
 ARGS ?=
 
-.PHONY: run test serve setup bench lint clean
+.PHONY: help run test serve setup bench lint clean
+
+help:             ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */make \1\t/' | expand -t 14
 
 run: setup        ## replay eight weeks of the embedded log through the loop
 	$(BIN)/evercurrent replay --source movietweetings --home $(HOME_FOLDER) $(ARGS)
@@ -20,13 +23,13 @@ serve: setup      ## serve the champion on 127.0.0.1:3000
 bench: setup      ## the adaptation benchmark on the embedded data
 	$(BIN)/python -m benchmarks.adaptation --source movietweetings --out benchmarks/results $(ARGS)
 
-lint: setup
+lint: setup       ## ruff, mypy, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.installed  ## .venv from requirements.lock
 
 # torch goes first and alone: with it in place nothing else pulls a build of another kind.
 $(VENV)/.installed: requirements.lock pyproject.toml

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from flows.workspace import QUIET
+from warehouse.connect import end_quietly
 
 os.environ.update(QUIET)
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
@@ -97,3 +98,8 @@ def prefect_server() -> Iterator[None]:
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that import DuckDB and never connect end as quietly as those that do."""
+    end_quietly()

@@ -50,7 +50,7 @@ def connect(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConne
     Transient
         If the file is still locked after `patience` seconds.
     """
-    _end_quietly()
+    end_quietly()
     connection = _open(path, patience)
     try:
         yield connection
@@ -71,7 +71,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @cache
-def _end_quietly() -> None:
+def end_quietly() -> None:
     """Keep DuckDB's binding from printing pages when the process ends.
 
     Where a daemon thread outlives the main one (Prefect has some), the interpreter frees no modules, and the binding

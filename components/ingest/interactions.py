@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
 from components.domain import ContractBroken, Doubles, FieldKind, FieldOf, Ints
+from components.ingest.reward_rule import RewardRule
 from components.ingest.set_aside import sound_rows
 from components.ingest.source import FieldColumn, Source
 from components.ranker.features import CLOCK_FIELDS, RECENT
@@ -157,18 +158,19 @@ def instants(values: pd.Series, unit: str, origin: str) -> Ints:
 
 
 def reward_of(values: pd.Series, source: Source, origin: str) -> pd.Series:
-    """(n,) 1.0 where the outcome is positive, 0.0 where not, nan where it is missing."""
-    rule = source.outcome
-    if rule.at_least is not None:
-        numbers = pd.to_numeric(values, errors="coerce")
-        if (numbers.isna() & values.notna()).any():
-            bad = values[numbers.isna() & values.notna()].iloc[0]
-            raise ContractBroken(f"{origin}, column {values.name}: received {bad!r}, a number is allowed")
-        positive = numbers >= rule.at_least
-    else:
-        allowed = [rule.equals] if rule.one_of is None else list(rule.one_of)
-        positive = values.isin(allowed) | values.astype("str").isin([str(a) for a in allowed])
-    return positive.astype(float).where(values.notna(), np.nan)
+    """(n,) reward of each outcome as the source's rule decides it, nan where the outcome is missing.
+
+    Raises
+    ------
+    ContractBroken
+        For a value that the rule cannot judge; names the column.
+    """
+    known = values[values.notna()]
+    try:
+        rewards = RewardRule.by(source.outcome).rewards(known.tolist())
+    except ContractBroken as error:
+        raise ContractBroken(f"{origin}, column {values.name}: {error}") from None
+    return pd.Series(rewards, index=known.index, dtype=float).reindex(values.index)
 
 
 def grade_of(frame: pd.DataFrame, source: Source, origin: str) -> Doubles:

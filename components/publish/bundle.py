@@ -29,6 +29,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from components.domain import ContractBroken, FeatureSpec, Field, Transient
 from components.frozen import first_fault
+from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
 from components.publish.id_changes import IdChanges, write_id_changes
@@ -37,7 +38,6 @@ from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_n
 from components.ranker.features import Encoder
 from components.ranker.history import History, Likes, history_width
 from components.serving.catalogue import Catalogue
-from components.serving.outcome_rule import OutcomeRule
 from components.serving.served import Served
 from components.whole_file import digest_of, sync_folder
 
@@ -65,7 +65,7 @@ class BundleContent:
     memory: "ErrorMemory"
     memory_settings: "MemorySettings"
     policy: PolicySettings
-    outcome: OutcomeRule
+    outcome: RewardRule
     servable: np.ndarray
     history: History | None = None
     id_changes: IdChanges | None = None
@@ -132,7 +132,7 @@ def load_bundle(folder: Path) -> Served:
         model=load_model(folder / "model"),
         memory=ErrorMemory.load(folder / "memory", spec, memory_settings),
         policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
-        outcome=_read_json(folder / "outcome.json", OutcomeRule),
+        outcome=_read_json(folder / "outcome.json", RewardRule),
         servable=servable,
         catalogue=Catalogue.of(encoder, servable) if len(servable) else None,
         history=History(width, read_likes(folder / HISTORY)) if width else None,

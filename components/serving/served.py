@@ -11,11 +11,11 @@ from typing import Protocol
 import numpy as np
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
+from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce, Slates
 from components.ranker.features import RECENT, Encoder
 from components.ranker.history import History
 from components.serving.catalogue import Catalogue
-from components.serving.outcome_rule import OutcomeRule
 
 
 class Ranker(Protocol):
@@ -154,7 +154,7 @@ class Served:
     model: Ranker
     memory: Memory
     policy: PlackettLuce
-    outcome: OutcomeRule
+    outcome: RewardRule
     servable: np.ndarray
     catalogue: Catalogue | None = None
     history: History | None = None
@@ -168,12 +168,19 @@ class Served:
             return requests
         return replace(requests, context={**requests.context, RECENT: self.history.recent(requests.user_id)})
 
+    def score(self, examples: Examples, prediction: Prediction | None = None) -> Doubles:
+        """(n,) compensated logits, by which the policy ranks: the one scoring path of service, worlds and gate.
+
+        `prediction` is the ranker's own for the same examples, where it is known already. Mutates nothing.
+        """
+        known = self.model.predict(examples) if prediction is None else prediction
+        return self.memory.compensate(examples, known).astype(np.float64)
+
     def score_eligible(self, requests: RankRequests) -> ScoredEntries:
         """Base and compensated logits of every eligible entry; mutates nothing."""
         examples = self._encode(requests)
         prediction = self.model.predict(examples)
-        score = self.memory.compensate(examples, prediction).astype(np.float64)
-        return ScoredEntries(examples, prediction, score, requests.offsets)
+        return ScoredEntries(examples, prediction, self.score(examples, prediction), requests.offsets)
 
     def decide(self, requests: RankRequests, slate_size: int | Ints, rng: np.random.Generator) -> Decisions:
         """Draw a slate for every request.
@@ -196,7 +203,11 @@ class Served:
         if not len(outcomes.at):
             return
         examples = self.encoder.encode(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.context)
-        self.memory.learn(examples, self.model.predict(examples), outcomes.reward, outcomes.grade)
+        self.learn_predicted(outcomes, examples, self.model.predict(examples))
+
+    def learn_predicted(self, outcomes: KnownOutcomes, examples: Examples, prediction: Prediction) -> None:
+        """`learn` where the outcomes' examples are encoded and predicted already, before the outcomes were known."""
+        self.memory.learn(examples, prediction, outcomes.reward, outcomes.grade)
         if self.history is not None:
             self.history.learn(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
 

@@ -31,7 +31,7 @@ from components.frozen import Frozen
 from components.ingest.interactions import LogTables
 from components.ranker.features import RECENT
 from components.ranker.history import with_recent
-from components.world.player import Player
+from components.serving.served import KnownOutcomes, Served
 from components.world.requests import Log, Requests, make_requests
 
 PERIODS = {"day": DAY, "week": WEEK}
@@ -74,7 +74,7 @@ class Played:
     scored: Scored
 
 
-def play(log: Log, window: Window, player: Player, rng: np.random.Generator, rules: Rules) -> Played:
+def play(log: Log, window: Window, served: Served, rng: np.random.Generator, rules: Rules) -> Played:
     """Play one window against a policy whose memory learns as outcomes arrive.
 
     Time moves in steps of `rules.lag`: at each step the memory receives the shown
@@ -83,8 +83,8 @@ def play(log: Log, window: Window, player: Player, rng: np.random.Generator, rul
     """
     requests = make_requests(log, window, rules.period)
     rows = log.between(window)
-    scorer = _Scorer(player, rows, rows.at)
-    session = _Session(player, requests, rng, rules)
+    scorer = _Scorer(served, rows, rows.at)
+    session = _Session(served, requests, rng, rules)
     steps = np.arange(window.start, window.cutoff, rules.lag)
     row_bounds = np.searchsorted(rows.at, np.append(steps, window.cutoff))
     request_bounds = np.searchsorted(requests.at, np.append(steps, window.cutoff))
@@ -102,12 +102,12 @@ class _Scorer:
     `recent` (n, width) is then what each interaction was scored with, raw ids.
     """
 
-    def __init__(self, player: Player, rows: Log, at: Ints) -> None:
-        self.player, self.user_id = player, rows.user_id
-        self.history = None if RECENT in rows.context else player.history
+    def __init__(self, served: Served, rows: Log, at: Ints) -> None:
+        self.served, self.user_id = served, rows.user_id
+        self.history = None if RECENT in rows.context else served.history
         self.recent = None if self.history is None else self.history.recent(rows.user_id)
-        self.examples = player.encoder.encode(rows.user_id, rows.item_id, at, rows.context)
-        self.prediction = player.model.predict(self.examples)
+        self.examples = served.encoder.encode(rows.user_id, rows.item_id, at, rows.context)
+        self.prediction = served.model.predict(self.examples)
         self.compensated = self.prediction.logit.copy()
 
     def score(self, rows: slice) -> None:
@@ -115,15 +115,15 @@ class _Scorer:
             return
         self._look_back(rows)
         part = Prediction(self.prediction.logit[rows], self.prediction.hidden[rows])
-        self.compensated[rows] = self.player.memory.compensate(self.examples.take(rows), part)
+        self.compensated[rows] = self.served.score(self.examples.take(rows), part)
 
     def _look_back(self, rows: slice) -> None:
         if self.recent is None or self.history is None:
             return
         self.recent[rows] = self.history.recent(self.user_id[rows])
-        part = with_recent(self.player.encoder.spec, self.examples.take(rows), self.recent[rows])
+        part = with_recent(self.served.encoder.spec, self.examples.take(rows), self.recent[rows])
         self.examples.keys[rows] = part.keys
-        prediction = self.player.model.predict(part)
+        prediction = self.served.model.predict(part)
         self.prediction.logit[rows], self.prediction.hidden[rows] = prediction.logit, prediction.hidden
 
     def scored(self, rows: Log) -> Scored:
@@ -133,10 +133,10 @@ class _Scorer:
 class _Session:
     """The decisions of one window, and the outcomes on their way."""
 
-    def __init__(self, player: Player, requests: Requests, rng: np.random.Generator, rules: Rules) -> None:
-        self.player, self.requests, self.rng, self.rules = player, requests, rng, rules
+    def __init__(self, served: Served, requests: Requests, rng: np.random.Generator, rules: Rules) -> None:
+        self.served, self.requests, self.rng, self.rules = served, requests, rng, rules
         request_at = requests.at[requests.request_of_entry]
-        self.scorer = _Scorer(player, requests.entries, request_at)
+        self.scorer = _Scorer(served, requests.entries, request_at)
         self.entry: list[Ints] = []
         self.position: list[Ints] = []
         self.request: list[Ints] = []
@@ -153,9 +153,8 @@ class _Session:
         examples = replace(self.scorer.examples.take(arrived), at=self.requests.entries.at[arrived])
         part = Prediction(self.scorer.prediction.logit[arrived], self.scorer.prediction.hidden[arrived])
         entries = self.requests.entries.take(arrived)
-        self.player.memory.learn(examples, part, entries.reward, entries.grade)
-        if self.player.history is not None:
-            self.player.history.learn(entries.user_id, entries.item_id, entries.at, entries.reward)
+        known = KnownOutcomes(entries.user_id, entries.item_id, entries.at, entries.reward, entries.grade)
+        self.served.learn_predicted(known, examples, part)
 
     def answer(self, requests: slice) -> None:
         """Draw the slates of the requests `requests`."""
@@ -165,7 +164,7 @@ class _Session:
         self.scorer.score(slice(int(bounds[0]), int(bounds[-1])))
         offsets = bounds - bounds[0]
         size = np.minimum(self.rules.slate_size, np.diff(offsets))
-        drawn = self.player.policy.sample(self.scorer.compensated[bounds[0] : bounds[-1]], offsets, size, self.rng)
+        drawn = self.served.policy.sample(self.scorer.compensated[bounds[0] : bounds[-1]], offsets, size, self.rng)
         entry = drawn.shown.entry + bounds[0]
         self.entry.append(entry)
         self.position.append(drawn.shown.position)
@@ -175,7 +174,7 @@ class _Session:
 
     def tables(self) -> LogTables:
         """The decision log, as the warehouse takes it."""
-        entries, requests, generation = self.requests.entries, self.requests, self.player.generation
+        entries, requests, generation = self.requests.entries, self.requests, self.served.generation
         entry, position, request = (np.concatenate(part) for part in (self.entry, self.position, self.request))
         impression_id = [f"{r}|{p}" for r, p in zip(requests.request_id[request], position, strict=True)]
         impressions = pd.DataFrame(

@@ -115,8 +115,7 @@ def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:
 
 
 def _as_served(served: Served, held: HeldOut) -> Doubles:
-    examples = held.eligible.examples
-    return held.target(served.policy, served.memory.compensate(examples, served.model.predict(examples)))
+    return held.target(served.policy, served.score(held.eligible.examples))
 
 
 def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -> None:

@@ -25,7 +25,7 @@ class HeldOut:
     entry: Ints
     log: LoggedDecisions
 
-    def target(self, policy: PlackettLuce, scores: Floats) -> Doubles:
+    def target(self, policy: PlackettLuce, scores: Doubles | Floats) -> Doubles:
         """(nnz of the log,) probability of each entry under a policy, given the logged prefix.
 
         `scores` (entries of `eligible`,) are compensated logits.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from components.domain import Verdict
 from components.pages.turn_pages import TurnPage
+from components.ingest.reward_rule import RewardRule
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import Provenance, digest_of_parts, read_manifest
 from components.publish.pointer import Pointer, Release, ReleaseKind, Role, append_release, move_pointer
-from components.serving.outcome_rule import OutcomeRule
 from components.update.checkpoint import save_checkpoint
 from components.update.train import Update
 from flows.stages.bento_store import build_bento, enter_model_store
@@ -89,7 +89,7 @@ def _content(
         memory=challenger.memory,
         memory_settings=turn.settings.memory,
         policy=challenger.policy.settings,
-        outcome=OutcomeRule.of(turn.source),
+        outcome=RewardRule.of(turn.source),
         servable=data.servable,
         history=data.history,
         id_changes=changes,

@@ -6,9 +6,9 @@ import pytest
 from bento.decision_log import DecisionLog, day_of
 from bento.live_memory import LiveMemory
 from components.domain import SECOND
+from components.ingest.reward_rule import RewardRule
 from components.publish.bundle import load_bundle
 from components.publish.snapshot import Resumed, resumed
-from components.serving.outcome_rule import OutcomeRule
 from components.serving.served import RankRequests
 from tests.bento.conftest import release, write_outcome, write_request
 from tests.publish.conftest import RECENT_SPEC
@@ -139,7 +139,7 @@ def test_impressions_are_forgotten_after_the_retention(home, settings, log, star
 def clicks(tmp_path_factory):
     """A home whose source counts silence as 0 after ten seconds."""
     home = tmp_path_factory.mktemp("clicks")
-    release(home, 1, outcome=OutcomeRule(kind="click", attribution=10.0))
+    release(home, 1, outcome=RewardRule(kind="click", attribution=10.0))
     return home
 
 

@@ -1,6 +1,10 @@
 """Writes docs/settings.md from the settings themselves: ``python -m tests.docs.settings_page``."""
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -12,8 +16,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 HEAD = """# Settings
 
 What differs from the defaults goes into `evercurrent.toml` in the home folder, one table per stage. Unknown keys are
-errors. The unit, reason and source of every default stand beside it in the stage's settings class. This page is written
-by `python -m tests.docs.settings_page`.
+errors. This page is made of the settings classes and what stands under their fields:
+`python -m tests.docs.settings_page`.
 
 ```toml
 [evaluate]
@@ -40,8 +44,25 @@ def _stages() -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def _section(name: str, kind: type[BaseModel]) -> str:
-    rows = "".join(f"| `{key}` | {_default(field.default)} |\n" for key, field in kind.model_fields.items())
-    return f"\n## `[{name}]`\n\n`{kind.__module__}.{kind.__name__}`\n\n| key | default |\n|---|---|\n{rows}"
+    said = _meanings(kind)
+    rows = "".join(
+        f"| `{key}` | {_default(field.default)} | {said[key]} |\n" for key, field in kind.model_fields.items()
+    )
+    return (
+        f"\n## `[{name}]`\n\n`{kind.__module__}.{kind.__name__}`\n\n| key | default | meaning |\n|---|---|---|\n{rows}"
+    )
+
+
+def _meanings(kind: type[BaseModel]) -> dict[str, str]:
+    """Field -> the sentences that stand under it, on one line; every field has some."""
+    lines = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(lines, ast.ClassDef)
+    found = {}
+    for field, said in pairwise(lines.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            text = ast.literal_eval(said.value) if isinstance(said, ast.Expr) else ""
+            found[field.target.id] = " ".join(text.split()).replace("|", "\\|")
+    return found
 
 
 def _default(value: object) -> str:

@@ -30,6 +30,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 def test_the_page_of_settings_says_what_the_settings_say() -> None:
     assert PAGE.read_text() == settings_page()
+    bare = re.findall(r"^\| `\w+` \| .* \|  \|$", PAGE.read_text(), re.M)
+    assert not bare, "every setting says what it means"
     for block in blocks(PAGE.read_text(), "toml"):
         Settings.model_validate(tomllib.loads(block))
 

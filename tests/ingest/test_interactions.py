@@ -146,7 +146,7 @@ def test_a_log_that_is_not_as_described_is_refused_in_one_line(frame: pd.DataFra
 
 def test_a_value_that_is_no_number_is_named_where_a_number_is_needed() -> None:
     source = described(outcome={"column": "liked", "kind": "like", "at_least": 1})  # type: ignore[arg-type]
-    with pytest.raises(ContractBroken, match="column liked: received 'yes', a number is allowed"):
+    with pytest.raises(ContractBroken, match="column liked: outcome value is 'yes'; allowed is a finite number"):
         canonical(rows(liked=[1, "yes"]), source, "log")
 
 

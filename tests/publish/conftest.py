@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from components.domain import DAY, FeatureSpec, Field, FieldKind, FieldOf, Verdict
+from components.ingest.reward_rule import RewardRule
 from components.memory.memory import ErrorMemory
 from components.memory.settings import MemorySettings
 from components.policy.plackett_luce import PolicySettings
@@ -13,7 +14,6 @@ from components.publish.manifest import IdChange, Provenance
 from components.ranker.features import Attributes, Encoder
 from components.ranker.model import Model
 from components.ranker.settings import RankerSettings
-from components.serving.outcome_rule import OutcomeRule
 
 SPEC = FeatureSpec(
     (
@@ -62,7 +62,7 @@ def make_content(generation=1, parent=None, seed=0, spec=SPEC, architecture="dee
         "memory": ErrorMemory.empty(spec, model.hidden_size, settings),
         "memory_settings": settings,
         "policy": PolicySettings(temperature=0.8, epsilon=0.2),
-        "outcome": OutcomeRule(kind="rating", at_least=8),
+        "outcome": RewardRule(kind="rating", at_least=8),
         "servable": ITEMS["item_id"].to_numpy(object),
         "reports": {"drift.html": b"<p>calm</p>", "drift.json": b"{}"},
     }

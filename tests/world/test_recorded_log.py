@@ -1,14 +1,16 @@
 """The recorded-log world: what the policy may see, and what the world knows."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from components.domain import DAY, HOUR, Examples, FeatureSpec, Field, FieldKind, FieldOf, Floats, Prediction, Window
+from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce, PolicySettings
 from components.ranker.history import History, Likes
+from components.serving.served import Served
 from components.world.recorded_log import Rules, play
 from components.world.requests import Log, make_requests, oracle_value, random_value, true_value
 
@@ -49,24 +51,11 @@ class Spy:
         self.learned += list(zip(examples.at.tolist(), reward.tolist(), strict=True))
 
 
-@dataclass
-class SpyPlayer:
-    spy: Spy = field(default_factory=Spy)
-    generation: int = 3
-    policy: PlackettLuce = field(default_factory=lambda: PlackettLuce(PolicySettings()))
-    history: History | None = None
-
-    @property
-    def encoder(self) -> Spy:
-        return self.spy
-
-    @property
-    def model(self) -> Spy:
-        return self.spy
-
-    @property
-    def memory(self) -> Spy:
-        return self.spy
+def spied(spy: Spy | None = None, history: History | None = None) -> Served:
+    """A generation whose ranker, memory and encoder are one spy: its `memory`."""
+    spy, nothing = spy or Spy(), np.empty(0, object)
+    policy, rule = PlackettLuce(PolicySettings()), RewardRule(kind="like")
+    return Served(3, 0, spy, spy, spy, policy, rule, nothing, history=history)  # type: ignore[arg-type]
 
 
 def test_interactions_in_two_scenes_are_two_requests_that_log_their_scene() -> None:
@@ -77,7 +66,7 @@ def test_interactions_in_two_scenes_are_two_requests_that_log_their_scene() -> N
     for low, high in zip(requests.offsets[:-1], requests.offsets[1:], strict=True):
         assert len(set(requests.entries.context["tab"][low:high])) == 1
         assert len(set(requests.entries.context["depth"][low:high])) == 1
-    played = play(log, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    played = play(log, WINDOW, spied(), np.random.default_rng(0), RULES)
     told = [json.loads(text) for text in played.log.requests["context"]]
     assert [t["tab"] for t in told] == requests.entries.context["tab"][requests.offsets[:-1]].tolist()
 
@@ -96,7 +85,7 @@ def test_an_item_met_twice_in_a_period_is_one_entry_with_its_first_outcome() -> 
 
 
 def test_only_what_was_shown_leaves_the_world_and_the_outcome_keeps_its_own_instant() -> None:
-    played = play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    played = play(LOG, WINDOW, spied(), np.random.default_rng(0), RULES)
     assert len(played.log.impressions) == 2
     shown = played.log.impressions.set_index("request_id")["item_id"]
     ann = next(r for r in shown.index if r.endswith("ann"))
@@ -106,27 +95,23 @@ def test_only_what_was_shown_leaves_the_world_and_the_outcome_keeps_its_own_inst
 
 
 def test_a_single_eligible_item_is_shown_with_propensity_one() -> None:
-    played = play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    played = play(LOG, WINDOW, spied(), np.random.default_rng(0), RULES)
     bob = played.log.impressions[played.log.impressions["request_id"].str.endswith("bob")]
     assert bob["propensity"].tolist() == [1.0]
 
 
 def test_the_memory_learns_each_shown_outcome_once_and_only_after_it_arrived() -> None:
-    player = SpyPlayer()
+    player = spied()
     played = play(LOG, WINDOW, player, np.random.default_rng(0), RULES)
     arrived = sorted(played.log.outcomes["outcome_at"])
-    assert [at for at, _ in player.spy.learned] == arrived
-    assert player.spy.known_at_read[0] == 0
+    assert [at for at, _ in player.memory.learned] == arrived
+    assert player.memory.known_at_read[0] == 0
 
 
-@dataclass
 class Encoding(Spy):
     """As `Spy`, with a field for what users liked last; its logit says how many there are."""
 
     spec = FeatureSpec((Field("recent", FieldKind.MULTI, FieldOf.CONTEXT, 2, shares="item"),))
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
     def encode(self, user_ids: np.ndarray, item_ids: np.ndarray, at: np.ndarray, context: object) -> Examples:
         return Examples(np.zeros((len(at), 2), np.uint64), np.zeros((len(at), 0), np.float32), at)
@@ -137,7 +122,7 @@ class Encoding(Spy):
 
 def test_what_users_liked_last_is_what_was_shown_to_them_and_never_what_the_world_knows() -> None:
     log = log_of([("ann", "x", 1, 1.0), ("ann", "y", 1, 1.0), ("ann", "z", 3, 1.0), ("bob", "x", 4, 1.0)])
-    player = SpyPlayer(Encoding(), history=History(2, Likes.none()))
+    player = spied(Encoding(), history=History(2, Likes.none()))
     played = play(log, WINDOW, player, np.random.default_rng(0), replace(RULES, period=2 * HOUR))
     shown = played.log.impressions["item_id"].iloc[0]
     assert played.log.requests["context"].tolist() == [
@@ -149,12 +134,12 @@ def test_what_users_liked_last_is_what_was_shown_to_them_and_never_what_the_worl
 
 
 def test_every_interaction_of_the_window_is_scored_shown_or_not() -> None:
-    played = play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(0), RULES)
+    played = play(LOG, WINDOW, spied(), np.random.default_rng(0), RULES)
     assert played.scored.at.tolist() == [1 * HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR]
 
 
 def test_the_same_dice_give_the_same_play() -> None:
-    tables = [play(LOG, WINDOW, SpyPlayer(), np.random.default_rng(5), RULES).log.impressions for _ in range(2)]
+    tables = [play(LOG, WINDOW, spied(), np.random.default_rng(5), RULES).log.impressions for _ in range(2)]
     assert tables[0].equals(tables[1])
 
 

@@ -1,14 +1,17 @@
 """What counts as a reward."""
 
+import pandas as pd
 import pytest
 
 from components.domain import ContractBroken
-from components.serving.outcome_rule import OutcomeRule
+from components.ingest.interactions import reward_of
+from components.ingest.reward_rule import RewardRule
+from tests.ingest.test_interactions import described
 
-RATING = OutcomeRule(kind="rating", at_least=8)
-CLICK = OutcomeRule(kind="click", equals=1)
-VERB = OutcomeRule(kind="verb", one_of=("like", "share"))
-PLAIN = OutcomeRule(kind="reward")
+RATING = RewardRule(kind="rating", at_least=8)
+CLICK = RewardRule(kind="click", equals=1)
+VERB = RewardRule(kind="verb", one_of=("like", "share"))
+PLAIN = RewardRule(kind="reward")
 
 
 @pytest.mark.parametrize(
@@ -45,4 +48,15 @@ def test_what_cannot_be_judged_is_refused(rule, kind, value, message):
 
 def test_two_rules_at_once_are_refused():
     with pytest.raises(ValueError, match="at most one"):
-        OutcomeRule(kind="x", at_least=1, equals=2)
+        RewardRule(kind="x", at_least=1, equals=2)
+
+
+@pytest.mark.parametrize(
+    "rule", [{"at_least": 3}, {"equals": 1}, {"equals": "1"}, {"one_of": (1, "buy")}, {"equals": True}], ids=str
+)
+def test_a_column_of_a_log_and_one_answer_to_the_service_are_judged_alike(rule: dict[str, object]) -> None:
+    values = [0, 1, 3, 1.0, 3.5, True, False, "1", "3"] + ([] if "at_least" in rule else ["buy", "Buy", "1.0"])
+    source = described(outcome={"column": "liked", "kind": "like"} | rule)  # type: ignore[arg-type]
+    in_a_log = reward_of(pd.Series(values, dtype=object, name="liked"), source, "log").tolist()
+    assert in_a_log == [RewardRule.of(source).reward("like", value) for value in values]
+    assert 0 < sum(in_a_log) < len(values)

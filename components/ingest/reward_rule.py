@@ -1,13 +1,20 @@
-"""What counts as a reward: the source's outcome, carried with the generation that serves it."""
+"""Where an impression's reward is decided: which values of the source's outcome are reward 1.
+
+Ingest asks it for whole columns, and the service, which carries it with the generation it serves, for one value at a
+time; both ask the same rule. When a reward is known (maturity) stands in the macro `matured` of the warehouse, and for
+the live memory in `bento.live_memory`; a test holds the two together.
+"""
+
+from collections.abc import Iterable
 
 from pydantic import Field, model_validator
 
 from components.domain import ContractBroken
 from components.frozen import Frozen
-from components.ingest.source import Scalar, Source
+from components.ingest.source import OutcomeColumn, Scalar, Source
 
 
-class OutcomeRule(Frozen):
+class RewardRule(Frozen):
     """One kind of outcome, and which of its values are reward 1; without a rule the value is the reward.
 
     Attributes
@@ -23,28 +30,27 @@ class OutcomeRule(Frozen):
     attribution: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
-    def _at_most_one_rule(self) -> "OutcomeRule":
+    def _at_most_one_rule(self) -> "RewardRule":
         rules = [r for r in (self.at_least, self.equals, self.one_of) if r is not None]
         if len(rules) > 1:
             raise ValueError(f"outcome has {len(rules)} rules; at most one of at_least, equals, one_of is allowed")
         return self
 
     @classmethod
-    def of(cls, source: Source) -> "OutcomeRule":
+    def of(cls, source: Source) -> "RewardRule":
         """The rule of a source."""
-        outcome = source.outcome
-        return cls(
-            kind=outcome.kind,
-            at_least=outcome.at_least,
-            equals=outcome.equals,
-            one_of=outcome.one_of,
-            attribution=source.attribution,
-        )
+        return cls.by(source.outcome, source.attribution)
+
+    @classmethod
+    def by(cls, outcome: OutcomeColumn, attribution: float | None = None) -> "RewardRule":
+        """The rule of an outcome's description."""
+        said = {name: getattr(outcome, name) for name in ("kind", "at_least", "equals", "one_of")}
+        return cls(**said, attribution=attribution)
 
     def reward(self, kind: str, value: Scalar) -> float:
         """Reward of an outcome, in [0, 1].
 
-        >>> OutcomeRule(kind="rating", at_least=8).reward("rating", 9)
+        >>> RewardRule(kind="rating", at_least=8).reward("rating", 9)
         1.0
 
         Raises
@@ -56,7 +62,7 @@ class OutcomeRule(Frozen):
             raise ContractBroken(f"outcome kind is {kind!r}; this generation learns from {self.kind!r} alone")
         if self.equals is not None or self.one_of is not None:
             allowed = (self.equals,) if self.one_of is None else self.one_of
-            return float(str(value) in {str(a) for a in allowed})
+            return float(value in allowed or str(value) in {str(a) for a in allowed})
         number = _number(value)
         if self.at_least is not None:
             return float(number >= self.at_least)
@@ -64,10 +70,18 @@ class OutcomeRule(Frozen):
             raise ContractBroken(f"outcome value is {number:g}; allowed is a reward from 0 to 1")
         return number
 
+    def rewards(self, values: Iterable[Scalar]) -> list[float]:
+        """Rewards of many values; each distinct one is judged once."""
+        known: dict[tuple[type, Scalar], float] = {}
+        keys = [(type(value), value) for value in values]
+        for kind, value in dict.fromkeys(keys):
+            known[kind, value] = self.reward(self.kind, value)
+        return [known[key] for key in keys]
+
     def grade(self, value: Scalar, told: float | None) -> float | None:
         """How strong an outcome was: what the rule compares, else what the caller says; None where neither is there.
 
-        >>> OutcomeRule(kind="rating", at_least=8).grade(9, None), OutcomeRule(kind="click", equals=1).grade(1, None)
+        >>> RewardRule(kind="rating", at_least=8).grade(9, None), RewardRule(kind="click", equals=1).grade(1, None)
         (9.0, None)
         """
         return told if self.at_least is None else _number(value)
