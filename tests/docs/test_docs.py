@@ -148,3 +148,25 @@ def test_the_readmes_curls_are_answered_and_the_next_turn_picks_them_up(shop: Pa
         server.wait(60)
     turn = run("evercurrent loop --home shop-home --json; evercurrent status --home shop-home --json", shop)
     assert '"requests": 1' in turn.stdout
+
+
+def documents() -> list[Path]:
+    """What people read, the dated log and the changelog apart: those speak of earlier names, too."""
+    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    return [path for path in found if path.name != "LOG.md"]
+
+
+def test_every_file_that_a_document_names_exists() -> None:
+    for document in documents():
+        text = document.read_text()
+        for name in re.findall(r"`((?:flows|components|bento|warehouse|tests|benchmarks|docs)/[\w/.-]*)`", text):
+            assert (ROOT / name).exists(), f"{document.name} names {name}"
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_room_stands_in_the_architecture() -> None:
+    told = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [p for p in (ROOT / "components").iterdir() if (p / "__init__.py").exists()]
+    missing = [p.name for p in rooms if f"components/{p.name}/" not in told]
+    assert not missing

@@ -1,5 +1,7 @@
 """Every view passes the same checks."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from components.memory.view import View
 from components.memory.views import build
 from tests.memory.world import HIDDEN, SPEC, World, examples, world
 
-NAMES: tuple[ViewName, ...] = ("outcome", "residual", "counters", "sketch", "neighbours")
+NAMES: tuple[ViewName, ...] = get_args(ViewName)
 OPTIONS = {"neighbours": {"neighbours_exact": True}, "sketch": {"sketch_groups": 8}}
 CASES = [(name, {}) for name in NAMES] + list(OPTIONS.items())
 

@@ -1,6 +1,7 @@
 """Every ranker, over every kind of table, keeps the same promises."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,15 +10,15 @@ from components.domain import ContractBroken, FeatureSpec, Matured
 from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
 from components.ranker.model import Model
-from components.ranker.settings import RankerSettings
+from components.ranker.settings import Architecture, RankerSettings, TableKind
 from components.update.checkpoint import load_model, save_model
 from components.update.learn import log_loss
 from components.update.settings import UpdateSettings
 from components.update.train import Update, pretrain
 from tests.ranker.windows import SPEC, window
 
-ARCHITECTURES = ("fm", "deepfm", "dcnv2", "din")
-TABLES = ("exact", "hashed", "double_hashed")
+ARCHITECTURES = tuple(name for name in get_args(Architecture) if name != "auto")
+TABLES = get_args(TableKind)
 UPDATE = UpdateSettings(batch_size=32, max_epochs=8, table_rate=0.1, dense_rate=0.003, renew_table=False)
 
 

@@ -1,0 +1,54 @@
+"""The README's benchmarks run as it gives them, at their smallest effort."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, TinySource
+from tests.loop.test_loop import first_generation
+
+SMALLEST = {
+    "adaptation": ("--rows", "60"),
+    "memory_speed": ("--quick", "--calls", "10"),
+    "off_policy": ("--help",),
+    "training_speed": ("--sizes", "1000", "--batches", "1", "--repeats", "1"),
+    "serving": ("--seconds", "1", "--connections", "1", "--items", "5", "--slate-size", "2"),
+}
+"""Words beside the README's; off_policy's own parts run in tests/statistical, and take minutes together."""
+
+
+def run(*words: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+
+
+def test_every_benchmark_that_the_readme_names_is_run_here() -> None:
+    assert set(re.findall(r"python -m benchmarks\.(\w+)", (ROOT / "README.md").read_text())) <= set(SMALLEST)
+
+
+@pytest.mark.parametrize("name", sorted(set(SMALLEST) - {"serving"}))
+def test_a_benchmark_runs_at_its_smallest_effort(name: str) -> None:
+    ended = run(f"benchmarks.{name}", *SMALLEST[name])
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_serving_benchmark_asks_a_home_whose_users_have_no_attributes(tmp_path: Path, tiny: TinySource) -> None:
+    if shutil.which("wrk") is None:
+        pytest.skip("wrk is not installed")
+    first_generation(tmp_path / "home", tiny)
+    ended = run("benchmarks.serving", "--home", tmp_path / "home", *SMALLEST["serving"])
+    assert ended.returncode == 0, ended.stderr
+    assert "requests/s, 0 failed" in ended.stdout
+
+
+def test_the_serving_benchmark_says_in_one_line_what_it_lacks(tmp_path: Path) -> None:
+    ended = run("benchmarks.serving", "--home", tmp_path / "nowhere")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ") and "has no champion" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
