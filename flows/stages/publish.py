@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 from components.domain import Verdict
-from components.pages.turn_pages import TurnPage
 from components.ingest.reward_rule import RewardRule
+from components.pages.turn_pages import TurnPage
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import Provenance, digest_of_parts, read_manifest
