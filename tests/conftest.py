@@ -12,6 +12,8 @@ import pytest
 from flows.workspace import QUIET
 from warehouse.connect import end_quietly
 
+pytest.register_assert_rewrite("tests.contracts")  # so that a check that fails says with which values
+
 os.environ.update(QUIET)
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 os.environ.pop("PREFECT_API_URL", None)

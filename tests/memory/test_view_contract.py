@@ -1,19 +1,18 @@
 """Every view passes the same checks."""
 
+from collections.abc import Callable
 from typing import get_args
 
-import numpy as np
 import pytest
 
-from components.domain import DAY, Prediction
 from components.memory.settings import MemorySettings, ViewName
 from components.memory.view import View
 from components.memory.views import build
-from tests.memory.world import HIDDEN, SPEC, World, examples, world
+from tests.contracts.views import CHECKS
+from tests.memory.world import HIDDEN, SPEC, World, world
 
-NAMES: tuple[ViewName, ...] = get_args(ViewName)
 OPTIONS = {"neighbours": {"neighbours_exact": True}, "sketch": {"sketch_groups": 8}}
-CASES = [(name, {}) for name in NAMES] + list(OPTIONS.items())
+CASES = [(name, {}) for name in get_args(ViewName)] + list(OPTIONS.items())
 
 
 @pytest.fixture(params=CASES, ids=lambda case: " ".join([case[0], *case[1]]))
@@ -27,68 +26,6 @@ def w() -> World:
     return world(600)
 
 
-def bytes_of(view: View) -> dict[str, bytes]:
-    return {name: np.ascontiguousarray(a).tobytes() for name, a in view.state().items()}
-
-
-def test_reading_never_changes_it_not_even_for_ids_never_seen(view: View, w: World) -> None:
-    view.learn(*w.rows(0, 300))
-    before = bytes_of(view)
-    view.read(*w.rows(300, 600)[:2])
-    view.read(examples(np.arange(9_000, 9_100), np.arange(100), np.full(100, 10**18)), w.rows(0, 100)[1])
-    assert bytes_of(view) == before
-
-
-def test_a_write_answers_what_a_read_would_have_said_before_it(view: View, w: World) -> None:
-    view.learn(*w.rows(0, 300))
-    at_once = (w.examples.take(np.full(50, 310)), *w.rows(310, 360)[1:])
-    said = view.read(*at_once[:2])
-    assert np.allclose(view.learn(*at_once), said, atol=1e-9)
-    assert said.shape == (50, len(view.signals))
-
-
-def test_state_loaded_into_a_new_view_continues_the_same(view: View, w: World) -> None:
-    view.learn(*w.rows(0, 300))
-    twin = view.copy()
-    twin.load(view.state())
-    for v in (view, twin):
-        v.learn(*w.rows(300, 400))
-    assert bytes_of(view) == bytes_of(twin)
-    assert np.array_equal(view.read(*w.rows(400, 600)[:2]), twin.read(*w.rows(400, 600)[:2]))
-
-
-def test_a_copy_is_not_changed_by_what_the_original_learns(view: View, w: World) -> None:
-    view.learn(*w.rows(0, 300))
-    twin = view.copy()
-    before = bytes_of(twin)
-    view.learn(*w.rows(300, 400))
-    assert bytes_of(twin) == before
-    assert bytes_of(view) != before
-
-
-def test_signals_are_finite_for_certain_predictions_and_clocks_that_jump(view: View, w: World) -> None:
-    sure = Prediction(np.where(np.arange(100) % 2, 80, -80).astype(np.float32), w.rows(0, 100)[1].hidden)
-    wrong = (sure.logit < 0).astype(np.float32)
-    view.learn(w.rows(0, 100)[0], sure, wrong)
-    long_after = examples(np.arange(100), np.arange(100), np.full(100, 9_000 * DAY))
-    long_before = examples(np.arange(100), np.arange(100), np.zeros(100, np.int64))
-    view.learn(long_before, sure, wrong)
-    for e in (long_after, long_before):
-        assert np.isfinite(view.read(e, sure)).all()
-
-
-def test_no_rows_are_no_trouble(view: View, w: World) -> None:
-    assert view.read(*w.rows(0, 0)[:2]).shape == (0, len(view.signals))
-
-
-def test_evidence_fades_in_event_time(view: View, w: World) -> None:
-    one = examples(np.zeros(200, np.int64), np.zeros(200, np.int64), np.full(200, 100 * DAY))
-    flat = Prediction(np.zeros(200, np.float32), np.ones((200, HIDDEN), np.float32))
-    view.learn(one, flat, np.ones(200, np.float32))
-    soon, late = (
-        float(view.read(examples(np.zeros(1, np.int64), np.zeros(1, np.int64), np.array([100 * DAY + t])), first)[0, 0])
-        for first in [Prediction(flat.logit[:1], flat.hidden[:1])]
-        for t in (0, 2_000 * DAY)
-    )
-    assert soon > 0.5
-    assert abs(late) < 0.7 * soon
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_view(check: Callable[[View, World], None], view: View, w: World) -> None:
+    check(view, w)

@@ -1,25 +1,22 @@
-"""Every ranker, over every kind of table, keeps the same promises."""
+"""Every ranker, over every kind of table, passes the same checks; and what DIN alone needs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 
-from components.domain import ContractBroken, FeatureSpec, Matured
+from components.domain import ContractBroken, FeatureSpec
 from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
 from components.ranker.model import Model
 from components.ranker.settings import Architecture, RankerSettings, TableKind
-from components.update.checkpoint import load_model, save_model
-from components.update.learn import log_loss
-from components.update.settings import UpdateSettings
 from components.update.train import Update, pretrain
+from tests.contracts.rankers import CHECKS, TRAINING_CHECKS, UPDATE
 from tests.ranker.windows import SPEC, window
 
-ARCHITECTURES = tuple(name for name in get_args(Architecture) if name != "auto")
-TABLES = get_args(TableKind)
-UPDATE = UpdateSettings(batch_size=32, max_epochs=8, table_rate=0.1, dense_rate=0.003, renew_table=False)
+ARCHITECTURES = [name for name in get_args(Architecture) if name != "auto"]
 
 
 def settings(architecture: str, table: str = "exact") -> RankerSettings:
@@ -28,83 +25,20 @@ def settings(architecture: str, table: str = "exact") -> RankerSettings:
     )
 
 
-@pytest.fixture(scope="module", params=[(a, t) for a in ARCHITECTURES for t in TABLES], ids="-".join)
+@pytest.fixture(scope="module", params=[(a, t) for a in ARCHITECTURES for t in get_args(TableKind)], ids="-".join)
 def update(request: pytest.FixtureRequest) -> Update:
     return pretrain(SPEC, window(0, rows=600), settings(*request.param), UPDATE, 3)
 
 
-@pytest.fixture
-def model(update: Update) -> Model:
-    return update.checkpoint.model
-
-
-def test_shapes_and_kinds_are_those_of_the_contract(model: Model) -> None:
-    prediction = model.predict(window(1).examples)
-    assert prediction.logit.shape == (300,) and prediction.logit.dtype == np.float32
-    assert prediction.hidden.shape == (300, model.hidden_size) and prediction.hidden.dtype == np.float32
-
-
-def test_it_learns(update: Update) -> None:
-    constant = window(0, rows=600).reward.mean()
-    entropy = -(constant * np.log(constant) + (1 - constant) * np.log(1 - constant))
-    assert log_loss(update.checkpoint.model, window(0, rows=600)).mean() < 0.97 * entropy
-
-
-def test_the_same_seed_gives_the_same_model(model: Model) -> None:
-    twin = pretrain(SPEC, window(0, rows=600), model.settings, UPDATE, 3).checkpoint.model
-    examples = window(1).examples
-    assert twin.predict(examples).logit.tobytes() == model.predict(examples).logit.tobytes()
-
-
-def test_no_example_is_no_error(model: Model) -> None:
-    prediction = model.predict(window(0).examples.take(np.arange(0)))
-    assert prediction.logit.shape == (0,) and prediction.hidden.shape == (0, model.hidden_size)
-
-
-def test_a_score_does_not_depend_on_its_neighbours(model: Model) -> None:
-    examples = window(1).examples
-    alone = model.predict(examples.take(np.array([17])))
-    together = model.predict(examples)
-    np.testing.assert_allclose(alone.logit[0], together.logit[17], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(alone.hidden[0], together.hidden[17], rtol=1e-4, atol=1e-5)
-
-
-def test_reading_changes_nothing(model: Model) -> None:
-    rows, block = model.vocabulary.rows, model.table.block.clone()
-    strangers = window(5, first_id=10_000).examples
-    first = model.predict(strangers)
-    assert np.isfinite(first.logit).all()
-    assert first.logit.tobytes() == model.predict(strangers).logit.tobytes()
-    assert (model.vocabulary.rows, model.table.block.tolist()) == (rows, block.tolist())
-
-
-def test_missing_everything_still_gets_a_score(model: Model) -> None:
-    examples = window(0).examples.take(np.arange(2))
-    examples.keys[:], examples.numeric[:] = 0, np.nan
-    prediction = model.predict(examples)
-    assert np.isfinite(prediction.logit).all() and prediction.logit[0] == prediction.logit[1]
-
-
-def test_serving_needs_no_optimizer_and_scores_alike(model: Model, tmp_path: Path) -> None:
-    save_model(model, tmp_path)
-    assert not (tmp_path / "optimizer.safetensors").exists()
-    examples = window(2, ids=60).examples
-    assert load_model(tmp_path).predict(examples).logit.tobytes() == model.predict(examples).logit.tobytes()
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_ranker(check: Callable[[Update, Path], None], update: Update, tmp_path: Path) -> None:
+    check(update, tmp_path)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_missing_row_stays_zero(architecture: str) -> None:
-    model = pretrain(SPEC, window(0), settings(architecture), UPDATE, 3).checkpoint.model
-    assert not model.table.block[0].any()
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_window_of_one_class_leaves_finite_scores(architecture: str) -> None:
-    data = window(0)
-    only = Matured(data.examples, np.ones_like(data.reward))
-    model = pretrain(SPEC, only, settings(architecture), UPDATE, 3).checkpoint.model
-    prediction = model.predict(only.examples)
-    assert np.isfinite(prediction.logit).all() and prediction.probability.mean() > 0.7
+@pytest.mark.parametrize("check", TRAINING_CHECKS, ids=lambda check: check.__name__)
+def test_training_a_ranker(check: Callable[[RankerSettings], None], architecture: str) -> None:
+    check(settings(architecture))
 
 
 def test_din_without_a_history_field_says_what_it_needs() -> None:
