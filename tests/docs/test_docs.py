@@ -1,6 +1,7 @@
 """What the documents say is true: their commands run, their settings exist."""
 
 import os
+import pkgutil
 import re
 import socket
 import subprocess
@@ -163,6 +164,22 @@ def test_every_file_that_a_document_names_exists() -> None:
             assert (ROOT / name).exists(), f"{document.name} names {name}"
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def test_every_dotted_name_that_a_document_says_exists() -> None:
+    pattern = r"`(?:python -m )?((?:flows|components|bento|warehouse|tests|benchmarks)(?:\.\w+)+)"
+    said = {(path.name, name) for path in documents() for name in re.findall(pattern, path.read_text())}
+    assert len(said) > 10
+    assert sorted((document, name) for document, name in said if not resolves(name)) == []
 
 
 def test_every_room_stands_in_the_architecture() -> None:
