@@ -99,7 +99,8 @@ def _impressions(line: RequestLine) -> Iterator[Row]:
 
 def _table(rows: list[Row], table: str, at: str, *key: str) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(names(table)))
-    frame = frame.sort_values([at, *key], kind="stable").drop_duplicates(list(key)).reset_index(drop=True)
+    order = [at, *key, *(["reward"] if "reward" in frame else [])]  # of two at one instant the smaller, as live
+    frame = frame.sort_values(order, kind="stable").drop_duplicates(list(key)).reset_index(drop=True)
     whole = {name: np.int64 for name in (at, "generation") if name in frame}
     numbers = {name: np.float64 for name in ("propensity", "score", "logit", "reward", "grade") if name in frame}
     return frame.astype({**whole, **numbers, **({"position": np.int32} if "position" in frame else {})})
