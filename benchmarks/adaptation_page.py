@@ -54,7 +54,7 @@ def _table(arms: dict[str, Figures]) -> Table:
     best = max(f.auc for f in arms.values())
     heads = [("AUC", ".4f"), ("\N{PLUS-MINUS SIGN}", ".4f"), ("log loss", ".4f"), ("ECE", ".4f"), ("gAUC", ".4f")]
     heads += [("examples", ",.0f"), ("training s", ".1f"), ("memory MB", ".1f"), ("read \u00b5s", ".1f")]
-    heads += [("write \u00b5s", ".1f")]
+    heads += [("learn \u00b5s", ".1f")]
     rows = []
     for name, f in arms.items():
         quality = (f.auc, f.auc_spread, f.log_loss, f.ece, f.gauc)

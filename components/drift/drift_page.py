@@ -96,7 +96,7 @@ def _line(judged: Judged) -> Row:
     if judged.followed:
         badge = Badge("followed", TONES[rule.action])
     elif judged.resting:
-        badge = Badge(f"waits {judged.resting} more")
+        badge = Badge(f"rests for {judged.resting} more")
     else:
         badge = Badge("limit passed") if judged.holds else Badge("within limit")
     tone = TONES[rule.action] if judged.followed else Tone.PLAIN
