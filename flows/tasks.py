@@ -34,6 +34,9 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 Announce = Callable[[Turn, Result], None]
 
+RETRY_SECONDS = (1.0, 5.0, 15.0)
+"""Pauses before a stage is tried again: a lock of the warehouse is held for seconds."""
+
 
 def stage(
     name: str, fn: Callable[Concatenate[Turn, P], Result], announce: Announce[Result] | None = None
@@ -58,8 +61,8 @@ def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
     """
     make = task(
         name=name,
-        retries=3,
-        retry_delay_seconds=[1.0, 5.0, 15.0],
+        retries=len(RETRY_SECONDS),
+        retry_delay_seconds=list(RETRY_SECONDS),
         retry_condition_fn=_is_transient,
         cache_policy=NO_CACHE,
         persist_result=False,

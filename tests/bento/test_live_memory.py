@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from bento.champion import Champion
 from bento.decision_log import DecisionLog, day_of
 from bento.live_memory import LiveMemory
 from components.domain import SECOND
 from components.ingest.reward_rule import RewardRule
 from components.publish.bundle import load_bundle
-from components.publish.snapshot import Resumed, resumed
+from components.publish.snapshot import Resumed, resumed, write_snapshot
 from components.serving.served import RankRequests
 from tests.bento.conftest import release, write_outcome, write_request
 from tests.publish.conftest import RECENT_SPEC
@@ -179,6 +180,48 @@ def test_context_is_learned_with_the_impression(home, settings, log, start):
         for d in ("tv", "phone")
     )
     assert tv > phone + 0.1
+
+
+def snapshot(live, home, cutoff):
+    """What the loop writes: the memory with all outcomes before an instant."""
+    return write_snapshot(home, home / "memories" / f"g000001-{cutoff}", live.served, live.served.memory, cutoff)
+
+
+def test_a_start_from_a_snapshot_learns_only_what_came_after_it_and_ends_with_the_same_memory(home, settings, start):
+    end = busy_log(home, start)
+    middle = start + 30 * SECOND // 10
+    early = follow(home, settings)
+    early.advance(middle)
+    snapshot(early, home, middle)
+    restarted = follow(home, settings)
+    assert restarted.known_until == middle
+    restarted.advance(end + SECOND)
+    early.advance(end + SECOND)
+    assert restarted.learned == 30
+    assert early.learned == 60
+    assert restarted.served.memory.digest() == early.served.memory.digest()
+
+
+def test_a_late_outcome_of_an_impression_from_before_the_snapshot_is_learned(home, settings, log, start):
+    write_request(log, "r", start)
+    live = follow(home, settings)
+    live.advance(start + SECOND)
+    snapshot(live, home, start + SECOND)
+    write_outcome(log, "r-0", start + 5 * SECOND)
+    assert follow(home, settings).advance(start + 7 * SECOND) == 1
+
+
+def test_a_champion_with_a_damaged_snapshot_learns_the_whole_log_instead(home, settings, start):
+    end = busy_log(home, start)
+    whole = follow(home, settings)
+    whole.advance(end + SECOND)
+    made = snapshot(whole, home, end)
+    champion = Champion(settings, lambda: end + SECOND)
+    assert champion.prepare().learned == 0
+    (home / made.folder / "memory.json").unlink()
+    live = Champion(settings, lambda: end + SECOND).prepare()
+    assert live.learned == 60
+    assert live.served.memory.digest() == whole.served.memory.digest()
 
 
 @pytest.fixture

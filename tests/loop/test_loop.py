@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from components.domain import DriftAction, Verdict
+from components.domain import DriftAction, Verdict, instant_of
 from components.publish.bundle import load_bundle
 from components.publish.manifest import read_manifest
+from components.publish.snapshot import read_snapshot, resumed
+from flows import tasks
 from flows.cli.commands import app
 from flows.cli.status import read_status
 from flows.daily_loop import daily_loop
@@ -131,6 +133,38 @@ def test_a_rejected_row_stands_in_quarantine_once_however_often_its_window_was_l
     with connect(w.path) as connection:
         kept = connection.execute("select row_id, reason from quarantine where table_name = 'impressions'").fetchall()
     assert kept == [(row[0], "position below 0")]
+
+
+def test_a_refreshed_memory_is_a_snapshot_for_the_service_and_superseded_ones_go(
+    tmp_path: Path, tiny: TinySource
+) -> None:
+    home = tmp_path / "home"
+    w = first_generation(home, tiny)
+    released = load_bundle(home / "bundles" / "g000001")
+    for hour in (6, 7, 8, 9):
+        refresh_memory(str(home), day(4).replace(hour=hour))
+    eight, nine = (instant_of(day(4).replace(hour=hour)) for hour in (8, 9))
+    learned = int(((tiny.frame["when"] >= 15_004 * DAY) & (tiny.frame["when"] < nine // 1_000_000)).sum())
+    w.path.rename(home / "elsewhere")
+    found = resumed(home, released)
+    (home / "elsewhere").rename(w.path)
+    assert found.known_until == nine
+    assert len(found.served.memory) - len(released.memory) == learned > 0  # type: ignore[arg-type]
+    assert {path.name for path in (home / "memories").iterdir()} == {f"g000001-{eight}", f"g000001-{nine}"}
+    before = ledger.last_memory(w, 1, nine - 1)
+    assert before is not None and before.cutoff == eight, "a process may be reading it"
+    assert ledger.last_memory(w, 1, eight - 1) is None
+
+
+def test_what_is_logged_while_the_log_is_read_is_not_claimed_to_be_known(
+    tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, begun = tmp_path / "home", []
+    first_generation(home, tiny)
+    monkeypatch.setattr(tasks, "ingest", lambda workspace: begun.append(instant_of(datetime.now(UTC))))
+    refresh_memory(str(home))
+    snapshot = read_snapshot(home, 1)
+    assert snapshot is not None and snapshot.cutoff <= begun[0]
 
 
 def test_the_replayed_past_is_a_small_sample_that_prefers_the_new_and_stays_the_same(
