@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from components.domain import Transient
+from warehouse.quiet_end import end_quietly
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -100,6 +101,7 @@ class Workspace:
 
 def enter(root: Path) -> Workspace:
     """The home at `root`; libraries that keep state are told to keep it there. Called before they are imported."""
+    end_quietly()  # here, for runs that end before they connect
     root = root.resolve()
     os.environ["EVERCURRENT_HOME"] = str(root)
     for name, value in QUIET.items():

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from flows.workspace import QUIET
-from warehouse.connect import end_quietly
+from warehouse.quiet_end import end_quietly
 
 pytest.register_assert_rewrite("tests.contracts")  # so that a check that fails says with which values
 

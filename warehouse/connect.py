@@ -4,21 +4,18 @@ A second process waits with a message and then fails as `Transient`. Whatever li
 outside the flows reads exported files and never opens the warehouse.
 """
 
-import atexit
 import logging
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import duckdb
 
 from components.domain import Transient
 from warehouse.query import statements, text
+from warehouse.quiet_end import end_quietly
 
 log = logging.getLogger(__name__)
 
@@ -68,24 +65,6 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.rollback()
         raise
     connection.commit()
-
-
-@cache
-def end_quietly() -> None:
-    """Keep DuckDB's binding from printing pages when the process ends.
-
-    Where a daemon thread outlives the main one (Prefect has some), the interpreter frees no modules, and the binding
-    takes what they hold for leaks. It says so after everything else has been said, so the last exit handler of ours
-    turns standard error away.
-    """
-    atexit.register(_turn_stderr_away)
-
-
-def _turn_stderr_away() -> None:
-    sys.stderr.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
 
 
 def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:

@@ -50,6 +50,11 @@ def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object,
         "turns": (("replay", "--turns", "0", *home), USAGE, "--turns is '0'; allowed is a whole number from 1, or all"),
         "cutoff": (("loop", "--cutoff", "noon", *home), USAGE, "--cutoff is 'noon'; allowed is an ISO instant"),
         "nothing there": (("status", *home), BROKEN, "holds no log yet; start with"),
+        "nothing to loop over": (
+            ("loop", *home),
+            BROKEN,
+            "holds no log yet; start with",
+        ),  # Prefect was at work, DuckDB not
         "nothing to serve": (("serve", *home), BROKEN, "has no champion yet"),
         "unknown word": (("bake",), USAGE, "No such command"),
     }
@@ -65,6 +70,7 @@ NAMES = (
     "turns",
     "cutoff",
     "nothing there",
+    "nothing to loop over",
     "nothing to serve",
     "unknown word",
 )
