@@ -1,4 +1,4 @@
-"""How a process that uses DuckDB ends: without pages of its binding's own. Imports no DuckDB: whoever starts may ask."""
+"""How a process that uses DuckDB ends: without pages of its binding's own. Imports no DuckDB: any start may ask."""
 
 import atexit
 import os

@@ -54,7 +54,7 @@ def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object,
             ("loop", *home),
             BROKEN,
             "holds no log yet; start with",
-        ),  # Prefect was at work, DuckDB not
+        ),
         "nothing to serve": (("serve", *home), BROKEN, "has no champion yet"),
         "unknown word": (("bake",), USAGE, "No such command"),
     }
