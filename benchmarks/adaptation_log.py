@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from components.domain import DAY, HOUR, WEEK, ContractBroken, FeatureSpec, FieldKind, FieldOf, Ints, Matured
-from components.ingest.interactions import field_values, grade_of, instants, read_log, reward_of
+from components.ingest.interactions import field_values, grade_of, instants, reward_of
+from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from components.ranker.features import CLOCK_FIELDS, RECENT, Attributes, Encoder
 

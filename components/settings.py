@@ -14,7 +14,7 @@ from components.drift.settings import DriftSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
-from components.policy.plackett_luce import PolicySettings
+from components.policy.settings import PolicySettings
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
 from components.validate.validate import ValidateSettings

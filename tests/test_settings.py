@@ -11,7 +11,7 @@ import pytest
 
 from components.domain import DAY, ContractBroken, Matured, Prediction, Window
 from components.drift.drift_action import DriftState, decide
-from components.drift.drift_report import measure
+from components.drift.measure import measure
 from components.evaluate.evaluate import evaluate
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.sequential_test import SequentialTest

@@ -7,25 +7,24 @@ log yields HOLD with its reasons and no weighted value.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtri
 
-from components.domain import DAY, ContractBroken, Doubles, Verdict
+from components.domain import ContractBroken, Doubles, Verdict
 from components.evaluate import gate
+from components.evaluate.case import Case, parts_of, request_bounds, request_share
 from components.evaluate.diagnostics import diagnose, merely_small, refusals
-from components.evaluate.difference import Paired, difference, gap_spread, paired
-from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips, parts, sndr, snips
+from components.evaluate.difference import difference
+from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips, sndr, snips
 from components.evaluate.evaluation import Estimate, Evaluation
 from components.evaluate.gate import GateState, Kind
-from components.evaluate.intervals import Interval, signed_interval, skew_interval, standard_error
+from components.evaluate.intervals import Interval, signed_interval, standard_error
 from components.evaluate.logged_decisions import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.sequential_test import SequentialTest, look, turns
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, choose, tuned
-from components.evaluate.weights import weights
 
 __all__ = ["Estimate", "EvaluateSettings", "Evaluation", "evaluate"]
 
@@ -67,13 +66,13 @@ def evaluate(
     if parent is not None:
         check_policy(log, parent, "parent")
     share = request_share(log, settings)
-    case = _Case(
-        challenger=_parts(log, target, q, share),
-        champion=_parts(log, champion, q, share),
+    case = Case(
+        challenger=parts_of(log, target, q, share),
+        champion=parts_of(log, champion, q, share),
         target=target,
         champion_policy=champion,
         settings=settings,
-        bounds=_request_bounds(log, value_range),
+        bounds=request_bounds(log, value_range),
     )
     ours, theirs = (
         diagnose(log, pi, p.weight, share) for pi, p in ((target, case.challenger), (champion, case.champion))
@@ -89,62 +88,8 @@ def evaluate(
         return _refused(blank, case, sequential_test)
     judged = _judged(blank, case, sequential_test)
     if parent is not None:
-        judged = _against_parent(judged, case, _parts(log, parent, q, share))
+        judged = _against_parent(judged, case, parts_of(log, parent, q, share))
     return _pictured(judged, case, segments or {})
-
-
-@dataclass(frozen=True)
-class _Case:
-    challenger: Parts
-    champion: Parts
-    target: Doubles
-    champion_policy: Doubles
-    settings: EvaluateSettings
-    bounds: Interval
-
-    @cached_property
-    def pair(self) -> Paired:
-        """What the gate reads: terms of the paired difference, and the spread they were bound to have."""
-        spread = gap_spread(self.challenger, self.champion, self.target, self.champion_policy)
-        return paired(self.challenger, self.champion, spread)
-
-    def estimate(self, terms: Terms) -> Estimate:
-        """A value with its interval, kept within what a request can earn."""
-        found = skew_interval(terms.each, self.settings.alpha)
-        lower, upper = found.lower, found.upper
-        if lower == upper:
-            lower, upper = lower - self._unseen(terms), upper + self._unseen(terms)
-        return Estimate(
-            terms.name, terms.value, max(lower, self.bounds.lower), min(upper, self.bounds.upper), terms.ess, found.kind
-        )
-
-    def _unseen(self, terms: Terms) -> float:
-        """Rule of three: what m alike requests leave open about the next (Hanley and Lippman-Hand 1983)."""
-        return 3 * (self.bounds.upper - self.bounds.lower) / terms.ess if terms.ess > 0 else math.inf
-
-    def biased(self, terms: Terms, missing: float, *, downwards: bool) -> Estimate:
-        """A value whose bias is at most `missing`; the interval is widened by it to where the bias may point."""
-        plain = self.estimate(terms)
-        if missing == 0:
-            return plain
-        lower = plain.lower if downwards else max(plain.lower - missing, self.bounds.lower)
-        upper = min(plain.upper + missing, self.bounds.upper)
-        return replace(plain, lower=lower, upper=upper, interval=f"{plain.interval}, widened by its bias bound")
-
-
-def request_share(log: LoggedDecisions, settings: EvaluateSettings) -> Doubles | None:
-    """(m,) weight of each request in every mean: subsampling undone, old requests decayed; None if all alike.
-
-    ``h = 2^(-age / half-life) / (1 - p_drop)``; the ESS reported is that of ``h W``.
-    """
-    share = None
-    if log.p_drop is not None:
-        share = 1 / (1 - log.p_drop[log.starts])
-    if settings.decay_half_life is not None:
-        at = log.at[log.starts]
-        decay = 0.5 ** ((at.max() - at) / (settings.decay_half_life * DAY))
-        share = decay if share is None else share * decay
-    return None if share is None else share / share.mean()
 
 
 def _check(
@@ -161,20 +106,11 @@ def _check(
         raise ContractBroken(f"row {row}, column reward: {log.reward[row]}; allowed is [{low:g}, {high:g}]")
 
 
-def _parts(log: LoggedDecisions, policy: Doubles, q: Doubles | None, share: Doubles | None) -> Parts:
-    return parts(log, policy, q, weight=weights(log, policy, balanced=True), share=share)
-
-
-def _request_bounds(log: LoggedDecisions, value_range: tuple[float, float]) -> Interval:
-    slate = int(log.position.max()) + 1
-    return Interval(min(value_range[0], slate * value_range[0]), slate * value_range[1], "range")
-
-
 def _relied_on(p: Parts) -> Terms:
     return dr(p) if p.modelled else snips(p)
 
 
-def _refused(blank: Evaluation, case: _Case, sequential_test: SequentialTest | None) -> Evaluation:
+def _refused(blank: Evaluation, case: Case, sequential_test: SequentialTest | None) -> Evaluation:
     """HOLD, with the model's word if there is a model, flagged by an interval of kind ``none``.
 
     A day that is merely too small adds its evidence to the sequential_test: many of them make a sample.
@@ -193,7 +129,7 @@ def _model_word(p: Parts) -> Estimate:
     return Estimate(terms.name, terms.value, math.nan, math.nan, terms.ess, "none")
 
 
-def _judged(blank: Evaluation, case: _Case, sequential_test: SequentialTest | None) -> Evaluation:
+def _judged(blank: Evaluation, case: Case, sequential_test: SequentialTest | None) -> Evaluation:
     s = case.settings
     pair = case.pair
     weight = min(case.challenger.whole, case.champion.whole, key=effective)
@@ -218,7 +154,7 @@ def _judged(blank: Evaluation, case: _Case, sequential_test: SequentialTest | No
     return replace(judged, verdict=decision.verdict, reasons=decision.reasons)
 
 
-def _judged_over_days(judged: Evaluation, case: _Case, sequential_test: SequentialTest) -> Evaluation:
+def _judged_over_days(judged: Evaluation, case: Case, sequential_test: SequentialTest) -> Evaluation:
     """The verdict by all days of a sequential test."""
     found = look(sequential_test, case.pair, _relied_on(case.champion).each, case.settings)
     return replace(
@@ -237,7 +173,7 @@ class _Estimated:
     slope_choice: str
 
 
-def _estimated(case: _Case) -> _Estimated:
+def _estimated(case: Case) -> _Estimated:
     p = case.challenger
     terms = [e(p) for e in ([ips, snips, dr, sndr] if p.modelled else [ips, snips])]
     found = [case.estimate(t) for t in terms]
@@ -253,7 +189,7 @@ def _estimated(case: _Case) -> _Estimated:
     return _Estimated(tuple(found), choice)
 
 
-def _against_parent(judged: Evaluation, case: _Case, parent: Parts) -> Evaluation:
+def _against_parent(judged: Evaluation, case: Case, parent: Parts) -> Evaluation:
     """ROLL_BACK where the live champion has fallen behind its own parent; else as judged."""
     older = diagnose(parent.log, None, parent.weight, parent.share)
     if refusals(older, case.settings) or judged.champion_value is None:
@@ -268,7 +204,7 @@ def _against_parent(judged: Evaluation, case: _Case, parent: Parts) -> Evaluatio
     return replace(judged, verdict=Verdict.ROLL_BACK, reasons=(why, *judged.reasons))
 
 
-def _pictured(judged: Evaluation, case: _Case, segments: Mapping[str, np.ndarray]) -> Evaluation:
+def _pictured(judged: Evaluation, case: Case, segments: Mapping[str, np.ndarray]) -> Evaluation:
     history, tail = ess_over_time(case.challenger), weight_tail(case.challenger)
     if not segments:
         return replace(judged, history=history, tail=tail)

@@ -22,83 +22,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from pydantic import Field
 
 from components.domain import Doubles, Floats, Ints
-from components.frozen import Frozen
-
-
-class PolicySettings(Frozen):
-    """How much the policy explores."""
-
-    temperature: float = Field(default=0.5, gt=0, allow_inf_nan=False)
-    """In logits. At 0.5 a lead of one logit makes an item exp(2) = 7.4 times as likely as its
-    rival: the order is followed, and rivals within half a logit, about the error of a young
-    model, are still tried."""
-
-    epsilon: float = Field(default=0.1, ge=0, le=1, allow_inf_nan=False)
-    """Share of every position that is drawn uniformly. Bounds the importance weight of any
-    target policy by |R| / epsilon (40 for four eligible items), at a price of at most
-    epsilon times the distance between the best and the random slate."""
-
-    def widened(self, factor: float) -> "PolicySettings":
-        """Settings that explore `factor` times as much: both temperature and floor, the floor at most 0.5.
-
-        >>> PolicySettings(temperature=0.5, epsilon=0.1).widened(2.0)
-        PolicySettings(temperature=1.0, epsilon=0.2)
-        """
-        if not factor >= 1:
-            raise ValueError(f"exploration factor is {factor}; allowed is 1 or more")
-        epsilon = max(self.epsilon, min(0.5, self.epsilon * factor))
-        return PolicySettings(temperature=self.temperature * factor, epsilon=epsilon)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Slates of n requests as entries, without probabilities.
-
-    Attributes
-    ----------
-    entry : (m,) int64, chosen entry per shown position, positions of a slate in order.
-    offsets : (n + 1,) int64, slate of request i is ``offsets[i]:offsets[i + 1]``.
-    """
-
-    entry: Ints
-    offsets: Ints
-
-    @property
-    def position(self) -> Ints:
-        """(m,) position within the slate, from 0."""
-        return np.arange(len(self.entry)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
-
-    @property
-    def request(self) -> Ints:
-        """(m,) request of each shown position."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-
-
-@dataclass(frozen=True, slots=True)
-class Slates:
-    """Drawn slates: `shown`, and `propensity` (m,) float64 of each position given its prefix."""
-
-    shown: Shown
-    propensity: Doubles
-
-
-@dataclass(frozen=True, slots=True)
-class Conditionals:
-    """The whole distribution at every shown position, given the prefix shown before it.
-
-    Attributes
-    ----------
-    entry : (q,) int64, entries still eligible at the position.
-    probability : (q,) float64, sums to 1 over each position.
-    offsets : (m + 1,) int64, position j of `Shown` is ``offsets[j]:offsets[j + 1]``.
-    """
-
-    entry: Ints
-    probability: Doubles
-    offsets: Ints
+from components.policy.settings import PolicySettings
+from components.policy.slates import Conditionals, Shown, Slates
 
 
 @dataclass(frozen=True, slots=True)

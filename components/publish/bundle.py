@@ -30,7 +30,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from components.domain import ContractBroken, FeatureSpec, Field, Transient
 from components.frozen import first_fault
 from components.ingest.reward_rule import RewardRule
-from components.policy.plackett_luce import PlackettLuce, PolicySettings
+from components.policy.plackett_luce import PlackettLuce
+from components.policy.settings import PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import read_likes, write_likes

@@ -12,7 +12,8 @@ import numpy as np
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.ingest.reward_rule import RewardRule
-from components.policy.plackett_luce import PlackettLuce, Slates
+from components.policy.plackett_luce import PlackettLuce
+from components.policy.slates import Slates
 from components.ranker.features import RECENT, Encoder
 from components.ranker.history import History
 from components.serving.catalogue import Catalogue

@@ -10,7 +10,7 @@ and ``Int64`` columns that are sound. Contracts between tables are checked on co
 beforehand (`joined`), because an expectation sees one table.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -22,9 +22,7 @@ import pandas as pd
 from components.domain import Window, iso
 from components.schema import (
     ABSENT,
-    IMPRESSIONS,
     OUTCOMES,
-    REQUESTS,
     TABLES,
     TEXT,
     UNKNOWN,
@@ -65,7 +63,7 @@ class Contract:
     make: "Callable[[], Expectation]"
 
 
-def _expectations() -> ModuleType:
+def expectations() -> ModuleType:
     """Great Expectations' expectations, imported on first use (3 to 5 s)."""
     return import_module("great_expectations.expectations")
 
@@ -94,7 +92,7 @@ def _kind(frame: pd.DataFrame, column: str) -> str:
 
 def structure_contracts(window: Window, outcomes: int) -> tuple[Contract, ...]:
     """Contracts on `facts`, the more fundamental first; a window without outcomes has no kinds to check there."""
-    gxe = _expectations()
+    gxe = expectations()
 
     pairs = [
         (f"{table}.{column}", kind)
@@ -184,72 +182,3 @@ def _is_eligible(impressions: pd.DataFrame, eligible: pd.Series) -> pd.Series:
 
 def _is_list(items: object) -> bool:
     return isinstance(items, list | tuple | np.ndarray)
-
-
-def row_contracts(table: str, outcome_kinds: Sequence[str]) -> tuple[Contract, ...]:
-    """Contracts on the rows of one table of `joined`, in the order in which a row's reason is chosen."""
-    return {REQUESTS: _of_requests, IMPRESSIONS: _of_impressions}.get(table, lambda: _of_outcomes(outcome_kinds))()
-
-
-def _of_requests() -> tuple[Contract, ...]:
-    gxe = _expectations()
-
-    return (
-        Contract("request without an id", lambda: gxe.ExpectColumnValuesToNotBeNull(column="request_id")),
-        Contract("duplicate request", lambda: gxe.ExpectColumnValuesToBeUnique(column="request_id")),
-        Contract("request without a user", lambda: gxe.ExpectColumnValuesToNotBeNull(column="user_id")),
-    )
-
-
-def _of_impressions() -> tuple[Contract, ...]:
-    gxe = _expectations()
-
-    def valid_propensity() -> "Expectation":
-        return gxe.ExpectColumnValuesToBeBetween(column="propensity", min_value=0, max_value=1, strict_min=True)
-
-    def one_item_per_position() -> "Expectation":
-        return gxe.ExpectCompoundColumnsToBeUnique(column_list=["request_id", "position"])
-
-    return (
-        Contract("impression without an id", lambda: gxe.ExpectColumnValuesToNotBeNull(column="impression_id")),
-        Contract("duplicate impression", lambda: gxe.ExpectColumnValuesToBeUnique(column="impression_id")),
-        Contract("impression of an unknown request", lambda: gxe.ExpectColumnValuesToNotBeNull(column="shown_at")),
-        Contract("impression without an item", lambda: gxe.ExpectColumnValuesToNotBeNull(column="item_id")),
-        Contract("propensity outside (0, 1]", valid_propensity),
-        Contract("position below 0", lambda: gxe.ExpectColumnValuesToBeBetween(column="position", min_value=0)),
-        Contract("position taken twice in a slate", one_item_per_position),
-        Contract(
-            "item outside its eligible set",
-            lambda: gxe.ExpectColumnValuesToBeInSet(column="is_eligible", value_set=[True]),
-        ),
-    )
-
-
-def _of_outcomes(kinds: Sequence[str]) -> tuple[Contract, ...]:
-    gxe = _expectations()
-
-    def after_impression() -> "Expectation":
-        return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-            column_A="outcome_at", column_B="shown_at", or_equal=True, ignore_row_if="either_value_is_missing"
-        )
-
-    return (
-        Contract(
-            "outcome of an unknown impression",
-            lambda: gxe.ExpectColumnValuesToBeInSet(column="is_known", value_set=[True]),
-        ),
-        Contract(
-            "unknown outcome kind",
-            lambda: gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=list(kinds)),
-        ),
-        Contract("outcome without a kind", lambda: gxe.ExpectColumnValuesToNotBeNull(column="kind")),
-        Contract("outcome before its impression", after_impression),
-        Contract(
-            "duplicate outcome", lambda: gxe.ExpectCompoundColumnsToBeUnique(column_list=["impression_id", "kind"])
-        ),
-        Contract("reward missing", lambda: gxe.ExpectColumnValuesToNotBeNull(column="reward")),
-        Contract(
-            "reward outside [0, 1]",
-            lambda: gxe.ExpectColumnValuesToBeBetween(column="reward", min_value=0, max_value=1),
-        ),
-    )

@@ -16,14 +16,8 @@ from pydantic import Field
 from components.domain import ContractBroken, Window, iso
 from components.frozen import Frozen
 from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, TABLES
-from components.validate.contracts import (
-    Frames,
-    facts,
-    joined,
-    row_contracts,
-    structure_contracts,
-    structure_message,
-)
+from components.validate.contracts import Frames, facts, joined, structure_contracts, structure_message
+from components.validate.row_contracts import row_contracts
 from components.validate.suite import Checker, ContractResult
 
 REQUEST_SET_ASIDE = "its request was set aside"

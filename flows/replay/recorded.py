@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from components.domain import DAY, SECOND, ContractBroken, Window, iso
-from components.ingest.interactions import LogTables, canonical, read_log
+from components.ingest.interactions import LogTables, canonical
+from components.ingest.read_log import read_log
 from components.ingest.source import SimulatedLog, Source, read_source
 from components.settings import read_settings
 from components.whole_file import digest_of

@@ -6,7 +6,8 @@ from components.domain import DriftAction
 from components.drift.drift_action import DriftDecision, DriftState, decide
 from components.drift.drift_frame import DriftFrame
 from components.drift.drift_page import drift_page
-from components.drift.drift_report import DriftReport, measure
+from components.drift.drift_report import DriftReport
+from components.drift.measure import measure
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.serving.served import Served

@@ -7,7 +7,9 @@ import pandas as pd
 
 from components.domain import Doubles, Floats, Ints
 from components.evaluate.logged_decisions import LoggedDecisions
-from components.policy.plackett_luce import PlackettLuce, PolicySettings, Shown
+from components.policy.plackett_luce import PlackettLuce
+from components.policy.settings import PolicySettings
+from components.policy.slates import Shown
 from components.ranker.features import RECENT, Encoder
 from flows.stages.training_data import EligibleSets, encode_eligible
 

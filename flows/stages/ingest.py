@@ -7,7 +7,8 @@ import pandas as pd
 
 from components.domain import ContractBroken, FieldOf
 from components.ingest.decision_log import read_decision_log
-from components.ingest.interactions import LogTables, attributes, canonical, read_log
+from components.ingest.interactions import LogTables, attributes, canonical
+from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from components.whole_file import digest_of, write_durably
 from flows.workspace import Workspace

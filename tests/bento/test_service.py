@@ -11,7 +11,7 @@ pytest.importorskip("bentoml")
 from starlette.testclient import TestClient
 
 from components.ingest.decision_log import read_decision_log
-from components.policy.plackett_luce import Shown
+from components.policy.slates import Shown
 from components.publish.bundle import load_bundle
 from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
 from components.serving.served import RankRequests

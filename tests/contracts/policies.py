@@ -6,7 +6,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from components.policy.plackett_luce import PlackettLuce, Shown
+from components.policy.plackett_luce import PlackettLuce
+from components.policy.slates import Shown
 
 OFFSETS = np.array([0, 1, 4, 9, 11])
 SCORES = np.array([5.0, 0.1, -2.0, 0.7, 1.0, 1.0, 0.0, -1.0, 3.0, 1e4, -1e4])

@@ -9,7 +9,8 @@ import pytest
 from components.drift.drift_action import DriftState, decide
 from components.drift.drift_frame import DriftFrame, pair
 from components.drift.drift_page import drift_page
-from components.drift.drift_report import DriftReport, _distances, _draw, _limit, measure
+from components.drift.drift_report import DriftReport
+from components.drift.measure import _distances, _draw, _limit, measure
 from components.drift.settings import DriftSettings
 from tests.drift.worlds import traffic
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from components.domain import ContractBroken, FieldOf
-from components.ingest.interactions import attributes, canonical, instants, read_log
+from components.ingest.interactions import attributes, canonical, instants
+from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from tests.conftest import DESCRIPTION, TinySource
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import components.policy
-from components.policy.plackett_luce import PlackettLuce, PolicySettings, Shown
+from components.policy.plackett_luce import PlackettLuce
+from components.policy.settings import PolicySettings
+from components.policy.slates import Shown
 from tests.contracts.policies import CHECKS, OFFSETS, SCORES
 
 POLICIES = [

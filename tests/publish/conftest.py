@@ -8,7 +8,7 @@ from components.domain import DAY, FeatureSpec, Field, FieldKind, FieldOf, Verdi
 from components.ingest.reward_rule import RewardRule
 from components.memory.memory import ErrorMemory
 from components.memory.settings import MemorySettings
-from components.policy.plackett_luce import PolicySettings
+from components.policy.settings import PolicySettings
 from components.publish.bundle import BundleContent, write_bundle
 from components.publish.manifest import IdChange, Provenance
 from components.ranker.features import Attributes, Encoder

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.domain import ContractBroken, Transient, Verdict
-from components.policy.plackett_luce import PolicySettings
+from components.policy.settings import PolicySettings
 from components.publish.bundle import load_bundle, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import MANIFEST, Provenance, list_parts, read_manifest, verify

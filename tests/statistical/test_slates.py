@@ -6,7 +6,8 @@ import pytest
 from components.evaluate.estimators import dr, ips, parts
 from components.evaluate.intervals import standard_error
 from components.evaluate.logged_decisions import LoggedDecisions
-from components.policy.plackett_luce import PlackettLuce, PolicySettings
+from components.policy.plackett_luce import PlackettLuce
+from components.policy.settings import PolicySettings
 from components.world.simulated import SimulatedSettings, SimulatedWorld
 
 REQUESTS, LENGTH, ELIGIBLE = 6000, 3, 5

@@ -8,7 +8,8 @@ import pytest
 
 from components.domain import DAY, HOUR, Examples, FeatureSpec, Field, FieldKind, FieldOf, Floats, Prediction, Window
 from components.ingest.reward_rule import RewardRule
-from components.policy.plackett_luce import PlackettLuce, PolicySettings
+from components.policy.plackett_luce import PlackettLuce
+from components.policy.settings import PolicySettings
 from components.ranker.history import History, Likes
 from components.serving.served import Served
 from components.world.recorded_log import Rules, play

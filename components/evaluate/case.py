@@ -1,0 +1,77 @@
+"""What every part of a judgement reads: both policies on one log, and the intervals of their values."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from components.domain import DAY, Doubles
+from components.evaluate.difference import Paired, gap_spread, paired
+from components.evaluate.estimators import Parts, Terms, parts
+from components.evaluate.evaluation import Estimate
+from components.evaluate.intervals import Interval, skew_interval
+from components.evaluate.logged_decisions import LoggedDecisions
+from components.evaluate.settings import EvaluateSettings
+from components.evaluate.weights import weights
+
+
+@dataclass(frozen=True)
+class Case:
+    challenger: Parts
+    champion: Parts
+    target: Doubles
+    champion_policy: Doubles
+    settings: EvaluateSettings
+    bounds: Interval
+
+    @cached_property
+    def pair(self) -> Paired:
+        """What the gate reads: terms of the paired difference, and the spread they were bound to have."""
+        spread = gap_spread(self.challenger, self.champion, self.target, self.champion_policy)
+        return paired(self.challenger, self.champion, spread)
+
+    def estimate(self, terms: Terms) -> Estimate:
+        """A value with its interval, kept within what a request can earn."""
+        found = skew_interval(terms.each, self.settings.alpha)
+        lower, upper = found.lower, found.upper
+        if lower == upper:
+            lower, upper = lower - self._unseen(terms), upper + self._unseen(terms)
+        return Estimate(
+            terms.name, terms.value, max(lower, self.bounds.lower), min(upper, self.bounds.upper), terms.ess, found.kind
+        )
+
+    def _unseen(self, terms: Terms) -> float:
+        """Rule of three: what m alike requests leave open about the next (Hanley and Lippman-Hand 1983)."""
+        return 3 * (self.bounds.upper - self.bounds.lower) / terms.ess if terms.ess > 0 else math.inf
+
+    def biased(self, terms: Terms, missing: float, *, downwards: bool) -> Estimate:
+        """A value whose bias is at most `missing`; the interval is widened by it to where the bias may point."""
+        plain = self.estimate(terms)
+        if missing == 0:
+            return plain
+        lower = plain.lower if downwards else max(plain.lower - missing, self.bounds.lower)
+        upper = min(plain.upper + missing, self.bounds.upper)
+        return replace(plain, lower=lower, upper=upper, interval=f"{plain.interval}, widened by its bias bound")
+
+
+def request_share(log: LoggedDecisions, settings: EvaluateSettings) -> Doubles | None:
+    """(m,) weight of each request in every mean: subsampling undone, old requests decayed; None if all alike.
+
+    ``h = 2^(-age / half-life) / (1 - p_drop)``; the ESS reported is that of ``h W``.
+    """
+    share = None
+    if log.p_drop is not None:
+        share = 1 / (1 - log.p_drop[log.starts])
+    if settings.decay_half_life is not None:
+        at = log.at[log.starts]
+        decay = 0.5 ** ((at.max() - at) / (settings.decay_half_life * DAY))
+        share = decay if share is None else share * decay
+    return None if share is None else share / share.mean()
+
+
+def parts_of(log: LoggedDecisions, policy: Doubles, q: Doubles | None, share: Doubles | None) -> Parts:
+    return parts(log, policy, q, weight=weights(log, policy, balanced=True), share=share)
+
+
+def request_bounds(log: LoggedDecisions, value_range: tuple[float, float]) -> Interval:
+    slate = int(log.position.max()) + 1
+    return Interval(min(value_range[0], slate * value_range[0]), slate * value_range[1], "range")
