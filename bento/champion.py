@@ -91,6 +91,6 @@ class Champion:
 
 
 def _warm(served: Served, now: int) -> None:
-    """Answer nobody once, so that no caller waits for what is worked out on the first look."""
+    """Score one made-up request: what is computed at first use (look-up tables, compiled code) is ready for callers."""
     if len(served.servable):
         served.score_eligible(served.informed(RankRequests.of([""], np.array([now]), [served.servable[:1]])))
