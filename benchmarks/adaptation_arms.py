@@ -18,8 +18,8 @@ from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import ViewName
 from components.memory.sketch_view import SketchView
 from components.memory.views import build
-from components.ranker.online_logistic import sigmoid
 from components.ranker.settings import RankerSettings
+from components.sigmoid import sigmoid
 from components.update.checkpoint import Checkpoint
 from components.update.settings import UpdateSettings
 from components.update.train import pretrain

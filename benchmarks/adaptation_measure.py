@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-from scipy.stats import rankdata
 
+from components.auc import auc
 from components.domain import Doubles, Floats, Ints
 
 BINS = 20
@@ -32,19 +32,6 @@ class Figures:
     memory_bytes: float
     read_us: float
     write_us: float
-
-
-def auc(reward: Floats, score: Doubles) -> float:
-    """Probability that a positive is ranked above a negative, ties half; nan with one class only.
-
-    >>> auc(np.array([0, 1, 1]), np.array([0.1, 0.1, 0.9]))
-    0.75
-    """
-    positive = reward > 0.5
-    n, m = int(positive.sum()), int((~positive).sum())
-    if not n or not m:
-        return float("nan")
-    return float((rankdata(score)[positive].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def log_loss(reward: Floats, p: Doubles) -> float:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.adaptation_log import Log
-from benchmarks.adaptation_measure import Figures, auc
+from benchmarks.adaptation_measure import Figures
 from benchmarks.adaptation_replay import Done
+from components.auc import auc
 from components.domain import Ints, iso
 from components.pages.blocks import Column, Figure, Row, Section, Table, Text, Tone
 from components.pages.figures import REFERENCE, SERIES, blank

@@ -17,13 +17,14 @@ from benchmarks.adaptation_arms import (
     remembering,
 )
 from benchmarks.adaptation_log import Log
-from benchmarks.adaptation_measure import Figures, auc, calibration_error, grouped_auc, log_loss
+from benchmarks.adaptation_measure import Figures, calibration_error, grouped_auc, log_loss
+from components.auc import auc
 from components.domain import DAY, HOUR, WEEK, FeatureSpec, Ints, Matured, Prediction
 from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.neighbour_statistics import NeighbourStatistics, reloop2
 from components.ranker.history import history_width, with_history
-from components.ranker.online_logistic import sigmoid
 from components.ranker.settings import RankerSettings
+from components.sigmoid import sigmoid
 from components.update.settings import UpdateSettings
 from components.update.train import pretrain
 

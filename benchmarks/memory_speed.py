@@ -26,6 +26,7 @@ from components.domain import DAY, SECOND, Examples, FeatureSpec, Field, FieldKi
 from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import ViewName
+from components.sigmoid import sigmoid
 
 WIDTH = 112
 """Characters of the table; a narrower terminal wraps it rather than losing figures."""
@@ -118,7 +119,7 @@ class Traffic:
             columns.append(self._keys[number, value % values])
         hidden = self._kinds[(user + item) % CLUSTERS] + 0.5 * self._rng.normal(size=(n, HIDDEN))
         logit = self._rng.normal(-0.5, 1, n).astype(np.float32)
-        reward = (self._rng.random(n) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+        reward = (self._rng.random(n) < sigmoid(logit)).astype(np.float32)
         examples = Examples(np.stack(columns, 1), np.zeros((n, 0), np.float32), np.full(n, self._now))
         return examples, Prediction(logit, np.maximum(hidden, 0).astype(np.float32)), reward
 

@@ -17,6 +17,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from components.sigmoid import sigmoid
+
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -272,7 +274,7 @@ class Prediction:
     @property
     def probability(self) -> Floats:
         """(n,) expected reward, sigmoid of the logit."""
-        return (1 / (1 + np.exp(-self.logit.astype(np.float64)))).astype(np.float32)
+        return sigmoid(self.logit).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.auc import auc
 from components.domain import Doubles, Ints
 
 CLIP = 1e-6
@@ -88,7 +89,7 @@ def calibration_of(score: Doubles, reward: Doubles) -> Calibration:
         calibration_error=float(weights @ gaps),
         expected_calibration_error=float(weights @ [_expected_gap(b) for b in bins]),
         bias=float(y.mean() - p.mean()),
-        auc=_auc(p, y),
+        auc=auc(y, p),
     )
 
 
@@ -108,14 +109,3 @@ def _expected_gap(b: Bin) -> float:
 
 def _entropy(p: float) -> float:
     return 0.0 if p in (0.0, 1.0) else float(-(p * np.log(p) + (1 - p) * np.log1p(-p)))
-
-
-def _auc(p: Doubles, y: Doubles) -> float:
-    """Mann-Whitney over rows of reward above one half against the rest; ties count half."""
-    from scipy.stats import rankdata
-
-    positive = y > 0.5
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    if not ones or not zeros:
-        return float("nan")
-    return float((rankdata(p)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))

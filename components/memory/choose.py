@@ -15,7 +15,7 @@ from components.memory.entities import Entities, derived
 from components.memory.posterior_view import PosteriorView
 from components.memory.settings import Interaction, MemorySettings
 from components.ranker.features import CLOCK_FIELDS
-from components.ranker.online_logistic import sigmoid
+from components.sigmoid import sigmoid
 
 CANDIDATES: dict[str, tuple[float, ...]] = {
     "item_prior_sd": (0.3, 0.45, 0.8, 1.1),

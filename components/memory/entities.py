@@ -20,8 +20,8 @@ from components.domain import (
     Ints,
     Keys,
 )
-from components.memory.compiled import compiled, plain
 from components.memory.settings import Entity, Interaction, MemorySettings
+from components.ranker.compiled import compiled, plain
 from components.ranker.features import CLOCK_FIELDS, cross_keys
 
 EVERYBODY = np.uint64(0x5EED_0F_A11)

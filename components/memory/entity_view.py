@@ -17,12 +17,12 @@ from collections.abc import Callable
 import numpy as np
 
 from components.domain import DAY, MISSING_KEY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
-from components.memory.compiled import compiled, plain
-from components.memory.key_table import KeyTable
 from components.memory.settings import Interaction, MemorySettings
 from components.memory.view import State, grown
+from components.ranker.compiled import compiled, plain
 from components.ranker.features import cross_keys
-from components.ranker.online_logistic import sigmoid
+from components.ranker.key_table import KeyTable
+from components.sigmoid import sigmoid
 
 ERROR, INFORMATION, LAST = range(3)
 """Columns of a row of sums; they hold at the instant `LAST`. A fourth is left free, so that rows do not straddle."""

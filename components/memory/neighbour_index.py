@@ -19,7 +19,7 @@ from components.memory.neighbour_statistics import NeighbourStatistics
 from components.memory.outcome_log import Kept
 from components.memory.settings import MemorySettings
 from components.memory.view import State
-from components.ranker.online_logistic import sigmoid
+from components.sigmoid import sigmoid
 
 TAIL = 512
 """Outcomes in the small index before everything is indexed anew; a sixteenth of what is kept where that is more."""

@@ -9,9 +9,9 @@ The formulas stand in belief_view.py.
 import numpy as np
 
 from components.domain import Doubles, Floats, Ints
-from components.memory.compiled import compiled, plain
 from components.memory.entities import Entities, Touched
 from components.memory.view import grown
+from components.ranker.compiled import compiled, plain
 
 MEAN, VARIANCE, LAST, MARK = range(4)
 

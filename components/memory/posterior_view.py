@@ -32,9 +32,9 @@ import numpy as np
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.memory.entities import Entities
-from components.memory.key_table import KeyTable
 from components.memory.posterior import LAST, MEAN, VARIANCE, Posterior
 from components.memory.view import State, grown
+from components.ranker.key_table import KeyTable
 
 Offset = Literal["nothing", "model"]
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from components.domain import DAY, Doubles, Examples, Floats, Ints, Prediction
-from components.memory.compiled import compiled
 from components.memory.neighbour_statistics import NeighbourStatistics
 from components.memory.settings import MemorySettings
 from components.memory.view import State
-from components.ranker.online_logistic import sigmoid
+from components.ranker.compiled import compiled
+from components.sigmoid import sigmoid
 
 
 class SketchView:

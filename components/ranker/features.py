@@ -28,6 +28,7 @@ from components.domain import (
     Ints,
     Keys,
 )
+from components.ranker.splitmix import GOLDEN, mix
 
 CLOCK_FIELDS = ("hour", "weekday")
 """Context fields that are read off the clock (UTC) instead of the log."""
@@ -64,10 +65,7 @@ def cross_keys(*columns: Keys) -> Keys:
     missing = np.zeros(mixed.shape, bool)
     with np.errstate(over="ignore"):
         for column in columns:
-            mixed = (mixed ^ column) + np.uint64(0x9E3779B97F4A7C15)
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            mixed = mixed ^ (mixed >> np.uint64(31))
+            mixed = mix((mixed ^ column) + GOLDEN)
             missing |= column == MISSING_KEY
     mixed[mixed == MISSING_KEY] = np.uint64(1)
     mixed[missing] = MISSING_KEY

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from components.domain import Doubles, Floats
+from components.sigmoid import sigmoid
 
 LIMIT = 20.0
 """Logits and signals are learned from within +-LIMIT: beyond, a probability no longer changes."""
 
 
 class OnlineLogistic:
-    """Belief about the weights of ``[1, logit, signals]``, D = S + 2 of them."""
+    """Posterior of the weights of ``[1, logit, signals]``, D = S + 2 of them."""
 
     def __init__(self, signals: int, precision: float, discount: float) -> None:
         """`precision` of the prior around the identity; `discount` of old evidence per 1,000 outcomes."""
@@ -69,16 +70,6 @@ class OnlineLogistic:
     def load(self, state: Mapping[str, npt.NDArray]) -> None:
         """Continue from `state`."""
         self._change, self._evidence = state["change"].copy(), state["evidence"].copy()
-
-
-def sigmoid(logit: npt.NDArray) -> Doubles:
-    """``1 / (1 + exp(-logit))`` in float64, without overflow.
-
-    >>> sigmoid(np.array([-1e4, 0.0]))
-    array([0. , 0.5])
-    """
-    half = 0.5 * np.asarray(logit, np.float64)
-    return 0.5 * (1 + np.tanh(half))
 
 
 def _inputs(logit: Doubles, signals: Doubles | None) -> Doubles:

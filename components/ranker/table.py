@@ -13,8 +13,7 @@ import numpy as np
 import torch
 
 from components.domain import Floats, Ints, Keys
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from components.ranker.splitmix import GOLDEN, mix
 
 
 def initial_rows(keys: Keys, embedding_size: int, scale: float, seed: int) -> Floats:
@@ -24,11 +23,8 @@ def initial_rows(keys: Keys, embedding_size: int, scale: float, seed: int) -> Fl
     """
     with np.errstate(over="ignore"):
         start = np.uint64(seed % 2**32) * np.uint64(0xD1342543DE82EF95)
-        mixed = keys[:, None] + (start + np.arange(1, embedding_size + 1, dtype=np.uint64)) * _GOLDEN
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
-    uniform = (mixed >> np.uint64(11)).astype(np.float64) / 2**53
+        mixed = keys[:, None] + (start + np.arange(1, embedding_size + 1, dtype=np.uint64)) * GOLDEN
+    uniform = (mix(mixed) >> np.uint64(11)).astype(np.float64) / 2**53
     rows = np.zeros((len(keys), embedding_size + 2), np.float32)
     rows[:, :-2] = (2 * uniform - 1) * (scale * 3**0.5)
     return rows

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from components.domain import MISSING_KEY, Ints, Keys
-from components.ranker.key_index import KeyIndex
+from components.ranker.key_table import KeyTable
 
 MISSING_ROW = 0
 
@@ -106,7 +106,7 @@ class Vocabulary:
         self.vocabularies = vocabularies
         self.by_row = Seen.blank(1 + vocabularies)
         self.candidates = Seen.blank(0)
-        self._index = KeyIndex(np.empty(0, np.uint64), np.empty(0, np.int64))
+        self._index = KeyTable()
 
     @classmethod
     def restore(cls, vocabularies: int, by_row: Seen, candidates: Seen) -> "Vocabulary":
@@ -196,9 +196,10 @@ class Vocabulary:
         rows = np.concatenate([free, np.arange(self.rows, self.rows + len(ids) - len(free))])
         self.by_row = Seen.concat(self.by_row, Seen.blank(len(ids) - len(free)))
         self.by_row.put(rows, ids)
-        self._index.insert(ids.keys, rows)
+        self._index.place(ids.keys, rows)
         return rows
 
     def _reindex(self) -> None:
         rows = np.flatnonzero(self.by_row.keys)
-        self._index = KeyIndex(self.by_row.keys[rows], rows)
+        self._index = KeyTable()
+        self._index.place(self.by_row.keys[rows], rows)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from components.domain import DAY, HOUR, ContractBroken, Doubles, Ints, Window
 from components.frozen import Frozen, first_fault
+from components.sigmoid import sigmoid
 
 
 class SimulatedSettings(Frozen):
@@ -127,7 +128,7 @@ class SimulatedWorld:
         taste = self._user[0, user] * np.cos(angle) + self._user[1, user] * np.sin(angle)
         base = np.log(self.settings.rate / (1 - self.settings.rate))
         logits = base + self._appeal_at(item, days) + np.einsum("rd,rkd->rk", taste, self._item[item])
-        return 1 / (1 + np.exp(-logits))
+        return np.asarray(sigmoid(logits))
 
     def aisle(self, item: Ints) -> np.ndarray:
         """Text per item: the direction of taste it lies in most, as a catalogue knows of an item nobody bought."""

@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
+from components.auc import auc
 from components.domain import Doubles, Window, iso
 from components.evaluate.evaluation import read_evaluation
 from components.evaluate.evaluation_page import evaluation_page
 from components.frozen import Frozen
 from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION
+from components.sigmoid import sigmoid
 from components.whole_file import write_durably
 from components.world.requests import make_requests, oracle_value, random_value, true_value
 from flows.replay import replay_cache
@@ -156,21 +158,22 @@ def _turn(workspace: Workspace, recorded: Recorded, turn: int) -> ReplayTurn:
     fields = record.model_dump(exclude={"value", "seconds"})
     return ReplayTurn(
         **fields,
-        auc=_arms(scores, roc_auc_score),
+        auc=_arms(scores, auc),
         log_loss=_arms(scores, _log_loss),
         value=_value(workspace, recorded, record, cutoff),
         seconds=record.seconds | replay_cache.seconds(workspace.turn(cutoff)),
     )
 
 
-def _arms(scores: pd.DataFrame, figure: Callable[[pd.Series, Doubles], float]) -> Arms:
+def _arms(scores: pd.DataFrame, figure: Callable[[Doubles, Doubles], float]) -> Arms:
     if scores["reward"].nunique() < 2:
         return Arms(frozen=None, champion=None, champion_with_memory=None)
-    probability = {name: 1 / (1 + np.exp(-scores[name].to_numpy(float))) for name in Arms.model_fields}
-    return Arms(**{name: round(float(figure(scores["reward"], p)), 6) for name, p in probability.items()})
+    reward = scores["reward"].to_numpy(float)
+    probability = {name: sigmoid(scores[name].to_numpy(float)) for name in Arms.model_fields}
+    return Arms(**{name: round(float(figure(reward, p)), 6) for name, p in probability.items()})
 
 
-def _log_loss(reward: pd.Series, probability: Doubles) -> float:
+def _log_loss(reward: Doubles, probability: Doubles) -> float:
     return float(log_loss(reward, np.clip(probability, 1e-7, 1 - 1e-7)))
 
 

@@ -11,6 +11,7 @@ from components.drift.measure import measure
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.serving.served import Served
+from components.sigmoid import sigmoid
 from flows.stages.results import DriftFound, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
@@ -43,7 +44,7 @@ def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:
     missing = np.isnan(logit)
     if missing.any():
         logit[missing] = champion.model.predict(data.examples.take(missing)).logit
-    return DriftFrame.of(data.examples, 1 / (1 + np.exp(-logit)), data.matured.reward, turn.source.spec)
+    return DriftFrame.of(data.examples, sigmoid(logit), data.matured.reward, turn.source.spec)
 
 
 def _write(turn: Turn, report: DriftReport, decision: DriftDecision) -> None:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from benchmarks.adaptation import main
 from benchmarks.adaptation_log import read
-from benchmarks.adaptation_measure import auc, calibration_error, grouped_auc
+from benchmarks.adaptation_measure import calibration_error, grouped_auc
+from components.auc import auc
 from components.domain import ContractBroken
 
 TOML = """

@@ -10,7 +10,7 @@ from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.settings import ViewName
 from components.memory.trust import Trust
 from components.memory.view import State, View
-from components.ranker.online_logistic import sigmoid
+from components.sigmoid import sigmoid
 from tests.memory.world import HIDDEN, SPEC, World, examples, world
 
 ALL: tuple[ViewName, ...] = ("outcome", "residual", "counters", "sketch", "neighbours")

@@ -13,7 +13,7 @@ from components.memory.settings import Entity, MemorySettings
 from components.memory.sketch_view import SketchView
 from components.memory.views import build
 from components.ranker.features import cross_keys
-from components.ranker.online_logistic import sigmoid
+from components.sigmoid import sigmoid
 from tests.memory.world import HIDDEN, SPEC, examples, world
 
 NOW = 100 * DAY

@@ -17,7 +17,7 @@ from components.domain import (
     Prediction,
 )
 from components.ranker.features import hash_ids
-from components.ranker.online_logistic import sigmoid
+from components.sigmoid import sigmoid
 
 SPEC = FeatureSpec(
     (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.ranker.hashing import collision_rate, expected_collision_rate
-from components.ranker.key_index import KeyIndex
+from components.ranker.key_table import KeyTable
 from components.ranker.table import initial_rows
 from components.ranker.vocabulary import Vocabulary
 
@@ -107,9 +107,10 @@ def test_an_index_finds_every_key_among_colliding_homes_and_none_else() -> None:
     rng = np.random.default_rng(0)
     keys = np.unique((rng.integers(1, 2**20, 700) << 44 | rng.integers(0, 50, 700)).astype(np.uint64))
     rng.shuffle(keys)
-    index = KeyIndex(keys[:100], np.arange(100))
+    index = KeyTable()
+    index.place(keys[:100], np.arange(100))
     for start in range(100, len(keys), 97):
-        index.insert(keys[start : start + 97], np.arange(start, min(start + 97, len(keys))))
+        index.place(keys[start : start + 97], np.arange(start, min(start + 97, len(keys))))
     assert index.find(keys).tolist() == list(range(len(keys)))
     assert (index.find(keys + np.uint64(50)) == -1).all() and index.find(np.zeros(1, np.uint64)).tolist() == [-1]
 

@@ -2,19 +2,18 @@
 
 One table serves all columns of a view family, because keys are salted by field. Lookup is linear probing,
 one key after the other: the looks at different keys do not wait for each other, so that the
-processor has many misses of its cache under way at once. A slot holds its key beside its row: one miss, not two.
+processor has many misses of its cache under way at once. A slot holds its key beside its row: one miss, not two. The
+top bits of a key's product with `GOLDEN` depend on every bit of it.
 """
 
 import numpy as np
 
 from components.domain import MISSING_KEY, Ints, Keys
-from components.memory.compiled import compiled, plain
+from components.ranker.compiled import compiled, plain
+from components.ranker.splitmix import GOLDEN
 
 MAX_LOAD = 0.5
 """Share of slots in use above which the table doubles: 1.5 looks at a key found, 2.5 at one absent (Knuth 1973)."""
-
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 over the golden ratio: the top bits of its product with a key depend on every bit of the key."""
 
 
 class KeyTable:
@@ -41,10 +40,17 @@ class KeyTable:
         return self._slots.nbytes
 
     def find(self, keys: Keys) -> Ints:
-        """(m,) row of each key, -1 for a key that is absent or missing. Never grows the table."""
-        rows = np.empty(len(keys), np.int64)
-        _find(plain(keys), self._slots, self._shift, rows)
-        return rows
+        """Row of each key, shape as given; -1 for a key that is absent or missing. Never grows the table."""
+        rows = np.empty(keys.size, np.int64)
+        _find(plain(keys.ravel()), self._slots, self._shift, rows)
+        return rows.reshape(keys.shape)
+
+    def place(self, keys: Keys, rows: Ints) -> None:
+        """Give (m,) distinct keys that are not there yet the rows (m,), in whatever order those are."""
+        while self._size + len(keys) > MAX_LOAD * len(self._slots):
+            self._double()
+        _place(plain(keys), plain(rows), self._slots, self._shift)
+        self._size += len(keys)
 
     def insert(self, keys: Keys) -> Ints:
         """(m,) row of each key; absent keys get the next rows, in order of first appearance."""
@@ -120,6 +126,16 @@ def _insert(keys: Keys, slots: Keys, shift: np.uint64, rows: Ints, done: int, si
             size += 1
         rows[i] = -1 if slots[slot, 0] == MISSING_KEY else np.int64(slots[slot, 1])
     return len(keys), size
+
+
+@compiled
+def _place(keys: Keys, rows: Ints, slots: Keys, shift: np.uint64) -> None:
+    last = np.uint64(len(slots) - 1)
+    for i in range(len(keys)):
+        slot = (keys[i] * GOLDEN) >> shift
+        while slots[slot, 0] != MISSING_KEY:
+            slot = (slot + np.uint64(1)) & last
+        slots[slot, 0], slots[slot, 1] = keys[i], np.uint64(rows[i])
 
 
 @compiled

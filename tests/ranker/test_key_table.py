@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.memory.key_table import KeyTable
+from components.ranker.key_table import KeyTable
 
 
 def test_rows_are_given_in_order_of_first_appearance_and_never_change() -> None:
