@@ -11,7 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from components.domain import DAY, Doubles, Examples, FeatureSpec, Matured, Prediction
+from components.domain import DAY, Doubles, Examples, Matured, Prediction
+from components.feature_spec import FeatureSpec
 from components.memory.memory import ErrorMemory, MemorySettings, TrustReport
 from components.memory.neighbour_statistics import reloop2
 from components.memory.neighbour_view import NeighbourView

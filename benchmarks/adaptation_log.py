@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.domain import DAY, HOUR, WEEK, ContractBroken, FeatureSpec, FieldKind, FieldOf, Ints, Matured
+from components.domain import DAY, HOUR, WEEK, ContractBroken, Ints, Matured
+from components.feature_spec import FeatureSpec, FieldKind, FieldOf
 from components.ingest.interactions import field_values, grade_of, instants, reward_of
 from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source

@@ -19,7 +19,8 @@ from benchmarks.adaptation_arms import (
 from benchmarks.adaptation_log import Log
 from benchmarks.adaptation_measure import Figures, calibration_error, grouped_auc, log_loss
 from components.auc import auc
-from components.domain import DAY, HOUR, WEEK, FeatureSpec, Ints, Matured, Prediction
+from components.domain import DAY, HOUR, WEEK, Ints, Matured, Prediction
+from components.feature_spec import FeatureSpec
 from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.neighbour_statistics import NeighbourStatistics, reloop2
 from components.ranker.history import history_width, with_history

@@ -22,7 +22,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from components.domain import DAY, SECOND, Examples, FeatureSpec, Field, FieldKind, FieldOf, Floats, Prediction
+from components.domain import DAY, SECOND, Examples, Floats, Prediction
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.neighbour_view import NeighbourView
 from components.memory.settings import ViewName

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from components.domain import Examples, FeatureSpec, Field, FieldKind, FieldOf, Matured
+from components.domain import Examples, Matured
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.ranker.model import Model
 from components.ranker.network import Deep
 from components.ranker.settings import RankerSettings

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from bento.decision_log import DecisionLog
 from bento.live_memory import column
 from bento.schemas import RankRequest, RankResponse, ShownItem
-from components.domain import ContractBroken, FieldKind, FieldOf
+from components.domain import ContractBroken
+from components.feature_spec import FieldKind, FieldOf
 from components.ingest.log_lines import RequestLine, ShownLine
 from components.serving.served import Decisions, RankRequests, Served
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from components.domain import Doubles, Examples, FeatureSpec, FieldKind, Ints
+from components.domain import Doubles, Examples, Ints
+from components.feature_spec import FeatureSpec, FieldKind
 
 USER = "user"
-"""The id that has no popularity: `components.domain.FeatureSpec` begins with it."""
+"""The id that has no popularity: `components.feature_spec.FeatureSpec` begins with it."""
 OTHER, MISSING, UNSEEN = "other", "missing", "unseen"
 POPULARITY = (UNSEEN, "1 to 2", "3 to 9", "10 to 29", "30 to 99", "100 or more")
 """Names of the popularity buckets: occurrences of an id in the part of the reference it is counted in."""

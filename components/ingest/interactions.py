@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from components.domain import ContractBroken, Doubles, FieldKind, FieldOf, Ints
+from components.domain import ContractBroken, Doubles, Ints
+from components.feature_spec import FieldKind, FieldOf
 from components.ingest.reward_rule import RewardRule
 from components.ingest.set_aside import sound_rows
 from components.ingest.source import FieldColumn, Source

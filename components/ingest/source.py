@@ -12,8 +12,9 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from components import domain
-from components.domain import ContractBroken, FeatureSpec, FieldKind, FieldOf
+from components import feature_spec
+from components.domain import ContractBroken
+from components.feature_spec import FeatureSpec, FieldKind, FieldOf
 from components.frozen import Frozen, first_fault
 from components.ranker.features import RECENT
 
@@ -107,10 +108,10 @@ class FieldColumn(Frozen):
     shares: str | None = None
     """The field whose ids this one holds, such as ``item`` for a user's recent items."""
 
-    def field(self) -> domain.Field:
+    def field(self) -> feature_spec.Field:
         """The field of the feature spec."""
         width = 0 if self.kind is FieldKind.NUMERIC else self.width
-        return domain.Field(self.name, self.kind, self.of, width, self.shares)
+        return feature_spec.Field(self.name, self.kind, self.of, width, self.shares)
 
 
 class SimulatedLog(Frozen):

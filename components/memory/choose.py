@@ -10,7 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
-from components.domain import FeatureSpec, FieldKind, Matured, Prediction
+from components.domain import Matured, Prediction
+from components.feature_spec import FeatureSpec, FieldKind
 from components.memory.entities import Entities, derived
 from components.memory.posterior_view import PosteriorView
 from components.memory.settings import Interaction, MemorySettings

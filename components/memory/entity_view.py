@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from components.domain import DAY, MISSING_KEY, Doubles, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
+from components.domain import DAY, MISSING_KEY, Doubles, Examples, Floats, Ints, Keys, Prediction
+from components.feature_spec import FeatureSpec
 from components.memory.settings import Interaction, MemorySettings
 from components.memory.view import State, grown
 from components.ranker.compiled import compiled, plain

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.domain import ContractBroken, Doubles, Examples, FeatureSpec, Floats, Matured, Prediction
+from components.domain import ContractBroken, Doubles, Examples, Floats, Matured, Prediction
+from components.feature_spec import FeatureSpec
 from components.frozen import Frozen
 from components.memory import state_file
 from components.memory.choose import CANDIDATES, chosen, steps

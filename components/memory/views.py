@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from components.domain import Examples, FeatureSpec, Prediction
+from components.domain import Examples, Prediction
+from components.feature_spec import FeatureSpec
 from components.memory.entities import Entities, derived
 from components.memory.entity_view import EntityView
 from components.memory.neighbour_view import NeighbourView

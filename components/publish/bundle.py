@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from components.domain import ContractBroken, FeatureSpec, Field, Transient
+from components.domain import ContractBroken, Transient
+from components.feature_spec import FeatureSpec, Field
 from components.frozen import first_fault
 from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce

@@ -9,7 +9,7 @@ Wang, Shivanna, Cheng, Jain, Lin, Hong, Chi: DCN V2, WWW 2021, figure 1b, equati
 import torch
 from torch import nn
 
-from components.domain import FeatureSpec
+from components.feature_spec import FeatureSpec
 from components.ranker.network import Deep, Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
 

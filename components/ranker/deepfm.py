@@ -8,7 +8,7 @@ Guo, Tang, Ye, Li, He: DeepFM, IJCAI 2017, figure 1.
 import torch
 from torch import nn
 
-from components.domain import FeatureSpec
+from components.feature_spec import FeatureSpec
 from components.ranker.fm import pairwise
 from components.ranker.network import Deep, Inputs, Network, Scores
 from components.ranker.settings import RankerSettings

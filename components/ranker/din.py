@@ -10,7 +10,8 @@ Zhou et al.: Deep Interest Network, KDD 2018, figure 2 (right) and equation 3.
 import torch
 from torch import nn
 
-from components.domain import ContractBroken, FeatureSpec
+from components.domain import ContractBroken
+from components.feature_spec import FeatureSpec
 from components.ranker.features import RECENT
 from components.ranker.network import Deep, Inputs, Network, Scores
 from components.ranker.settings import RankerSettings

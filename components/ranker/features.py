@@ -15,19 +15,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from components.domain import (
-    DAY,
-    HOUR,
-    MISSING_KEY,
-    Examples,
-    FeatureSpec,
-    Field,
-    FieldKind,
-    FieldOf,
-    Floats,
-    Ints,
-    Keys,
-)
+from components.domain import DAY, HOUR, MISSING_KEY, Examples, Floats, Ints, Keys
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.ranker.splitmix import GOLDEN, mix
 
 CLOCK_FIELDS = ("hour", "weekday")

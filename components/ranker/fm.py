@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from components.domain import FeatureSpec
+from components.feature_spec import FeatureSpec
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.settings import RankerSettings
 

@@ -15,7 +15,8 @@ from typing import Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from components.domain import Examples, FeatureSpec, Floats, Ints, Keys, Matured
+from components.domain import Examples, Floats, Ints, Keys, Matured
+from components.feature_spec import FeatureSpec
 from components.ranker.features import RECENT, hash_ids
 
 LIKED = 0.5

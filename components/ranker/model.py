@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from components.domain import MISSING_KEY, Examples, FeatureSpec, Floats, Ints, Keys, Prediction
+from components.domain import MISSING_KEY, Examples, Floats, Ints, Keys, Prediction
+from components.feature_spec import FeatureSpec
 from components.ranker.dcnv2 import DCNv2
 from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Bools, Examples, Field, FieldOf, Ints
+from components.domain import Bools, Examples, Ints
+from components.feature_spec import Field, FieldOf
 from components.ranker.features import Encoder
 
 

@@ -22,7 +22,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from components.domain import ContractBroken, FeatureSpec, Field, FieldKind, FieldOf
+from components.domain import ContractBroken
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import AnyVocabulary, Model, Scaling, empty_vocabulary
 from components.ranker.settings import RankerSettings

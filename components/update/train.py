@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from components.domain import DAY, ContractBroken, FeatureSpec, Ints, Keys, Matured, Refused
+from components.domain import DAY, ContractBroken, Ints, Keys, Matured, Refused
+from components.feature_spec import FeatureSpec
 from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import Model, Scaling
 from components.ranker.settings import RankerSettings

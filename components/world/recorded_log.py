@@ -16,17 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from components.domain import (
-    DAY,
-    WEEK,
-    Bools,
-    Doubles,
-    Examples,
-    Floats,
-    Ints,
-    Prediction,
-    Window,
-)
+from components.domain import DAY, WEEK, Bools, Doubles, Examples, Floats, Ints, Prediction, Window
 from components.frozen import Frozen
 from components.ingest.interactions import LogTables
 from components.ranker.features import RECENT

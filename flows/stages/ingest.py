@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.domain import ContractBroken, FieldOf
+from components.domain import ContractBroken
+from components.feature_spec import FieldOf
 from components.ingest.decision_log import read_decision_log
 from components.ingest.interactions import LogTables, attributes, canonical
 from components.ingest.read_log import read_log

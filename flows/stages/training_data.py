@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from components.domain import Bools, Examples, FieldKind, FieldOf, Ints, Matured, Window
+from components.domain import Bools, Examples, Ints, Matured, Window
+from components.feature_spec import FieldKind, FieldOf
 from components.ingest.source import Source
 from components.ranker.features import RECENT, Attributes, Encoder
 from components.ranker.history import History, Likes, history_width

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from components.domain import Examples, FeatureSpec, Field, FieldKind, FieldOf
+from components.domain import Examples
 from components.drift.drift_frame import POPULARITY, DriftFrame, occurrences, pair, sample_rows, top_categories
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from tests.drift.worlds import traffic
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.domain import ContractBroken, FieldOf
+from components.domain import ContractBroken
+from components.feature_spec import FieldOf
 from components.ingest.interactions import attributes, canonical, instants
 from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source

@@ -4,18 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import (
-    DAY,
-    Doubles,
-    Examples,
-    FeatureSpec,
-    Field,
-    FieldKind,
-    FieldOf,
-    Floats,
-    Ints,
-    Prediction,
-)
+from components.domain import DAY, Doubles, Examples, Floats, Ints, Prediction
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.ranker.features import hash_ids
 from components.sigmoid import sigmoid
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.domain import DAY, FeatureSpec, Field, FieldKind, FieldOf, Verdict
+from components.domain import DAY, Verdict
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.ingest.reward_rule import RewardRule
 from components.memory.memory import ErrorMemory
 from components.memory.settings import MemorySettings

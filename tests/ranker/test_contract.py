@@ -7,7 +7,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from components.domain import ContractBroken, FeatureSpec
+from components.domain import ContractBroken
+from components.feature_spec import FeatureSpec
 from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
 from components.ranker.model import Model

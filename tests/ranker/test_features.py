@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.domain import FieldOf
+from components.feature_spec import FieldOf
 from components.ranker import features
 from components.ranker.features import Attributes, Encoder, hash_ids
 from tests.ranker.windows import SPEC

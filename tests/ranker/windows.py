@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from components.domain import DAY, Examples, FeatureSpec, Field, FieldKind, FieldOf, Matured
+from components.domain import DAY, Examples, Matured
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 
 SPEC = FeatureSpec(
     (

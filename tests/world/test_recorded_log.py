@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.domain import DAY, HOUR, Examples, FeatureSpec, Field, FieldKind, FieldOf, Floats, Prediction, Window
+from components.domain import DAY, HOUR, Examples, Floats, Prediction, Window
+from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
