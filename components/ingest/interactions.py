@@ -11,12 +11,21 @@ import pandas as pd
 
 from components.domain import ContractBroken, Doubles, Ints
 from components.feature_spec import FieldKind, FieldOf
+from components.ingest.cells import (
+    Cells,
+    ids_of,
+    instants_of,
+    items_of,
+    lists_of,
+    missing_in,
+    numbers_of,
+    texts_of,
+    wholes_of,
+)
 from components.ingest.reward_rule import RewardRule
 from components.ingest.set_aside import sound_rows
 from components.ingest.source import FieldColumn, Source
 from components.ranker.features import CLOCK_FIELDS, RECENT
-
-UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +56,70 @@ def canonical(frame: pd.DataFrame, source: Source, origin: str) -> LogTables:
     _require(frame, source, origin)
     sound = sound_rows(frame.reset_index(drop=True), source, origin)
     frame = sound.frame.reset_index(drop=True)
-    columns = source.columns
-    at = instants(frame[source.time.column], source.time.unit, origin)
-    user_id, item_id = _ids(frame[columns.user_id]), _ids(frame[columns.item_id])
-    impression_id = (
-        _ids(frame[columns.impression_id])
-        if columns.impression_id
-        else user_id + "|" + item_id + "|" + pd.Series(at).astype(str)
+    ids = _identified(frame, source, origin)
+    outcomes = _outcomes(frame, source, ids, origin)
+    return LogTables(
+        _requests(frame, source, ids), _impressions(frame, source, ids), outcomes, sound.set_aside, sound.faults
     )
-    request_id = _ids(frame[columns.request_id]) if columns.request_id else impression_id
-    requests = pd.DataFrame(
+
+
+@dataclass(frozen=True, slots=True)
+class _Identified:
+    """Who was shown what, when, and what the row is called: n rows of sound cells."""
+
+    user_id: pd.Series
+    item_id: pd.Series
+    at: Ints
+    impression_id: pd.Series
+    request_id: pd.Series
+
+
+def _identified(frame: pd.DataFrame, source: Source, origin: str) -> _Identified:
+    columns = source.columns
+    user_id, item_id = ids_of(frame[columns.user_id]), ids_of(frame[columns.item_id])
+    at = instants(frame[source.time.column], source.time.unit, origin)
+    if columns.impression_id:
+        impression_id = ids_of(frame[columns.impression_id])
+    else:
+        impression_id = _part(user_id) + "|" + _part(item_id) + "|" + pd.Series(at).astype(str)
+    request_id = ids_of(frame[columns.request_id]) if columns.request_id else impression_id
+    return _Identified(user_id, item_id, at, impression_id, request_id)
+
+
+def _part(ids: pd.Series) -> pd.Series:
+    """Ids as parts of one that is joined by ``|``: escaped, so that (a|b, c) and (a, b|c) stay two."""
+    return ids.map(lambda i: i.replace("\\", "\\\\").replace("|", "\\|") if "|" in i or "\\" in i else i)
+
+
+def _requests(frame: pd.DataFrame, source: Source, ids: _Identified) -> pd.DataFrame:
+    columns = source.columns
+    table = {
+        "request_id": ids.request_id,
+        "user_id": ids.user_id,
+        "at": ids.at,
+        "generation": _generation(frame, columns.generation),
+        "context": _context(frame, source),
+        "eligible": lists_of(frame[columns.eligible]).typed if columns.eligible else None,
+    }
+    return pd.DataFrame(table).drop_duplicates("request_id")
+
+
+def _impressions(frame: pd.DataFrame, source: Source, ids: _Identified) -> pd.DataFrame:
+    columns = source.columns
+    return pd.DataFrame(
         {
-            "request_id": request_id,
-            "user_id": user_id,
-            "at": at,
-            "generation": _integers(frame, columns.generation),
-            "context": _context(frame, source),
-            "eligible": frame[columns.eligible].map(_id_list) if columns.eligible else None,
-        }
-    ).drop_duplicates("request_id")
-    impressions = pd.DataFrame(
-        {
-            "impression_id": impression_id,
-            "request_id": request_id,
-            "item_id": item_id,
-            "position": frame[columns.position].astype("int32") if columns.position else np.int32(0),
-            "propensity": _floats(frame, columns.propensity, origin),
+            "impression_id": ids.impression_id,
+            "request_id": ids.request_id,
+            "item_id": ids.item_id,
+            "position": wholes_of(frame[columns.position]).typed.astype(np.int32) if columns.position else np.int32(0),
+            "propensity": numbers_of(frame[columns.propensity]).typed if columns.propensity else np.nan,
             "score": np.nan,
             "logit": np.nan,
-            "generation": _integers(frame, columns.generation),
+            "generation": _generation(frame, columns.generation),
             "logging_policy": "log",
-            "at": at,
+            "at": ids.at,
         }
     )
-    outcomes = _outcomes(frame, source, impression_id, at, origin)
-    return LogTables(requests, impressions, outcomes, sound.set_aside, sound.faults)
 
 
 def attributes(frame: pd.DataFrame, source: Source, of: FieldOf, id_column: str) -> pd.DataFrame:
@@ -89,9 +127,9 @@ def attributes(frame: pd.DataFrame, source: Source, of: FieldOf, id_column: str)
     fields = [f for f in source.fields if f.of is of and f.name != of.value and (f.column or f.name) in frame]
     if not fields:
         return pd.DataFrame({"entity_id": [], "attributes": []}, dtype="str")
-    unique = frame[frame[id_column].notna()].drop_duplicates(id_column, keep="last")
+    unique = frame[~missing_in(frame[id_column])].drop_duplicates(id_column, keep="last")
     values = pd.DataFrame({f.name: field_values(unique, f) for f in fields})
-    return pd.DataFrame({"entity_id": _ids(unique[id_column]).to_numpy(), "attributes": json_rows(values)})
+    return pd.DataFrame({"entity_id": ids_of(unique[id_column]).to_numpy(), "attributes": json_rows(values)})
 
 
 def field_values(frame: pd.DataFrame, field: FieldColumn) -> pd.Series:
@@ -101,10 +139,10 @@ def field_values(frame: pd.DataFrame, field: FieldColumn) -> pd.Series:
         cut = np.searchsorted(np.asarray(field.edges), pd.to_numeric(values, errors="coerce").to_numpy(float), "right")
         return pd.Series(cut.astype(str), index=values.index).where(values.notna(), None)
     if field.kind is FieldKind.MULTI:
-        return values.map(_id_list)
+        return values.map(items_of)
     if field.kind is FieldKind.NUMERIC:
         return pd.to_numeric(values, errors="coerce")
-    return _ids(values)
+    return texts_of(values)
 
 
 def json_rows(values: pd.DataFrame) -> np.ndarray:
@@ -114,19 +152,18 @@ def json_rows(values: pd.DataFrame) -> np.ndarray:
 
 
 def instants(values: pd.Series, unit: str, origin: str) -> Ints:
-    """(n,) int64 microseconds UTC of a time column."""
-    try:
-        if unit == "iso":
-            return np.asarray(pd.to_datetime(values, utc=True).dt.as_unit("us").astype("int64"), np.int64)
-        numbers = pd.to_numeric(values)
-        if numbers.isna().any():
-            raise ValueError("missing values")
-        if pd.api.types.is_integer_dtype(numbers):
-            return numbers.to_numpy(np.int64) * np.int64(UNITS[unit])
-        return np.asarray(np.round(numbers.to_numpy(float) * UNITS[unit]), np.int64)
-    except (ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise ContractBroken(f"{origin}, column {values.name}: not times in unit {unit} ({reason})") from None
+    """(n,) int64 microseconds UTC of a time column.
+
+    Raises
+    ------
+    ContractBroken
+        If a cell holds no time, or the column none of the unit.
+    """
+    cells = instants_of(values, unit)
+    if cells.missing.any():
+        raise ContractBroken(f"{origin}, column {values.name}: {int(cells.missing.sum())} rows without a time")
+    _refuse_broken(cells, values, origin)
+    return np.asarray(cells.typed, np.int64)
 
 
 def reward_of(values: pd.Series, source: Source, origin: str) -> pd.Series:
@@ -148,20 +185,24 @@ def reward_of(values: pd.Series, source: Source, origin: str) -> pd.Series:
 def grade_of(frame: pd.DataFrame, source: Source, origin: str) -> Doubles:
     """(n,) how strong each outcome was, nan where that is unknown."""
     column = source.outcome.graded_by
-    return np.full(len(frame), np.nan) if column is None else np.asarray(_numbers(frame, column, origin), float)
+    if column is None:
+        return np.full(len(frame), np.nan)
+    cells = numbers_of(frame[column])
+    _refuse_broken(cells, frame[column], origin)
+    return np.asarray(cells.typed, np.float64)
 
 
-def _outcomes(frame: pd.DataFrame, source: Source, impression_id: pd.Series, at: Ints, origin: str) -> pd.DataFrame:
+def _outcomes(frame: pd.DataFrame, source: Source, ids: _Identified, origin: str) -> pd.DataFrame:
     reward = reward_of(frame[source.outcome.column], source, origin).to_numpy()
     column = source.columns.outcome_at
     known = ~np.isnan(reward)
-    outcome_at = at
+    outcome_at = ids.at
     if column:
-        known &= frame[column].notna().to_numpy()
-        outcome_at = at.copy()
+        known &= ~missing_in(frame[column])
+        outcome_at = ids.at.copy()
         outcome_at[known] = instants(frame.loc[known, column], source.time.unit, origin)
     table = {
-        "impression_id": impression_id,
+        "impression_id": ids.impression_id,
         "kind": source.outcome.kind,
         "reward": reward,
         "grade": grade_of(frame, source, origin),
@@ -192,32 +233,15 @@ def _context(frame: pd.DataFrame, source: Source) -> np.ndarray | None:
     return json_rows(pd.DataFrame({f.name: field_values(frame, f) for f in fields})) if fields else None
 
 
-def _ids(values: pd.Series) -> pd.Series:
-    """Ids as text; whole numbers without a fraction, however the file stored them."""
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
-    return values.astype(object).where(values.notna(), None).map(lambda v: v if v is None else str(v))
-
-
-def _id_list(value: object) -> list[str] | None:
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+def _generation(frame: pd.DataFrame, column: str | None) -> pd.Series | None:
+    if column is None:
         return None
-    if isinstance(value, str):
-        return value.split("|")
-    return [str(v) for v in np.asarray(value).tolist()]
+    cells = wholes_of(frame[column])
+    return pd.Series(cells.typed).astype("Int64").mask(cells.missing)
 
 
-def _floats(frame: pd.DataFrame, column: str | None, origin: str) -> "pd.Series | float":
-    return np.nan if column is None else _numbers(frame, column, origin)
-
-
-def _numbers(frame: pd.DataFrame, column: str, origin: str) -> pd.Series:
-    numbers = pd.to_numeric(frame[column], errors="coerce")
-    if (numbers.isna() & frame[column].notna()).any():
-        bad = frame.loc[numbers.isna() & frame[column].notna(), column].iloc[0]
-        raise ContractBroken(f"{origin}, column {column}: received {bad!r}, a number is allowed")
-    return numbers
-
-
-def _integers(frame: pd.DataFrame, column: str | None) -> "pd.Series | None":
-    return frame[column].astype("Int64") if column else None
+def _refuse_broken(cells: Cells, values: pd.Series, origin: str) -> None:
+    if cells.broken.any():
+        raise ContractBroken(
+            f"{origin}, column {values.name}: received {cells.first_broken(values)}, allowed is {cells.allowed}"
+        )

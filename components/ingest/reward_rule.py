@@ -27,7 +27,7 @@ class RewardRule(Frozen):
     at_least: float | None = None
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
-    attribution: float | None = Field(default=None, gt=0)
+    attribution: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _at_most_one_rule(self) -> "RewardRule":

@@ -1,19 +1,25 @@
-"""Rows of a log that nothing can be made of: without a user, an item, an id that the log promised, or an instant.
+"""Rows of a log that nothing can be made of, because a cell that is needed is missing or says nothing.
 
 They are set aside by name and number and the rest goes on, up to `MOST` of the log; with more, what is left is no
-longer the traffic that was served, and the log is refused.
+longer the traffic that was served, and the log is refused. A column that as a whole is not what the description says
+refuses the log at once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from components.domain import Bools, ContractBroken
+from components.ingest.cells import Cells, ids_of, instants_of, lists_of, missing_in, numbers_of, wholes_of
 from components.ingest.source import Source
 
 MOST = 0.05
 """Largest share of rows that may be set aside; that of the contracts on a window. Own choice."""
+
+NAMED = 3
+"""Rows that a fault names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,55 +31,101 @@ class Sound:
     faults: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A column, what its cells are for, and whether every row needs one."""
+
+    column: str
+    what: str
+    cells: Cells
+    needed: bool = False
+
+
 def sound_rows(frame: pd.DataFrame, source: Source, origin: str) -> Sound:
     """The rows that can become impressions; `origin` names the log in messages.
 
     Raises
     ------
     ContractBroken
-        If more than `MOST` of the rows cannot: file, column, first row, count.
+        If more than `MOST` of the rows cannot, or a column is not what the description says: file, column, first rows,
+        count.
     """
-    broken, faults = np.zeros(len(frame), bool), []
-    for column, what in _needed(source).items():
-        missing = _missing(frame[column])
-        if missing.any():
-            broken |= missing
-            faults.append(f"{origin}, column {column}: {_rows(missing)} without {what}")
+    try:
+        found = [fault for check in _checks(frame, source) for fault in _faults(frame, check)]
+        found += _of_two_users(frame, source)
+    except ContractBroken as error:
+        raise ContractBroken(f"{origin}, {error}") from None
+    broken = np.zeros(len(frame), bool)
+    for rows, _ in found:
+        broken |= rows
+    faults = tuple(f"{origin}, {said}" for _, said in found)
     if broken.mean() > MOST:
         raise ContractBroken(
             f"{'; '.join(faults)}; {broken.mean():.1%} of the rows are unusable, {MOST:.0%} may be set aside: "
             "mend the export, or the columns that the source description names"
         )
-    return Sound(frame[~broken] if broken.any() else frame, int(broken.sum()), tuple(faults))
+    return Sound(frame[~broken] if broken.any() else frame, int(broken.sum()), faults)
 
 
-def _needed(source: Source) -> dict[str, str]:
-    """Column -> what a row lacks if it has no value there."""
-    columns = source.columns
-    named = {
-        columns.user_id: "a user",
-        columns.item_id: "an item",
-        columns.request_id: "a request id",
-        columns.impression_id: "an impression id",
-        columns.position: "a position",
-        source.time.column: "a time",
+def _checks(frame: pd.DataFrame, source: Source) -> Iterator[Check]:
+    named, unit = source.columns, source.time.unit
+    for column, what in ((named.user_id, "a user"), (named.item_id, "an item")):
+        yield Check(column, what, _ids(frame[column]), needed=True)
+    for of_its_own, what in ((named.request_id, "a request id"), (named.impression_id, "an impression id")):
+        if of_its_own:
+            yield Check(of_its_own, what, _ids(frame[of_its_own]), needed=True)
+    yield Check(source.time.column, "a time", instants_of(frame[source.time.column], unit), needed=True)
+    if named.position:
+        yield Check(named.position, "a position", wholes_of(frame[named.position]), needed=True)
+    if named.generation:
+        yield Check(named.generation, "a generation", wholes_of(frame[named.generation]))
+    if named.outcome_at:
+        yield Check(named.outcome_at, "an outcome's time", instants_of(frame[named.outcome_at], unit))
+    if named.eligible:
+        yield Check(named.eligible, "an eligible set", lists_of(frame[named.eligible]))
+    judged = source.outcome.column if source.outcome.at_least is not None else None
+    numbers = {
+        named.propensity: "a propensity",
+        source.outcome.grade: "an outcome's grade",
+        judged: "an outcome",
     }
-    return {column: what for column, what in named.items() if column is not None}
+    for number, what in numbers.items():
+        if number:
+            yield Check(number, what, numbers_of(frame[number]))
 
 
-def _missing(values: pd.Series) -> Bools:
-    """Where a value is null, not a time, or an empty text."""
-    missing = values.isna().to_numpy()
-    if not pd.api.types.is_numeric_dtype(values):
-        missing = missing | (values.astype(object).map(lambda v: isinstance(v, str) and not v.strip()).to_numpy(bool))
-    return missing
+def _ids(values: pd.Series) -> Cells:
+    return Cells(ids_of(values).to_numpy(object), missing_in(values), np.zeros(len(values), bool), "an id")
+
+
+def _faults(frame: pd.DataFrame, check: Check) -> Iterator[tuple[Bools, str]]:
+    cells = check.cells
+    if check.needed and cells.missing.any():
+        yield cells.missing, f"column {check.column}: {_rows(cells.missing)} without {check.what}"
+    if cells.broken.any():
+        said = f"with {cells.first_broken(frame[check.column])} for {check.what}, allowed is {cells.allowed}"
+        yield cells.broken, f"column {check.column}: {_rows(cells.broken)} {said}"
+
+
+def _of_two_users(frame: pd.DataFrame, source: Source) -> Iterator[tuple[Bools, str]]:
+    """A request is one user's; what another did would be learned as theirs."""
+    column, user = source.columns.request_id, source.columns.user_id
+    if column is None:
+        return
+    firsts = frame.dropna(subset=[user]).drop_duplicates(column).set_index(column)[user]
+    first = frame[column].map(firsts)
+    other = (first.notna() & frame[user].notna() & (first != frame[user])).fillna(False).to_numpy(bool)
+    if other.any():
+        yield other, f"column {user}: {_rows(other)} of another user than the first row of the request"
 
 
 def _rows(broken: Bools) -> str:
     """Which rows, counted from 1 below the head.
 
     >>> _rows(np.array([False, True, True]))
-    '2 rows (the first is row 2)'
+    '2 rows (2, 3)'
     """
-    count, first = int(broken.sum()), int(broken.argmax()) + 1
-    return f"row {first}" if count == 1 else f"{count} rows (the first is row {first})"
+    count, first = int(broken.sum()), (np.flatnonzero(broken)[:NAMED] + 1).tolist()
+    if count == 1:
+        return f"row {first[0]}"
+    return f"{count} rows ({', '.join(map(str, first))}{', ...' if count > NAMED else ''})"

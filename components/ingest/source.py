@@ -4,9 +4,11 @@ The description is data with a contract (pydantic, unknown keys are errors), so 
 stranger's Parquet or CSV needs a file of twenty lines and no code.
 """
 
+import math
 import re
 import tomllib
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -43,7 +45,7 @@ class OutcomeColumn(Frozen):
     column: str
     kind: str
     grade: str | None = None
-    at_least: float | None = None
+    at_least: float | None = Field(default=None, allow_inf_nan=False)
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
 
@@ -53,7 +55,9 @@ class OutcomeColumn(Frozen):
         if kind not in OUTCOME_KINDS and not re.fullmatch(r"own_[a-z_]+", kind):
             near = get_close_matches(kind, OUTCOME_KINDS, 1)
             meant = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"allowed are {', '.join(OUTCOME_KINDS)}, or a word of your own such as own_{kind}{meant}")
+            raise ValueError(
+                f"allowed are {', '.join(OUTCOME_KINDS)}, or a word of your own of the form own_word{meant}"
+            )
         return kind
 
     @model_validator(mode="after")
@@ -102,11 +106,18 @@ class FieldColumn(Frozen):
     kind: FieldKind
     of: FieldOf
     column: str | None = None
-    width: int = 1
+    width: int = Field(default=1, ge=1)
     edges: tuple[float, ...] | None = None
     """Cuts a numeric column into ``len(edges) + 1`` categories."""
     shares: str | None = None
     """The field whose ids this one holds, such as ``item`` for a user's recent items."""
+
+    @field_validator("edges")
+    @classmethod
+    def _ascending(cls, edges: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if edges is not None and not all(low < high for low, high in pairwise((*edges, math.inf))):
+            raise ValueError(f"edges are {list(edges)}; allowed are finite numbers, each above the one before")
+        return edges
 
     def field(self) -> feature_spec.Field:
         """The field of the feature spec."""
@@ -117,7 +128,7 @@ class FieldColumn(Frozen):
 class SimulatedLog(Frozen):
     """A log made by `components.world.simulated`: so many `days`, and the `laws` that are not its defaults."""
 
-    days: int
+    days: int = Field(ge=1)
     laws: dict[str, float] = Field(default_factory=dict)
 
 
@@ -125,7 +136,7 @@ class WorldColumns(Frozen):
     """How the recorded-log world makes requests: one per user and `period`, answered with `slate_size` items."""
 
     period: Literal["day", "week"] = "week"
-    slate_size: int = 1
+    slate_size: int = Field(default=1, ge=1)
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -150,7 +161,7 @@ class Source(Frozen):
     licence: str | None = None
     simulated: SimulatedLog | None = None
     pretrain: str = "8w"
-    attribution: float | None = None
+    attribution: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     columns: Columns
     time: TimeColumn
     outcome: OutcomeColumn

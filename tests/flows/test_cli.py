@@ -44,7 +44,7 @@ def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object,
         "unknown source": (("replay", "--source", "nowhere", *home), BROKEN, "unknown source 'nowhere'; allowed are"),
         "missing file": (("ingest", folder / "no.csv", *source, *home), BROKEN, "no file at"),
         "missing column": (("ingest", folder / "lacks.parquet", *source, *home), BROKEN, "lacks column when"),
-        "wrong type": (("ingest", folder / "type.parquet", *source, *home), BROKEN, "not times in unit s"),
+        "wrong type": (("ingest", folder / "type.parquet", *source, *home), BROKEN, "for a time, allowed is a time from 1970 to 2255 in unit s"),
         "empty file": (("ingest", folder / "empty.csv", *source, *home), BROKEN, "has no rows"),
         "truncated": (("ingest", folder / "cut.parquet", *source, *home), BROKEN, "not a readable parquet file"),
         "turns": (("replay", "--turns", "0", *home), USAGE, "--turns is '0'; allowed is a whole number from 1, or all"),
@@ -189,7 +189,7 @@ def test_an_export_with_a_few_broken_rows_is_taken_and_the_rows_are_named(tmp_pa
     told = evercurrent(*words)
     assert told.returncode == 0, told.stderr
     assert f"{len(frame)} rows received, {len(frame) - 3} new, 0 here already, 3 set aside" in told.stdout
-    assert "column who: 2 rows (the first is row 5) without a user" in told.stdout.replace("\n", " ")
+    assert "column who: 2 rows (5, 10) without a user" in told.stdout.replace("\n", " ")
     assert "column when: row 21 without a time" in told.stdout
     again = json.loads(evercurrent(*words, "--json").stdout)
     assert (again["new"], again["set_aside"]) == (False, 3)

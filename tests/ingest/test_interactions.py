@@ -116,7 +116,7 @@ def test_described_propensities_positions_and_eligible_sets_are_kept() -> None:
         "propensity": "p",
         "eligible": "could",
     }
-    frame = rows(call=["r", "r"], slot=[0, 1], p=[0.25, 0.5], could=[["a", "b"], ["a", "b"]])
+    frame = rows(who=[1, 1], call=["r", "r"], slot=[0, 1], p=[0.25, 0.5], could=[["a", "b"], ["a", "b"]])
     tables = canonical(frame, described(columns=columns), "log")  # type: ignore[arg-type]
     assert len(tables.requests) == 1
     assert tables.requests["eligible"].iloc[0] == ["a", "b"]
@@ -136,7 +136,10 @@ def test_attributes_are_one_row_per_id_the_last_one_and_keep_lists() -> None:
     ("frame", "message"),
     [
         (rows().drop(columns="who"), "lacks column who; it has what, when, liked, kinds; source tiny"),
-        (rows(when=["noon", "dusk"]), "column when: not times in unit s"),
+        (
+            rows(when=["noon", "dusk"]),
+            r"column when: 2 rows \(1, 2\) with 'noon' for a time, allowed is",
+        ),
         (rows(when=[1.0, None]), r"column when: row 2 without a time; 50\.0% of the rows are unusable, 5% may be"),
     ],
 )
@@ -148,7 +151,7 @@ def test_a_log_that_is_not_as_described_is_refused_in_one_line(frame: pd.DataFra
 
 def test_a_value_that_is_no_number_is_named_where_a_number_is_needed() -> None:
     source = described(outcome={"column": "liked", "kind": "like", "at_least": 1})  # type: ignore[arg-type]
-    with pytest.raises(ContractBroken, match="column liked: outcome value is 'yes'; allowed is a finite number"):
+    with pytest.raises(ContractBroken, match="column liked: row 2 with 'yes' for an outcome, allowed is a finite"):
         canonical(rows(liked=[1, "yes"]), source, "log")
 
 
@@ -220,7 +223,7 @@ def test_rows_without_user_item_or_time_are_set_aside_by_column_and_number(colum
         source = described()
     tables = canonical(frame, source, "log.csv")
     assert (len(tables), tables.set_aside) == (38, 2)
-    assert tables.faults[0].startswith(f"log.csv, column {column}: 2 rows (the first is row 4) without a")
+    assert tables.faults[0].startswith(f"log.csv, column {column}: 2 rows (4, 8) without a")
 
 
 def test_ids_are_kept_whole_however_the_file_stored_them() -> None:
