@@ -114,7 +114,7 @@ def texts_of(values: pd.Series) -> pd.Series:
     """Values as text, whole numbers without a fraction if all are whole; missing where there is none.
 
     >>> texts_of(pd.Series([1.0, 3.0])).tolist()
-    ['1', None, '3']
+    ['1', '3']
     """
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
