@@ -178,6 +178,12 @@ def test_files_that_cannot_be_read_are_named_with_the_reason(tmp_path: Path, tin
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (('pretrain = "4d"', "attribution = 0"), "attribution: Input should be greater than 0"),
+        (('pretrain = "4d"', "attribution = nan"), "attribution: Input should be .* finite"),
+        (("width = 2", "width = 0"), "fields.2.width: Input should be greater than or equal to 1"),
+        (("width = 2", "edges = [3.0, 1.0]"), r"fields.2.edges: .*edges are \[3.0, 1.0\]; allowed are finite numbers"),
+        (("equals = 1", "at_least = nan"), "outcome.at_least: Input should be a finite number"),
+        (('period = "day"', "slate_size = 0"), "world.slate_size: Input should be greater than or equal to 1"),
         (("[outcome]", "[outcome]\nunknown = 1"), "outcome.unknown: Extra inputs are not permitted"),
         (("equals = 1", ""), "exactly one of at_least, equals, one_of"),
         (('unit = "s"', 'unit = "fortnight"'), "time.unit"),
