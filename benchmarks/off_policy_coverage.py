@@ -18,7 +18,7 @@ SETTINGS = EvaluateSettings()
 
 
 GUARANTEED = ("empirical Bernstein",)
-"""Intervals that calibration at least 95 % at every n."""
+"""Intervals that cover the truth at least 95 %, proven at every n."""
 
 COMPARED = ("normal",)
 """Intervals shown for comparison; no estimate of ours carries them."""

@@ -113,7 +113,7 @@ def _relied_on(p: Parts) -> Terms:
 def _refused(blank: Evaluation, case: Case, sequential_test: SequentialTest | None) -> Evaluation:
     """HOLD, with the model's word if there is a model, flagged by an interval of kind ``none``.
 
-    A day that is merely too small adds its evidence to the sequential_test: many of them make a sample.
+    A day that is merely too small adds its evidence to the sequential test: many of them make a sample.
     """
     reasons = tuple(f"refused: {r}" for r in blank.refused)
     word = (_model_word(case.challenger),) if case.challenger.modelled else ()

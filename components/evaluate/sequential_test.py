@@ -1,4 +1,4 @@
-"""The gate across days: challengers on hold against one champion are one sequential_test, judged by all their evidence.
+"""The gate across days: challengers on hold against one champion are one sequential test.
 
 Every day on hold brings another challenger and another handful of held-out requests. Reading a
 fresh fixed-size interval each day would promote somebody sooner or later; forgetting yesterday's
@@ -24,7 +24,7 @@ from components.evaluate.settings import EvaluateSettings
 
 AHEAD = 5
 """The sequence is tightest at so many times the first day's requests: a test that is to be decided within a month
-is decided around a week. Fixed by a count of requests, before any reward of the sequential_test is read."""
+is decided around a week. Fixed by a count of requests, before any reward of the test is read."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Rest:
 
     Attributes
     ----------
-    requests, turns : of the sequential_test, today's included. level : of the interval the gate read, such as 0.96.
+    requests, turns : of the test, today's included. level : of the interval the gate read, such as 0.96.
     value, lower, upper : difference challenger - champion over all of them, anytime-valid once there was an
         earlier look. detectable : smallest true gain over the gate's floor that would have been promoted, at the
         set power.

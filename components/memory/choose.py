@@ -28,7 +28,7 @@ CANDIDATES: dict[str, tuple[float, ...]] = {
 }
 """Tried in this order, each with the best of those before it."""
 MARGIN = 5e-5
-"""Nats per outcome by which a interaction must lower the loss to be worth its rows."""
+"""Nats per outcome by which an interaction must lower the loss to be worth its rows."""
 MOST_ROWS = 40_000
 """Newest outcomes of history that are looked at; more would change the choice little and cost seconds."""
 LEAST_ROWS = 2_000

@@ -1,7 +1,7 @@
 """Which id owns which row of the table: grow, admit, expire, remember nothing else.
 
-Rows: 0 is "no value" and stays zero; then one out-of-vocabulary row per shared (fields
-that share ids share an shared); then the admitted ids in the order in which the data
+Rows: 0 is "no value" and stays zero; then one out-of-vocabulary row per vocabulary (fields
+that share ids share a vocabulary); then the admitted ids in the order in which the data
 first showed them. A row whose id expired is free until the next admission takes it,
 lowest row first, so that a table follows the ids that are alive, not all there ever were.
 
@@ -138,7 +138,7 @@ class Vocabulary:
 
         Parameters
         ----------
-        keys : (n, C); shared : (C,) shared of each column.
+        keys : (n, C); shared : (C,) vocabulary of each column.
         """
         rows = self._index.find(keys)
         unknown = rows < 0
