@@ -1,7 +1,8 @@
-"""Can the evaluation be trusted with the release button? ``python -m benchmarks.off_policy --json [--quick]``.
+"""Can the evaluation be trusted with the release button? ``python -m benchmarks.off_policy --json``.
 
 Coverage of the intervals, errors of the gate, width of the paired interval, double dipping,
-refusals and speed, each against known truth. ``--quick`` runs the same code on fewer logs.
+refusals and speed, each against known truth. ``--quick`` runs the same code on fewer logs,
+``--smallest`` on next to none: it shows that the code runs, its figures mean nothing.
 Every world, policy and draw follows from ``--seed``; thresholds were chosen on other seeds.
 """
 
@@ -49,6 +50,7 @@ class Size:
 
 FULL = Size({1000: 2000, 20_000: 2000}, 200, 1000, 1000)
 QUICK = Size({1000: 400, 20_000: 200}, 50, 40, 200)
+SMALLEST = Size({1000: 2}, 1, 1, 1, rows=1000)
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,9 @@ def main() -> None:
     """Run, tell on stderr how far it is, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else on stdout")
-    parser.add_argument("--quick", action="store_true", help="fewer logs, same code")
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument("--quick", action="store_true", help="fewer logs, same code")
+    effort.add_argument("--smallest", action="store_true", help="next to no logs, to show that the code runs")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--seed", type=int, default=SEED, help="of every world and draw")
     parser.add_argument("--out", type=Path, nargs="?", const=OUT, help=f"also write the figures (default {OUT.name})")
@@ -165,7 +169,8 @@ def main() -> None:
     def tell(what: str) -> None:
         sys.stderr.write(f"{time.perf_counter() - begun:7.1f} s  {what}\n")
 
-    figures = report(QUICK if args.quick else FULL, args.open_bandit, args.workers, args.seed, tell)
+    size = SMALLEST if args.smallest else QUICK if args.quick else FULL
+    figures = report(size, args.open_bandit, args.workers, args.seed, tell)
     if args.out:
         write_page(args.out, json.dumps(figures, indent=1) + "\n")
     sys.stdout.write(json.dumps(figures, indent=None if args.json else 2) + "\n")

@@ -14,11 +14,11 @@ from tests.loop.test_loop import first_generation
 SMALLEST = {
     "adaptation": ("--rows", "60"),
     "memory_speed": ("--quick", "--calls", "10"),
-    "off_policy": ("--help",),
+    "off_policy": ("--smallest", "--workers", "1"),
     "training_speed": ("--sizes", "1000", "--batches", "1", "--repeats", "1"),
     "serving": ("--seconds", "1", "--connections", "1", "--items", "5", "--slate-size", "2"),
 }
-"""Words beside the README's; off_policy's own parts run in tests/statistical, and take minutes together."""
+"""Words beside the README's."""
 
 
 def run(*words: object) -> "subprocess.CompletedProcess[str]":
