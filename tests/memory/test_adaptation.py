@@ -77,7 +77,7 @@ def run(options: list[str]) -> tuple[int, str, str]:
         pytest.param(lambda f: f.iloc[::-1], "goes back in time", id="times out of order"),
         pytest.param(lambda f: f[f.when < 86_400], "ends before its pre-training", id="too short"),
         pytest.param(lambda f: f.iloc[:0], "has no rows", id="empty"),
-        pytest.param(lambda f: f.assign(when="soon"), "not times", id="times that are none"),
+        pytest.param(lambda f: f.assign(when="soon"), "allowed is a time from", id="times that are none"),
     ],
 )
 def test_a_bad_log_is_refused_in_one_line_and_nothing_is_written(broken: object, said: str, tmp_path: Path) -> None:
