@@ -10,6 +10,7 @@ from components.domain import Doubles
 from components.evaluate.confidence_sequence import boundary
 from components.evaluate.estimators import dr, ips, parts
 from components.evaluate.evaluate import evaluate
+from components.evaluate.gate import FIRST_LOOK
 from components.evaluate.intervals import Interval, bernstein_interval, bootstrap_interval, normal_interval
 from components.evaluate.settings import EvaluateSettings
 
@@ -125,17 +126,15 @@ def _one(pool: Pool, made: Logged, tallies: dict, rng: np.random.Generator, boot
         found = bootstrap_interval(w * r, w, SETTINGS.alpha, rng, resamples=1000)
         tallies["SNIPS", "ratio bootstrap"].add(found, pool.target_value)
     for name, each in (("IPS", ips(p).each), ("DR", dr(p).each)):
-        held, width = _sequence(each, w * r, pool.target_value)
+        held, width = _sequence(each, pool.target_value)
         tallies[name, "confidence sequence"].count(held, width)
     return True
 
 
-def _sequence(each: Doubles, rewarded: Doubles, truth: float) -> tuple[bool, float]:
+def _sequence(each: Doubles, truth: float) -> tuple[bool, float]:
     """Whether the sequence holds at every time from the first accepted one on; its width at the end."""
     count = np.arange(1, len(each) + 1, dtype=float)
     mean = np.cumsum(each) / count
     spread = np.sqrt(np.maximum(np.cumsum(each * each) / count - mean * mean, 0))
     radius = spread * boundary(count, SETTINGS.alpha)
-    effective = np.cumsum(rewarded) ** 2 / np.maximum(np.cumsum(rewarded**2), 1e-300)
-    read = (count >= 200) & (effective >= SETTINGS.minimum_rewarded)
-    return bool((np.abs(mean - truth) <= radius)[read].all()), float(2 * radius[-1])
+    return bool((np.abs(mean - truth) <= radius)[count >= FIRST_LOOK].all()), float(2 * radius[-1])

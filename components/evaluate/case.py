@@ -31,7 +31,7 @@ class Case:
 
     def estimate(self, terms: Terms) -> Estimate:
         """A value with its interval, kept within what a request can earn."""
-        found = skew_interval(terms.each, self.settings.alpha)
+        found = skew_interval(terms.clustered, self.settings.alpha)
         lower, upper = found.lower, found.upper
         if lower == upper:
             lower, upper = lower - self._unseen(terms), upper + self._unseen(terms)
@@ -40,7 +40,7 @@ class Case:
         )
 
     def _unseen(self, terms: Terms) -> float:
-        """Rule of three: what m alike requests leave open about the next (Hanley and Lippman-Hand 1983)."""
+        """Rule of three: what so many alike users leave open about the next (Hanley and Lippman-Hand 1983)."""
         return 3 * (self.bounds.upper - self.bounds.lower) / terms.ess if terms.ess > 0 else math.inf
 
     def biased(self, terms: Terms, missing: float, *, downwards: bool) -> Estimate:

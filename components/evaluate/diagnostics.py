@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.domain import Doubles, Refused
+from components.evaluate.by_user import collapsed, per_user
 from components.evaluate.estimators import effective
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.weights import Weights
 
-WAIT = "wait for more requests"
+WAIT = "wait for more users"
 WIDEN = "widen exploration, or keep the target nearer to what was logged"
 DETERMINISTIC = 0.999
 """Share of choices at propensity 1 above which the logger counts as deterministic; below, the mean weight tells."""
@@ -26,15 +27,16 @@ class Diagnostics:
 
     Attributes
     ----------
-    decisions, requests : counts.
+    decisions, requests, users : counts.
     mean_reward : reward per request as logged.
     missing, zero, above_one : shares of decisions whose propensity is nan, <= 0, > 1.
     deterministic : share of decisions with a choice (2 or more eligible) logged at propensity 1.
     mean_weight, mean_weight_z : mean whole-slate weight, expected 1, and its distance from 1 in
         standard errors.
-    ess, ess_share : effective sample size in requests, and as share of the requests.
-    rewarded : effective number of rewarded requests, (sum w r)^2 / sum (w r)^2.
-    largest_weight, largest_weight_share : of one request.
+    ess, ess_share : effective sample size in users, and as share of the users.
+    rewarded : effective number of rewarded users, (sum w r)^2 / sum (w r)^2; told, never a reason to refuse:
+        a log that is accepted for its rewards is accepted for its luck.
+    largest_weight : of one request. largest_weight_share : of one user, of the total.
     pareto_k, pareto_k_error : generalised Pareto tail index of the weights, its standard error.
     unsupported_mass : share of the target's probability on entries the logger never showed;
         exact if the log carries the whole logging distribution (`unsupported_exact`), else
@@ -43,6 +45,7 @@ class Diagnostics:
 
     decisions: int
     requests: int
+    users: int
     mean_reward: float
     missing: float
     zero: float
@@ -75,13 +78,16 @@ def diagnose(
     w = weight.request if sound else np.full(log.requests, nan)
     w = w if share is None else w * share
     reward = log.per_request(log.reward)
-    error = w.std(ddof=1) / np.sqrt(len(w)) if len(w) > 1 else nan
+    terms = collapsed(w, log.cluster)
+    error = terms.std(ddof=1) / np.sqrt(len(terms)) if len(terms) > 1 else nan
+    whose = per_user(w, log.cluster)
     tail = pareto_tail(w) if sound else Tail(nan, nan)
     mean = float(w.mean())
     total = w.sum()
     return Diagnostics(
         decisions=len(log),
         requests=log.requests,
+        users=log.users,
         mean_reward=float(reward.mean()),
         missing=float(np.isnan(mu).mean()),
         zero=float((mu <= 0).mean()),
@@ -89,11 +95,11 @@ def diagnose(
         deterministic=float((choice & (mu == 1)).sum() / max(choice.sum(), 1)),
         mean_weight=mean,
         mean_weight_z=float((mean - 1) / error) if error > 0 else 0.0 if sound and abs(mean - 1) < 1e-9 else nan,
-        ess=effective(w) if sound else nan,
-        ess_share=effective(w) / log.requests if sound else nan,
-        rewarded=effective(w * reward) if sound else nan,
+        ess=effective(whose) if sound else nan,
+        ess_share=effective(whose) / log.users if sound else nan,
+        rewarded=effective(per_user(w * reward, log.cluster)) if sound else nan,
         largest_weight=float(w.max()),
-        largest_weight_share=float(w.max() / total) if total > 0 else nan,
+        largest_weight_share=float(whose.max() / total) if total > 0 else nan,
         pareto_k=tail.k,
         pareto_k_error=tail.error,
         unsupported_mass=_unsupported(log, policy, mean),
@@ -153,12 +159,12 @@ def refusals(d: Diagnostics, s: EvaluateSettings) -> tuple[Refused, ...]:
 
 
 FOLLOW = ("effective sample size", "share of the largest weight")
-"""Figures that a few sound requests must miss."""
+"""Figures that a few sound users must miss."""
 
 
 def merely_small(refused: tuple[Refused, ...]) -> bool:
-    """Whether nothing but the number of requests or of rewards speaks against a log: more such days would do."""
-    few = any(r.reason == "requests" for r in refused)
+    """Whether nothing but the number of users speaks against a log: more such days would do."""
+    few = any(r.reason == "users" for r in refused)
     return all(r.advice == WAIT or (few and r.reason in FOLLOW) for r in refused)
 
 
@@ -178,7 +184,7 @@ def _weight_refusals(d: Diagnostics, s: EvaluateSettings) -> list[Refused]:
     tail = d.pareto_k - 1.645 * d.pareto_k_error > s.pareto_k
     share = "share of the target's mass without support"
     checks = [
-        (d.requests < s.minimum_requests, "requests", d.requests, s.minimum_requests, WAIT),
+        (d.users < s.minimum_users, "users", d.users, s.minimum_users, WAIT),
         (unsupported and d.unsupported_mass > s.unsupported_mass, share, d.unsupported_mass, s.unsupported_mass, WIDEN),
         (off, "mean weight", d.mean_weight, 1.0, "propensity and target describe different choices: check both"),
         (not d.ess >= s.minimum_ess, "effective sample size", d.ess, s.minimum_ess, WIDEN),
@@ -190,6 +196,5 @@ def _weight_refusals(d: Diagnostics, s: EvaluateSettings) -> list[Refused]:
             WIDEN,
         ),
         (tail, "Pareto index of the weights' tail", d.pareto_k, s.pareto_k, WIDEN),
-        (not d.rewarded >= s.minimum_rewarded, "effective rewarded requests", d.rewarded, s.minimum_rewarded, WAIT),
     ]
     return [Refused(reason, figure, limit, advice) for broken, reason, figure, limit, advice in checks if broken]

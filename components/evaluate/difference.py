@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from components.domain import Doubles
+from components.domain import Doubles, Ints
+from components.evaluate.by_user import collapsed, per_user
 from components.evaluate.estimators import Parts, Terms, effective
 
 
@@ -25,7 +26,7 @@ def difference(target: Parts, champion: Parts) -> Terms:
     """
     pair = paired(target, champion)
     weight = min(target.whole, champion.whole, key=effective)
-    return Terms("paired DR" if target.modelled else "paired IPS", pair.corrected, weight)
+    return Terms("paired DR" if target.modelled else "paired IPS", pair.corrected, weight, target.log.cluster)
 
 
 ENOUGH_FOR_BASELINE = 50.0
@@ -42,24 +43,32 @@ class Paired:
     spread : (m,) ``E[B^2 | x]``, the second moment that the weight gap was bound to have (`gap_spread`); None if
         the logger's whole distribution is not known. residual : (3,) sums over decisions of B^2 times 1,
         ``r - q`` and ``(r - q)^2``.
+    cluster : (m,) the log's: whose request each is.
     """
 
     a: Doubles
     b: Doubles
     spread: Doubles | None = None
     residual: Doubles | None = None
+    cluster: Ints | None = None
 
     @cached_property
     def beta(self) -> float:
-        """The baseline; 0 where too few requests carry B to tell it from its noise."""
-        a, b, m = self.a, self.b, len(self.b)
-        squares = b * b
-        return baseline(float((a - a.mean()) @ b) / m, float(squares.mean()), float(squares @ squares) / m, m)
+        """The baseline; 0 where too few users carry B to tell it from its noise."""
+        a, b = per_user(self.a - self.a.mean(), self.cluster), per_user(self.b, self.cluster)
+        squares, count = b * b, len(b)
+        cross, square, fourth = float(a @ b), float(squares.sum()), float(squares @ squares)
+        return baseline(cross / count, square / count, fourth / count, count)
 
     @cached_property
     def corrected(self) -> Doubles:
         """(m,) ``A - beta B``."""
         return self.a - self.beta * self.b if self.beta else self.a
+
+    @cached_property
+    def clustered(self) -> Doubles:
+        """(C,) `corrected` as terms of the users, from which intervals are made."""
+        return collapsed(self.corrected, self.cluster)
 
     @property
     def expected_error(self) -> float:
@@ -97,10 +106,10 @@ def paired(target: Parts, champion: Parts, spread: Doubles | None = None) -> Pai
     sums = None if spread is None else np.array([gap @ gap, gap @ corrections, corrections @ corrections])
     a, b = log.per_request(model + corrections), log.per_request(gap)
     if target.share is None:
-        return Paired(a, b, spread, sums)
+        return Paired(a, b, spread, sums, log.cluster)
     mean = float(a @ target.share) / len(a)
     squared = None if spread is None else target.share * target.share * spread
-    return Paired(mean + target.share * (a - mean), target.share * b, squared, sums)
+    return Paired(mean + target.share * (a - mean), target.share * b, squared, sums, log.cluster)
 
 
 def gap_spread(target: Parts, champion: Parts, policy: Doubles, champion_policy: Doubles) -> Doubles:

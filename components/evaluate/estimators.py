@@ -20,23 +20,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Doubles
+from components.domain import Doubles, Ints
+from components.evaluate.by_user import collapsed, per_user
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.weights import Weights, weights
 
 
 @dataclass(frozen=True)
 class Terms:
-    """An estimator's terms: `each` (m,) float64 with ``mean(each) = value``; `weight` (m,) that they rest on."""
+    """An estimator's terms: `each` (m,) float64 with ``mean(each) = value``; `weight` (m,) that they rest on.
+
+    `cluster` (m,) is the log's: whose request each is.
+    """
 
     name: str
     each: Doubles
     weight: Doubles
+    cluster: Ints | None = None
 
     @property
     def ess(self) -> float:
-        """Effective sample size of the weights, in requests."""
-        return effective(self.weight)
+        """Effective sample size of the weights, in users."""
+        return effective(per_user(self.weight, self.cluster))
+
+    @property
+    def clustered(self) -> Doubles:
+        """(C,) terms of the users, from which intervals are made; their mean is the estimate."""
+        return collapsed(self.each, self.cluster)
 
     @property
     def value(self) -> float:
@@ -71,9 +81,9 @@ class Parts:
     def terms(self, name: str, each: Doubles) -> Terms:
         """Terms of a mean over requests."""
         if self.share is None:
-            return Terms(name, each, self.whole)
+            return Terms(name, each, self.whole, self.log.cluster)
         value = float(each @ self.share) / len(each)
-        return Terms(name, value + self.share * (each - value), self.whole)
+        return Terms(name, value + self.share * (each - value), self.whole, self.log.cluster)
 
 
 def parts(
@@ -129,7 +139,7 @@ def dm(p: Parts) -> Terms:
     On slates the prefix is taken as logged, which adds the bias of another prefix.
     """
     terms = p.terms("DM", p.log.per_request(p.qbar))
-    return Terms("DM", terms.each, np.broadcast_to(1.0, p.log.requests))
+    return Terms("DM", terms.each, np.broadcast_to(1.0, p.log.requests), p.log.cluster)
 
 
 def dr(p: Parts) -> Terms:
@@ -174,8 +184,7 @@ def _shrunk(name: str, p: Parts, w: Doubles) -> Terms:
 def _self_normalised(name: str, p: Parts, base: Doubles, residual: Doubles) -> Terms:
     """Terms of ``E[base] + sum_l E[h W_l x_l] / E[h W_l]`` for a residual x."""
     log = p.log
-    counts = np.diff(np.append(log.starts, len(log)))
-    h = None if p.share is None else p.share if log.single else np.repeat(p.share, counts)
+    h = None if p.share is None else p.share if log.single else np.repeat(p.share, log.positions)
     w = p.weight.through if h is None else p.weight.through * h
     if log.single:
         ratio = _ratio_terms(w, residual, h)
@@ -186,8 +195,8 @@ def _self_normalised(name: str, p: Parts, base: Doubles, residual: Doubles) -> T
             ratio[rows] = _ratio_terms(w[rows], residual[rows], None if h is None else h[rows])
     each = log.per_request(ratio)
     if not base.any():
-        return Terms(name, each, p.whole)
-    return Terms(name, each + p.terms(name, log.per_request(base)).each, p.whole)
+        return Terms(name, each, p.whole, log.cluster)
+    return Terms(name, each + p.terms(name, log.per_request(base)).each, p.whole, log.cluster)
 
 
 def _ratio_terms(w: Doubles, residual: Doubles, h: Doubles | None) -> Doubles:

@@ -119,7 +119,7 @@ def _refused(blank: Evaluation, case: Case, sequential_test: SequentialTest | No
     word = (_model_word(case.challenger),) if case.challenger.modelled else ()
     if sequential_test is not None and merely_small(blank.refused):
         sequential_test = sequential_test.add(GateState.of(case.pair, _relied_on(case.champion).each))
-        kept = f"{sequential_test.state.count:,} held-out requests of {turns(sequential_test.turns)}"
+        kept = f"{sequential_test.state.requests:,} held-out requests of {turns(sequential_test.turns)}"
         reasons = (*reasons, f"kept for later: {kept} so far")
     return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, sequential_test=sequential_test)
 
@@ -133,9 +133,9 @@ def _judged(blank: Evaluation, case: Case, sequential_test: SequentialTest | Non
     s = case.settings
     pair = case.pair
     weight = min(case.challenger.whole, case.champion.whole, key=effective)
-    terms = Terms("paired DR" if case.challenger.modelled else "paired IPS", pair.corrected, weight)
-    error = max(standard_error(terms.each), pair.expected_error)
-    bounds = signed_interval(terms.each, s.alpha, error)
+    terms = Terms("paired DR" if case.challenger.modelled else "paired IPS", pair.corrected, weight, pair.cluster)
+    error = max(standard_error(terms.clustered), pair.expected_error)
+    bounds = signed_interval(terms.clustered, s.alpha, error)
     gap = Estimate(terms.name, terms.value, bounds.lower, bounds.upper, terms.ess, bounds.kind)
     assert blank.champion_value is not None
     margin = s.margin * blank.champion_value.value
@@ -178,7 +178,7 @@ def _estimated(case: Case) -> _Estimated:
     terms = [e(p) for e in ([ips, snips, dr, sndr] if p.modelled else [ips, snips])]
     found = [case.estimate(t) for t in terms]
     reward = case.bounds.upper / (int(p.log.position.max()) + 1)
-    budget = BIAS_SHARE * standard_error(terms[-1].each) / reward
+    budget = BIAS_SHARE * standard_error(terms[-1].clustered) / reward
     for shrink in (CLIP, SWITCH, OPTIMISTIC) if p.modelled else (CLIP,):
         chosen = tuned(p, shrink, budget)
         terms.append(chosen.terms)
@@ -195,7 +195,7 @@ def _against_parent(judged: Evaluation, case: Case, parent: Parts) -> Evaluation
     if refusals(older, case.settings) or judged.champion_value is None:
         return judged
     value = case.estimate(_relied_on(parent))
-    gap = signed_interval(difference(case.champion, parent).each, case.settings.alpha)
+    gap = signed_interval(difference(case.champion, parent).clustered, case.settings.alpha)
     judged = replace(judged, parent_value=value)
     live = ips(case.champion).value
     if not gate.must_roll_back(live, Interval(value.lower, value.upper, value.interval), gap):

@@ -65,7 +65,7 @@ def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
         tiles.append(KeyFigure("paired difference", _signed(e.difference.value), _interval(e.difference, signed=True)))
     if truth is not None:
         tiles.append(KeyFigure("true value", truth, "known to the world, not to the gate"))
-    tiles.append(KeyFigure("effective sample", e.diagnostics.ess, f"of {e.diagnostics.requests:,} requests"))
+    tiles.append(KeyFigure("effective sample", e.diagnostics.ess, f"of {e.diagnostics.users:,} users"))
     if e.rest is not None:
         tiles.append(KeyFigure("the verdict rests on", f"{e.rest.requests:,}", f"requests of {turns(e.rest.turns)}"))
     if e.detectable is not None:
@@ -142,12 +142,13 @@ def _support(e: Evaluation) -> Section:
     names = {
         "mean weight (1 if propensities are right)": (ours.mean_weight, theirs.mean_weight),
         "its distance from 1, standard errors": (ours.mean_weight_z, theirs.mean_weight_z),
-        "effective sample size": (ours.ess, theirs.ess),
+        "users": (ours.users, theirs.users),
+        "effective sample size, in users": (ours.ess, theirs.ess),
         "largest weight": (ours.largest_weight, theirs.largest_weight),
-        "share of the largest weight": (ours.largest_weight_share, theirs.largest_weight_share),
+        "share of the largest user's weight": (ours.largest_weight_share, theirs.largest_weight_share),
         "Pareto index of the tail": (ours.pareto_k, theirs.pareto_k),
         "target's mass without support": (ours.unsupported_mass, theirs.unsupported_mass),
-        "effective rewarded requests": (ours.rewarded, theirs.rewarded),
+        "effective rewarded users": (ours.rewarded, theirs.rewarded),
         "share of missing propensities": (ours.missing, theirs.missing),
     }
     rows = [Row([name, *pair]) for name, pair in names.items()]

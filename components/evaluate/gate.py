@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from components.domain import Doubles, Verdict
+from components.evaluate.by_user import per_user
 from components.evaluate.confidence_sequence import TUNED_FOR, Running, confidence_sequence
 from components.evaluate.difference import Paired, baseline, left_over
 from components.evaluate.intervals import Interval
@@ -20,7 +21,7 @@ from components.evaluate.intervals import Interval
 Kind = Literal["update", "change"]
 
 FIRST_LOOK = 200
-"""Requests before a sequence is read: it is asymptotic, and covers as stated from here on in the coverage study."""
+"""Users before a sequence is read: it is asymptotic, and covers as stated from here on in the coverage study."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,22 @@ def must_roll_back(champion: float, parent: Interval, paired: Interval) -> bool:
 
 @dataclass(frozen=True)
 class GateState:
-    """What the gate knows of one challenger after any number of days: 18 numbers, whatever the traffic.
+    """What the gate knows of one challenger after any number of days: 19 numbers, whatever the traffic.
 
-    Sums over requests of the vector (A, B, C): the paired difference A and weight gap B of
-    `components.evaluate.difference.paired`, and the champion's terms C. States of days,
-    shards or machines add.
+    Sums over users of a day of the vector (A, B, C), itself summed over the user's requests of that day: the
+    paired difference A and weight gap B of `components.evaluate.difference.paired`, and the champion's terms C.
+    States of days, shards or machines add, as long as a user's requests of a day lie in one of them.
 
     Attributes
     ----------
-    count : requests so far.
+    count : increments so far, one per user and day. requests : so far.
     total : (3,) sums. products : (3, 3) sums of products. fourth : sum of B^4.
     spread : sum of ``E[B^2 | x]``, what B was bound to spread; 0 where it is not known.
     residual : (3,) as in `Paired`.
     """
 
     count: int
+    requests: int
     total: Doubles
     products: Doubles
     fourth: float
@@ -84,9 +86,9 @@ class GateState:
     @classmethod
     def of(cls, pair: Paired, champion: Doubles) -> "GateState":
         """State of one batch; `champion` (m,) terms of the champion's value."""
-        rows = np.stack([pair.a, pair.b, champion])
-        fourth = float(np.square(pair.b * pair.b).sum())
-        state = cls(len(champion), rows.sum(axis=1), rows @ rows.T, fourth)
+        rows = np.stack([per_user(each, pair.cluster) for each in (pair.a, pair.b, champion)])
+        fourth = float(np.square(rows[1] * rows[1]).sum())
+        state = cls(rows.shape[1], len(champion), rows.sum(axis=1), rows @ rows.T, fourth)
         if pair.spread is None or pair.residual is None:
             return state
         return replace(state, spread=float(pair.spread.sum()), residual=pair.residual)
@@ -94,11 +96,12 @@ class GateState:
     @classmethod
     def empty(cls) -> "GateState":
         """Before the first request."""
-        return cls(0, np.zeros(3), np.zeros((3, 3)), 0.0)
+        return cls(0, 0, np.zeros(3), np.zeros((3, 3)), 0.0)
 
     def __add__(self, other: "GateState") -> "GateState":
         return GateState(
             self.count + other.count,
+            self.requests + other.requests,
             self.total + other.total,
             self.products + other.products,
             self.fourth + other.fourth,
@@ -108,7 +111,8 @@ class GateState:
 
     def to_json(self) -> str:
         """One JSON document, to be kept with the challenger until the next look."""
-        figures = {"count": self.count, "total": self.total.tolist(), "products": self.products.tolist()}
+        counts = {"count": self.count, "requests": self.requests}
+        figures = counts | {"total": self.total.tolist(), "products": self.products.tolist()}
         more = {"fourth": self.fourth, "spread": self.spread, "residual": self.residual.tolist()}
         return json.dumps(figures | more)
 
@@ -120,7 +124,9 @@ class GateState:
         return cls(**found | arrays)
 
     def running(self, margin: float) -> Running:
-        """Mean and spread of ``X = A + margin C - beta B`` with the beta of least variance.
+        """Mean and spread of ``X = A + margin C - beta B`` with the beta of least variance, in rewards per request.
+
+        Each of the `count` increments is a user's sum of a day over the mean number of requests in one.
 
         ``E[X] > 0`` says that the challenger's value exceeds ``1 - margin`` of the champion's;
         taking the margin inside pays for not knowing the champion's value exactly. The spread is that
@@ -134,7 +140,8 @@ class GateState:
         beta = baseline(float(spread[1] @ x), self.products[1, 1] / self.count, self.fourth / self.count, self.count)
         x[1] = -beta
         variance = max(float(x @ spread @ x), self._expected_variance(beta), 0.0)
-        return Running(self.count, float(mean @ x), self.count * variance)
+        size = self.requests / self.count
+        return Running(self.count, float(mean @ x) / size, self.count * variance / size**2)
 
     def _expected_variance(self, beta: float) -> float:
         """What the weights were bound to give."""
@@ -155,18 +162,16 @@ def judge_so_far(
     ----------
     margin : share of the champion's value, used for updates.
     alpha : error over all looks together of the two-sided sequence; promotion uses one side.
-    minimum : requests before the first look, for the sequence's normal limit to have begun.
-    tuned_for : requests at which the sequence is tightest, fixed before the first reward is read.
+    minimum : users before the first look, for the sequence's normal limit to have begun.
+    tuned_for : users at which the sequence is tightest, fixed before the first reward is read.
     """
     if state.count < minimum:
-        return Decision(Verdict.HOLD, (f"{state.count} requests so far; the first look is at {minimum}",))
+        return Decision(Verdict.HOLD, (f"{state.count} users so far; the first look is at {minimum}",))
     share = 0.0 if kind == "change" else margin
     bounds = confidence_sequence(state.running(share), alpha, tuned_for)
     test = "superiority" if kind == "change" else f"non-inferiority, margin {margin:.1%}"
     passed = bounds.lower > 0
-    why = (
-        f"{test}: after {state.count} requests the lower bound {bounds.lower:+.5f} is {'' if passed else 'not '}above 0"
-    )
+    why = f"{test}: after {state.count} users the lower bound {bounds.lower:+.5f} is {'' if passed else 'not '}above 0"
     worse = confidence_sequence(state.running(0.0), alpha, tuned_for)
     if worse.upper < 0:
         return Decision(Verdict.HOLD, (why, f"the challenger is worse: upper bound {worse.upper:+.5f} is below 0"))

@@ -40,6 +40,8 @@ class LoggedDecisions:
     logger_propensity : (n, G) float64 or None: propensity of the shown entry under each of
         G loggers, for balanced weights.
     logger_share : (G,) float64 or None: shares of the loggers, summing to 1.
+    user : (n,) int64 or None: who asked, the same for all rows of a request. Requests of one user are one
+        observation to every interval; None takes each request for a user of its own.
 
     Raises
     ------
@@ -60,12 +62,13 @@ class LoggedDecisions:
     logging: Doubles | None = None
     logger_propensity: Doubles | None = None
     logger_share: Doubles | None = None
+    user: Ints | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None:
-                kind = np.int64 if field.type is Ints else np.float64
+                kind = np.int64 if field.type in (Ints, Ints | None) else np.float64
                 object.__setattr__(self, field.name, np.asarray(value, kind))
         _check_shapes(self)
         _check_values(self)
@@ -92,9 +95,27 @@ class LoggedDecisions:
         return np.flatnonzero(new)
 
     @property
+    def positions(self) -> Ints:
+        """(m,) number of positions of each request."""
+        return np.diff(np.append(self.starts, len(self)))
+
+    @property
     def requests(self) -> int:
         """m, the number of requests."""
         return len(self.starts)
+
+    @cached_property
+    def cluster(self) -> Ints | None:
+        """(m,) code of each request's user, from 0 without gaps; None where every request has a user of its own."""
+        if self.user is None:
+            return None
+        known, code = np.unique(self.user[self.starts], return_inverse=True)
+        return None if len(known) == self.requests else code.astype(np.int64)
+
+    @cached_property
+    def users(self) -> int:
+        """C, the number of users."""
+        return self.requests if self.cluster is None else int(self.cluster.max()) + 1
 
     @property
     def single(self) -> bool:
@@ -129,7 +150,7 @@ class LoggedDecisions:
         """The log of the chosen requests, (m,) mask or ascending positions among the requests."""
         chosen = np.zeros(self.requests, bool)
         chosen[requests] = True
-        rows = np.repeat(chosen, np.diff(np.append(self.starts, len(self))))
+        rows = np.repeat(chosen, self.positions)
         lengths = self.eligible[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         shift = offsets[:-1] - self.offsets[:-1][rows]
@@ -142,6 +163,7 @@ class LoggedDecisions:
             reward=self.reward[rows],
             at=self.at[rows],
             logger=self.logger[rows],
+            user=None if self.user is None else self.user[rows],
             p_drop=None if self.p_drop is None else self.p_drop[rows],
             logging=None if self.logging is None else self.logging[np.repeat(rows, self.eligible)],
             logger_propensity=None if self.logger_propensity is None else self.logger_propensity[rows],
@@ -152,7 +174,7 @@ class LoggedDecisions:
         """(nnz,) mask of the entries that `take` keeps, to cut a policy's array the same way."""
         chosen = np.zeros(self.requests, bool)
         chosen[requests] = True
-        rows = np.repeat(chosen, np.diff(np.append(self.starts, len(self))))
+        rows = np.repeat(chosen, self.positions)
         return np.repeat(rows, self.eligible)
 
 
@@ -197,7 +219,7 @@ def _check_shapes(log: LoggedDecisions) -> None:
     n = len(log.request)
     if n == 0:
         raise ContractBroken("the log is empty; allowed is one decision or more")
-    for name in ("position", "action", "propensity", "reward", "at", "logger", "p_drop"):
+    for name in ("position", "action", "propensity", "reward", "at", "logger", "user", "p_drop"):
         column = getattr(log, name)
         if column is not None and column.shape != (n,):
             raise ContractBroken(f"column {name} has shape {column.shape}; allowed is ({n},), as request")
@@ -229,6 +251,8 @@ def _check_values(log: LoggedDecisions) -> None:
             f"row {row}, column action: {log.action[row]} is outside its eligible set; "
             f"allowed is {log.offsets[row]} to {log.offsets[row + 1] - 1}"
         )
+    if log.user is not None:
+        _first(log.user, log.user != np.repeat(log.user[log.starts], log.positions), "user", "one user per request")
     if log.p_drop is not None:
         _first(log.p_drop, ~((log.p_drop >= 0) & (log.p_drop < 1)), "p_drop", "probabilities in [0, 1)")
     if log.logger_share is not None and abs(float(log.logger_share.sum()) - 1) > SUM_TOLERANCE:

@@ -51,7 +51,7 @@ def mips(log: LoggedDecisions, target: Doubles, cluster: Ints) -> Marginal:
     here = number[log.action]
     w = ours[here] / theirs[here]
     unsupported = float(ours[theirs == 0].sum() / len(log))
-    return Marginal(Terms("MIPS", w * log.reward, w), unsupported)
+    return Marginal(Terms("MIPS", w * log.reward, w, log.cluster), unsupported)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def mips_embedded(log: LoggedDecisions, target: Doubles, item: Ints, embeddings:
             unsupported += float(ours[theirs == 0].sum()) / len(log)
             here = dimension.shown == value
             w[here] *= ours[here] / theirs[here]
-    return Marginal(Terms("MIPS", w * log.reward, w), unsupported)
+    return Marginal(Terms("MIPS", w * log.reward, w, log.cluster), unsupported)
 
 
 def _logging(log: LoggedDecisions) -> Doubles:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from components.domain import Doubles
+from components.evaluate.by_user import collapsed
 from components.evaluate.difference import Paired
 from components.evaluate.estimators import Parts, Terms
 from components.evaluate.evaluation import EssAt, Estimate, Segment, TailAt
@@ -14,7 +15,7 @@ POINTS = 40
 """Points of a drawn curve."""
 
 SMALLEST_SEGMENT = 30
-"""Requests below which a segment is left out: its interval would say nothing."""
+"""Users below which a segment is left out: its interval would say nothing."""
 
 
 def ess_over_time(p: Parts) -> tuple[EssAt, ...]:
@@ -44,14 +45,16 @@ def by_segment(segments: Mapping[str, np.ndarray], value: Terms, pair: Paired, a
     for column, labels in segments.items():
         for label in np.unique(labels):
             rows = labels == label
-            if rows.sum() >= SMALLEST_SEGMENT:
+            whose = None if value.cluster is None else np.unique(value.cluster[rows], return_inverse=True)[1]
+            earned, gained = collapsed(value.each[rows], whose), collapsed(corrected[rows], whose)
+            if len(earned) >= SMALLEST_SEGMENT:
                 found.append(
                     Segment(
                         column,
                         str(label),
                         int(rows.sum()),
-                        _mean(value.name, value.each[rows], skew_interval(value.each[rows], alpha)),
-                        _mean("paired", corrected[rows], signed_interval(corrected[rows], alpha)),
+                        _mean(value.name, earned, skew_interval(earned, alpha)),
+                        _mean("paired", gained, signed_interval(gained, alpha)),
                     )
                 )
     return tuple(found)

@@ -23,8 +23,8 @@ from components.evaluate.intervals import signed_interval, standard_error
 from components.evaluate.settings import EvaluateSettings
 
 AHEAD = 5
-"""The sequence is tightest at so many times the first day's requests: a test that is to be decided within a month
-is decided around a week. Fixed by a count of requests, before any reward of the test is read."""
+"""The sequence is tightest at so many times the first day's users: a test that is to be decided within a month
+is decided around a week. Fixed by a count of users, before any reward of the test is read."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SequentialTest:
     Attributes
     ----------
     turns : turns whose held-out requests are in `state`; `looks` : turns on which it was judged.
-    tuned_for : requests at which the sequence is tightest; 0 before the first day.
+    tuned_for : users at which the sequence is tightest; 0 before the first day.
     """
 
     champion: int
@@ -70,13 +70,15 @@ class Rest:
 
     Attributes
     ----------
-    requests, turns : of the test, today's included. level : of the interval the gate read, such as 0.96.
+    requests, users, turns : of the test, today's included; a user counts once per turn.
+    level : of the interval the gate read, such as 0.96.
     value, lower, upper : difference challenger - champion over all of them, anytime-valid once there was an
         earlier look. detectable : smallest true gain over the gate's floor that would have been promoted, at the
         set power.
     """
 
     requests: int
+    users: int
     turns: int
     level: float
     value: float
@@ -87,7 +89,7 @@ class Rest:
 
     def __str__(self) -> str:
         return (
-            f"rests on {self.requests:,} held-out requests of {turns(self.turns)}; "
+            f"rests on {self.requests:,} held-out requests of {self.users:,} users in {turns(self.turns)}; "
             f"smallest gain over the floor it could have detected: {self.detectable:.4f}"
         )
 
@@ -133,11 +135,13 @@ def look(sequential_test: SequentialTest, pair: Paired, champion: Doubles, s: Ev
 
 def _first(sequential_test: SequentialTest, pair: Paired, value: float, s: EvaluateSettings) -> Look:
     alpha = s.alpha * s.first_look_share
-    each = pair.corrected
+    each = pair.clustered
     bounds = signed_interval(each, alpha, pair.expected_error)
     decision = judge(bounds, s.margin * value, sequential_test.kind)
     reach = float(ndtri(1 - alpha / 2) + ndtri(s.power)) * max(standard_error(each), pair.expected_error)
-    rest = Rest(len(each), 1, 1 - alpha, float(each.mean()), bounds.lower, bounds.upper, bounds.kind, reach)
+    rest = Rest(
+        len(pair.a), len(each), 1, 1 - alpha, float(each.mean()), bounds.lower, bounds.upper, bounds.kind, reach
+    )
     return Look(_with(decision, str(rest)), rest, sequential_test)
 
 
@@ -153,6 +157,7 @@ def _later(sequential_test: SequentialTest, pair: Paired, s: EvaluateSettings) -
     error = (sequential_test.state.running(margin).variance / max(sequential_test.state.count, 1)) ** 0.5
     reach = (judged.upper - judged.lower) / 2 + float(ndtri(s.power)) * error
     rest = Rest(
+        sequential_test.state.requests,
         sequential_test.state.count,
         sequential_test.turns,
         1 - alpha,
@@ -167,7 +172,7 @@ def _later(sequential_test: SequentialTest, pair: Paired, s: EvaluateSettings) -
 
 def _unless_worse_today(decision: Decision, pair: Paired, s: EvaluateSettings) -> Decision:
     """Earlier days do not excuse a challenger that is surely worse on its own day; holding costs no error."""
-    today = signed_interval(pair.corrected, s.alpha, pair.expected_error)
+    today = signed_interval(pair.clustered, s.alpha, pair.expected_error)
     if decision.verdict is not Verdict.PROMOTE or not today.upper < 0:
         return decision
     harm = f"today's challenger is worse: upper bound {today.upper:+.4f} of its own requests is below 0"

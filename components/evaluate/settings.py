@@ -22,16 +22,12 @@ class EvaluateSettings(Frozen):
     """Power at which the smallest detectable difference is stated (convention of clinical trials)."""
     holdout_share: float = Field(0.3, gt=0, le=1)
     """Share of requests, by hash of the user, that a challenger may not learn from before its verdict."""
-    minimum_requests: int = Field(50, ge=2)
-    """Requests below which no normal approximation of a mean is trusted."""
+    minimum_users: int = Field(50, ge=2)
+    """Users below which no normal approximation of a mean is trusted: requests of one user are one observation."""
     minimum_ess: float = Field(50.0, gt=0)
-    """Smallest effective sample size (sum w)^2 / sum w^2, in requests (Kish 1965)."""
-    minimum_rewarded: float = Field(25.0, gt=0)
-    """Smallest effective number of rewarded requests (sum w r)^2 / sum (w r)^2. Intervals hold from 5 on
-    (coverage study), but a log near its limit is accepted only when it was lucky, and a value of lucky logs
-    is biased: at 25 logs of a few rewards never pass and logs of fifty nearly always do."""
+    """Smallest effective sample size (sum w)^2 / sum w^2, in users, w summed over a user's requests (Kish 1965)."""
     largest_weight_share: float = Field(0.1, gt=0, le=1)
-    """Largest share of the total weight that one request may hold."""
+    """Largest share of the total weight that one user may hold."""
     mean_weight_z: float = Field(4.0, gt=0)
     """Standard errors by which the mean weight may miss 1: 4 errs once in 16,000 sound logs."""
     mean_weight_tolerance: float = Field(0.02, ge=0)

@@ -6,8 +6,6 @@ Cascade-DR (`estimators.ips`, `estimators.dr`) that users look from the top down
 Fewer assumptions than that should not be given up: a wrong one is a bias no interval shows.
 """
 
-import numpy as np
-
 from components.domain import Doubles
 from components.evaluate.estimators import Parts, Terms
 
@@ -29,7 +27,7 @@ def independent(p: Parts, target: Doubles, logging: Doubles) -> Terms:
     Unbiased if a position's reward depends on its own item alone; variance of one position.
     """
     w = target / logging
-    return Terms("independent IPS", p.log.per_request(w * p.log.reward), p.log.per_request(w))
+    return Terms("independent IPS", p.log.per_request(w * p.log.reward), p.log.per_request(w), p.log.cluster)
 
 
 def pseudo_inverse(p: Parts, target: Doubles, logging: Doubles) -> Terms:
@@ -45,6 +43,5 @@ def pseudo_inverse(p: Parts, target: Doubles, logging: Doubles) -> Terms:
     draws positions independently; variance linear in L instead of exponential.
     """
     log = p.log
-    length = np.diff(np.append(log.starts, len(log)))
-    w = log.per_request(target / logging) - length + 1
-    return Terms("pseudo-inverse", w * log.per_request(log.reward), w)
+    w = log.per_request(target / logging) - log.positions + 1
+    return Terms("pseudo-inverse", w * log.per_request(log.reward), w, log.cluster)

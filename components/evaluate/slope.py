@@ -89,7 +89,7 @@ def choose(candidates: Sequence[Terms], alpha: float = 0.05) -> int:
     every wider j, with half-widths c.
     """
     z = float(ndtri(1 - alpha / 2))
-    half = [z * moments(t.each).error for t in candidates]
+    half = [z * moments(t.clustered).error for t in candidates]
     order = sorted(range(len(candidates)), key=lambda i: -half[i])
     for at, i in enumerate(order):
         wider = order[:at]

@@ -66,6 +66,7 @@ def held_out_log(requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Enc
         reward=shown["reward"].to_numpy(float),
         at=choice["at"].to_numpy(np.int64)[shown["request"]],
         logger=shown["generation"].fillna(0).to_numpy(np.int64),
+        user=pd.factorize(choice["user_id"])[0][shown["request"]],
     )
     return HeldOut(eligible, slates, remaining.entry, log)
 

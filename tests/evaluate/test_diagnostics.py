@@ -58,9 +58,18 @@ def test_the_logger_s_whole_distribution_makes_the_unsupported_mass_exact():
     assert "share of the target's mass without support" in reasons(told, target)
 
 
-def test_few_rewards_are_refused_and_name_the_figure():
+def test_few_rewards_are_no_reason_to_refuse_because_that_would_select_lucky_logs():
     log, target, _ = many(1000, seed=4, rate=0.01)
-    assert reasons(log, target) == {"effective rewarded requests"}
+    assert reasons(log, target) == set()
+
+
+def test_many_requests_of_few_users_are_few():
+    log, target, _ = many(1000, seed=4)
+    of_forty = replaced(log, user=np.arange(1000) % 40)
+    assert reasons(of_forty, target) == {"users", "effective sample size"}
+    figures = diagnose(of_forty, target, weights(of_forty, target))
+    assert (figures.requests, figures.users) == (1000, 40)
+    assert figures.ess <= 40
 
 
 def test_a_single_eligible_item_at_propensity_one_is_no_determinism():

@@ -73,7 +73,7 @@ def test_a_target_with_unsupported_mass_is_refused_with_that_figure():
 
 def test_four_requests_are_too_few_and_say_so():
     result = evaluate(tiny(), np.full(8, 0.5), np.full(8, 0.5), None, S)
-    assert result.refused[0].reason == "requests"
+    assert result.refused[0].reason == "users"
     assert result.verdict is Verdict.HOLD
 
 

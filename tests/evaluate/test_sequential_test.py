@@ -67,8 +67,8 @@ def test_what_no_day_could_show_alone_all_days_show_together():
 
 def test_the_reasons_say_on_how_much_they_rest_and_what_they_could_have_seen():
     looks = after(UPDATE, 2, 300, 0.0, noise=1.0)
-    assert looks[0].decision.reasons[-1].startswith("rests on 300 held-out requests of 1 turn; smallest gain over")
-    assert "rests on 600 held-out requests of 2 turns" in looks[1].decision.reasons[-1]
+    assert looks[0].decision.reasons[-1].startswith("rests on 300 held-out requests of 300 users in 1 turn; smallest")
+    assert "rests on 600 held-out requests of 600 users in 2 turns" in looks[1].decision.reasons[-1]
 
 
 def test_a_good_line_does_not_carry_a_challenger_that_is_worse_today():

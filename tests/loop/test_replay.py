@@ -33,9 +33,8 @@ SETTINGS = """
 max_epochs = 2
 
 [evaluate]
-minimum_requests = 20
+minimum_users = 20
 minimum_ess = 10
-minimum_rewarded = 5
 margin = 0.5
 """
 

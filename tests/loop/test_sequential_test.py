@@ -20,9 +20,8 @@ NEVER = """
 max_epochs = 1
 
 [evaluate]
-minimum_requests = 20
+minimum_users = 20
 minimum_ess = 10
-minimum_rewarded = 5
 margin = 0.0
 """
 """With no margin an update of a tiny log would have to be surely better: it is held."""
@@ -62,7 +61,8 @@ def test_page_and_reasons_say_on_how_much_the_verdict_rests(home: Path) -> None:
     last = sorted((home / "turns").glob("*/evaluation.json"))[-1]
     found = read_evaluation(last.read_text())
     assert found.rest is not None and found.rest.turns == 3
-    assert f"rests on {found.rest.requests:,} held-out requests of 3 turns" in found.reasons[-1]
+    counts = f"{found.rest.requests:,} held-out requests of {found.rest.users:,} users"
+    assert f"rests on {counts} in 3 turns" in found.reasons[-1]
     page = last.with_suffix(".html").read_text()
     assert f"{found.rest.requests:,}" in page and "requests of 3 turns" in page and "the gate: 3 turns" in page
     assert "true value" in page, "the world knows it, and the replay tells"

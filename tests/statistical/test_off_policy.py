@@ -35,10 +35,12 @@ def test_95_percent_intervals_cover_95_percent(rate):
         assert seen[estimator, "confidence sequence"].covered >= 0.95 - far(0.95, LOGS)
 
 
-def test_a_log_of_five_rewards_is_refused():
-    (row, *_) = coverage(1000, 0.005, 100, bootstraps=0, seed=SEED).rows()
-    assert row.refused >= 0.99
-    assert row.covered is None
+def test_a_log_of_five_rewards_is_judged_by_intervals_that_hold():
+    rows = [r for r in coverage(1000, 0.005, 100, bootstraps=0, seed=SEED).rows() if r.interval == "skew-corrected"]
+    assert rows
+    for row in rows:
+        assert row.refused == 0
+        assert row.covered >= 0.88, row  # 3 binomial standard errors below .95
 
 
 def test_the_bootstrap_covers_too():

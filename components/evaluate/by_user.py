@@ -1,0 +1,36 @@
+"""The user is the unit of independence: sums of requests by user, from which errors are taken.
+
+Requests of one user share that user's taste, so they say less than as many requests of
+strangers. Summed by user, what is left is independent, and the spread of the sums is the
+cluster-robust ("sandwich") error (Liang and Zeger 1986, Biometrika 73, section 2).
+A cluster is given as (m,) codes from 0 without gaps, or None where every request has a user of its own.
+"""
+
+import numpy as np
+
+from components.domain import Doubles, Ints
+
+
+def per_user(over_requests: Doubles, cluster: Ints | None) -> Doubles:
+    """(C,) sums of an (m,) array over each user's requests.
+
+    >>> per_user(np.array([1.0, 2.0, 4.0]), np.array([0, 1, 0]))
+    array([5., 2.])
+    """
+    return over_requests if cluster is None else np.bincount(cluster, over_requests).astype(np.float64)
+
+
+def collapsed(each: Doubles, cluster: Ints | None) -> Doubles:
+    """(C,) terms of the users, with the mean of the (m,) terms of their requests and its by-user error.
+
+    ``t_u = mean + (C / m) sum_{i of u} (t_i - mean)``: the influence function of a mean over requests whose number
+    per user is random, too.
+
+    >>> collapsed(np.array([1.0, 2.0, 6.0]), np.array([0, 0, 1])).round(6)
+    array([1., 5.])
+    """
+    if cluster is None:
+        return each
+    mean = each.mean()
+    sums = per_user(each - mean, cluster)
+    return np.asarray(mean + len(sums) / len(each) * sums)
