@@ -1,7 +1,7 @@
 """Every setting changes something: each is varied alone, and what its part makes must differ."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from components.domain import DAY, ContractBroken, Matured, Prediction, Window
 from components.drift.drift_action import DriftState, decide
 from components.drift.measure import measure
+from components.evaluate.anchor import Anchor, after_release
+from components.evaluate.creep import Released, Standing
 from components.evaluate.evaluate import evaluate
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.sequential_test import SequentialTest
@@ -118,6 +120,20 @@ def heavy(s: Settings) -> str:
     )
     even = np.full(2 * n, 0.5)
     return evaluate(log, even, even, None, s.evaluate, kind="change").to_json()
+
+
+def stood(s: Settings) -> str:
+    """What a release is judged with where others spent, and what the next one stands on."""
+    log, target, q = many(400, seed=3)
+    standing = Standing((Released(1, 0.0), Released(2, 0.03), Released(3, 0.01)))
+    champion, line = np.full(len(target), 0.25), SequentialTest(3, "update")
+    found = evaluate(
+        log, target, champion, q, s.evaluate, sequential_test=line, anchor=Anchor(standing, np.roll(target, 1))
+    )
+    assert found.creep is not None
+    return found.to_json() + Standing.to_json(
+        after_release(standing, 4, replace(found.creep, would_spend=0.04), s.evaluate)
+    )
 
 
 def held(s: Settings) -> str:
@@ -250,6 +266,8 @@ CASES: dict[str, Case] = {
     "evaluate.pareto_k": Case(9.0, heavy),
     "evaluate.unsupported_mass": Case(0.001, judged),
     "evaluate.decay_half_life": Case(30.0, judged),
+    "evaluate.creep_budget": Case(0.02, stood),
+    "evaluate.anchor_releases": Case(1, stood),
     "world.lag": Case(60.0, played),
 }
 

@@ -163,6 +163,17 @@ def forget_memory(w: Warehouse, memory: Memory) -> None:
     _write(w, "forget_memory", generation=memory.generation, cutoff=memory.cutoff)
 
 
+def standing(w: Warehouse, of_generation: int) -> str | None:
+    """What a released generation stands on, as JSON; None for one that the gate did not release."""
+    found = _rows(w, "standing", generation=of_generation)
+    return str(found[0]["standing"]) if found else None
+
+
+def record_standing(w: Warehouse, of_generation: int, told: str) -> None:
+    """Keep what a released generation stands on."""
+    _write(w, "record_standing", generation=of_generation, standing=told)
+
+
 def counts(w: Warehouse) -> Counts:
     """Rows of the warehouse."""
     return _records(w, "counts", Counts)[0]

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from components.domain import DAY, Doubles
 from components.evaluate.difference import Paired, gap_spread, paired
-from components.evaluate.estimators import Parts, Terms, parts
+from components.evaluate.estimators import Parts, Terms, dr, parts, snips
 from components.evaluate.evaluation import Estimate
 from components.evaluate.intervals import Interval, skew_interval
 from components.evaluate.logged_decisions import LoggedDecisions
@@ -51,6 +51,11 @@ class Case:
         lower = plain.lower if downwards else max(plain.lower - missing, self.bounds.lower)
         upper = min(plain.upper + missing, self.bounds.upper)
         return replace(plain, lower=lower, upper=upper, interval=f"{plain.interval}, widened by its bias bound")
+
+
+def relied_on(p: Parts) -> Terms:
+    """The estimate that gate and pages rely on, fixed before any data: DR where there is a model, else SNIPS."""
+    return dr(p) if p.modelled else snips(p)
 
 
 def request_share(log: LoggedDecisions, settings: EvaluateSettings) -> Doubles | None:

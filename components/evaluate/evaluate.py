@@ -13,7 +13,8 @@ from scipy.special import ndtri
 
 from components.domain import ContractBroken, Doubles, Verdict
 from components.evaluate import gate
-from components.evaluate.case import Case, parts_of, request_bounds, request_share
+from components.evaluate.anchor import Anchor, creep_of, settled, within_budget
+from components.evaluate.case import Case, parts_of, relied_on, request_bounds, request_share
 from components.evaluate.diagnostics import diagnose, merely_small, refusals
 from components.evaluate.difference import difference
 from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips, sndr, snips
@@ -45,6 +46,7 @@ def evaluate(
     parent: Doubles | None = None,
     segments: Mapping[str, np.ndarray] | None = None,
     sequential_test: SequentialTest | None = None,
+    anchor: Anchor | None = None,
 ) -> Evaluation:
     """Judge the challenger `target` against `champion` on requests neither learned from.
 
@@ -56,6 +58,7 @@ def evaluate(
     value_range : smallest and largest reward of one position.
     segments : column -> (m,) labels of the requests, for values per segment.
     sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
+    anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
 
     Raises
     ------
@@ -82,11 +85,13 @@ def evaluate(
         diagnostics=ours,
         champion_diagnostics=theirs,
         refused=refusals(ours, settings) or refusals(theirs, settings),
-        champion_value=None if refusals(theirs, settings) else case.estimate(_relied_on(case.champion)),
+        champion_value=None if refusals(theirs, settings) else case.estimate(relied_on(case.champion)),
     )
     if blank.refused:
         return _refused(blank, case, sequential_test)
-    judged = _judged(blank, case, sequential_test)
+    creep = creep_of(case, anchor, q) if anchor else None
+    judged = _judged(blank, case if creep is None else within_budget(case, creep), sequential_test)
+    judged = judged if creep is None else settled(judged, creep, settings)
     if parent is not None:
         judged = _against_parent(judged, case, parts_of(log, parent, q, share))
     return _pictured(judged, case, segments or {})
@@ -106,10 +111,6 @@ def _check(
         raise ContractBroken(f"row {row}, column reward: {log.reward[row]}; allowed is [{low:g}, {high:g}]")
 
 
-def _relied_on(p: Parts) -> Terms:
-    return dr(p) if p.modelled else snips(p)
-
-
 def _refused(blank: Evaluation, case: Case, sequential_test: SequentialTest | None) -> Evaluation:
     """HOLD, with the model's word if there is a model, flagged by an interval of kind ``none``.
 
@@ -118,7 +119,7 @@ def _refused(blank: Evaluation, case: Case, sequential_test: SequentialTest | No
     reasons = tuple(f"refused: {r}" for r in blank.refused)
     word = (_model_word(case.challenger),) if case.challenger.modelled else ()
     if sequential_test is not None and merely_small(blank.refused):
-        sequential_test = sequential_test.add(GateState.of(case.pair, _relied_on(case.champion).each))
+        sequential_test = sequential_test.add(GateState.of(case.pair, relied_on(case.champion).each))
         kept = f"{sequential_test.state.requests:,} held-out requests of {turns(sequential_test.turns)}"
         reasons = (*reasons, f"kept for later: {kept} so far")
     return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, sequential_test=sequential_test)
@@ -156,7 +157,7 @@ def _judged(blank: Evaluation, case: Case, sequential_test: SequentialTest | Non
 
 def _judged_over_days(judged: Evaluation, case: Case, sequential_test: SequentialTest) -> Evaluation:
     """The verdict by all days of a sequential test."""
-    found = look(sequential_test, case.pair, _relied_on(case.champion).each, case.settings)
+    found = look(sequential_test, case.pair, relied_on(case.champion).each, case.settings)
     return replace(
         judged,
         detectable=found.rest.detectable,
@@ -194,7 +195,7 @@ def _against_parent(judged: Evaluation, case: Case, parent: Parts) -> Evaluation
     older = diagnose(parent.log, None, parent.weight, parent.share)
     if refusals(older, case.settings) or judged.champion_value is None:
         return judged
-    value = case.estimate(_relied_on(parent))
+    value = case.estimate(relied_on(parent))
     gap = signed_interval(difference(case.champion, parent).clustered, case.settings.alpha)
     judged = replace(judged, parent_value=value)
     live = ips(case.champion).value
@@ -208,5 +209,5 @@ def _pictured(judged: Evaluation, case: Case, segments: Mapping[str, np.ndarray]
     history, tail = ess_over_time(case.challenger), weight_tail(case.challenger)
     if not segments:
         return replace(judged, history=history, tail=tail)
-    each = by_segment(segments, _relied_on(case.challenger), case.pair, case.settings.alpha)
+    each = by_segment(segments, relied_on(case.challenger), case.pair, case.settings.alpha)
     return replace(judged, history=history, tail=tail, segments=each)

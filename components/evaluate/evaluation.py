@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
@@ -57,6 +57,33 @@ class TailAt:
 
 
 @dataclass(frozen=True)
+class Creep:
+    """The challenger and the losses that releases since the anchor may add up to; all but `difference` are shares.
+
+    Attributes
+    ----------
+    anchor : the generation losses are counted from. budget : of the anchor's value. spent : before this release.
+    allowed : the margin that the challenger was judged with.
+    difference : paired, challenger - anchor, on the same requests; None where they could not be compared.
+    loss : what `difference` leaves possible. would_spend : after a release of this challenger.
+    """
+
+    anchor: int
+    budget: float
+    spent: float
+    allowed: float
+    difference: Estimate | None = None
+    loss: float | None = None
+    would_spend: float | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"margin {self.allowed:.1%} because of creep: releases since generation {self.anchor} may have lost "
+            f"{self.spent:.1%} of a budget of {self.budget:.1%}"
+        )
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What is known of a challenger, in the order in which it was found out.
 
@@ -74,6 +101,7 @@ class Evaluation:
     margin : non-inferiority margin in rewards per request.
     detectable : smallest true difference this sample would have shown, at the set power.
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
+    creep : in the loop, what releases may have lost against the anchor, this one included.
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     sequential_test : those challengers' evidence with today's, for the next turn.
     """
@@ -94,6 +122,7 @@ class Evaluation:
     segments: tuple[Segment, ...] = ()
     history: tuple[EssAt, ...] = ()
     tail: tuple[TailAt, ...] = ()
+    creep: Creep | None = None
     rest: Rest | None = None
     sequential_test: SequentialTest | None = None
 
@@ -129,9 +158,14 @@ def read_evaluation(text: str) -> Evaluation:
         "verdict": Verdict(told["verdict"]),
         "reasons": tuple(told["reasons"]),
         "rest": _figures(Rest, told["rest"]) if told["rest"] else None,
+        "creep": _creep(told["creep"]) if told["creep"] else None,
     }
     values = ("champion_value", "parent_value", "difference")
     return Evaluation(**told | read | {name: _figures(Estimate, told[name]) for name in values if told[name]})
+
+
+def _creep(told: dict[str, Any]) -> Creep:
+    return Creep(**told | {"difference": _figures(Estimate, told["difference"]) if told["difference"] else None})
 
 
 Record = TypeVar("Record")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.domain import SECOND, Verdict, iso
-from components.evaluate.evaluation import Estimate, Evaluation, Segment
+from components.evaluate.evaluation import Creep, Estimate, Evaluation, Segment
 from components.evaluate.sequential_test import Rest, turns
 from components.pages.blocks import (
     Badge,
@@ -49,6 +49,8 @@ def evaluation_page(
         *([_values(e, truth), _paired(e)] if e.difference is not None else [_refused(e)]),
         _support(e),
     ]
+    if e.creep:
+        sections.append(_creep(e.creep))
     if e.segments:
         sections.append(_segments(e))
     badge = Badge(str(e.verdict), TONES[e.verdict])
@@ -120,6 +122,24 @@ def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], st
         "PROMOTE. Every turn brought another challenger against the same champion; this turn's alone is for comparison."
     )
     return {"this turn's requests, 95 %": today, f"the gate: {turns(rest.turns)}": read}, words
+
+
+def _creep(c: Creep) -> Section:
+    gap = c.difference
+    rows = {
+        f"the budget, of generation {c.anchor}'s value": f"{c.budget:.1%}",
+        "what releases since then may have lost": f"{c.spent:.1%}",
+        "the margin this challenger was judged with": f"{c.allowed:.1%}",
+        "challenger − anchor, paired": "not compared"
+        if gap is None
+        else f"{_signed(gap.value)}, {_interval(gap, signed=True)}",
+        "spent after a release of this challenger": "-" if c.would_spend is None else f"{max(c.would_spend, 0):.1%}",
+    }
+    words = (
+        "Margins add up: each release may lose what its own small sample could not exclude. What releases may have "
+        "lost since the anchor, the best generation by lower bounds, stays within the budget."
+    )
+    return Section("Creep", [Text([words]), Table(["figure", "value"], [Row([*pair]) for pair in rows.items()])])
 
 
 def _refused(e: Evaluation) -> Section:

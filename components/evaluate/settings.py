@@ -12,6 +12,12 @@ class EvaluateSettings(Frozen):
     """Non-inferiority margin, share of the champion's value. A week of 200 held-out requests resolves
     differences of .010 to .035 (measured on MovieTweetings, values near .55): 5 % lets most healthy weeks
     through and still holds a release that would cost every twentieth reward."""
+    creep_budget: float = Field(0.1, ge=0, le=1)
+    """Share of the anchor's value that all releases since it may lose together, as far as their tests leave it
+    possible: two whole margins. Where less is left, the margin shrinks with it
+    (docs/decisions/0010-a-budget-for-creep.md)."""
+    anchor_releases: int = Field(20, ge=1)
+    """Releases among which the anchor is the best by lower bounds: beyond some months an old model says little."""
     alpha: float = Field(0.05, gt=0, lt=0.5)
     """Error of the two-sided intervals; the gate reads one end, so it errs with half of it."""
     first_look_share: float = Field(0.8, gt=0, lt=1)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import Doubles, Prediction, Verdict, iso
+from components.evaluate.anchor import Anchor
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
@@ -99,6 +100,7 @@ def _weigh(turn: Turn, held: HeldOut, champion: Champion, challenger: Challenger
         parent=None if champion.parent is None else _as_served(champion.parent, held),
         segments=_segments(held, challenger),
         sequential_test=sequential_test,
+        anchor=Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
     )
     return evaluation, target
 

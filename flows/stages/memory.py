@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from typing import cast
 
+from components.evaluate.creep import Standing
 from components.memory.memory import ErrorMemory
 from components.publish.bundle import load_bundle
 from components.publish.snapshot import write_snapshot
@@ -33,7 +34,17 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     live = _learned(served, data.fresh.take(since))
     blind = _learned(served, data.fresh.take(since & ~data.held))
     _keep(turn, replace(served, history=data.history), live)
-    return Champion(served.with_memory(live), served.with_memory(blind), _parent(turn, data))
+    generation = served.generation
+    parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
+    earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation}
+    beside = {g: _taught(turn, data, g) for g in sorted(earlier)}
+    return Champion(
+        served.with_memory(live),
+        served.with_memory(blind),
+        None if parent is None else beside[parent],
+        standing,
+        beside.get(standing.anchor),
+    )
 
 
 def as_of(workspace: Workspace, released: Served, until: int) -> "tuple[Served, int]":
@@ -75,13 +86,15 @@ def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
         shutil.rmtree(turn.workspace.root / old.folder, ignore_errors=True)
 
 
-def _parent(turn: Turn, data: TurnData) -> Served | None:
-    """The champion's parent, taught what the blind champion was: would it have done better?"""
-    assert turn.champion is not None, "only a champion has a parent"
-    parent = ledger.generation(turn.warehouse, turn.champion).parent
-    if parent is None:
-        return None
-    released = load_bundle(turn.workspace.bundle(parent))
+def _standing(turn: Turn, generation: int) -> Standing:
+    """What the champion stands on; one that a person put there is its own anchor."""
+    told = ledger.standing(turn.warehouse, generation)
+    return Standing.of(generation) if told is None else Standing.from_json(told)
+
+
+def _taught(turn: Turn, data: TurnData, generation: int) -> Served:
+    """An earlier generation, taught what the blind champion was: would it have done better?"""
+    released = load_bundle(turn.workspace.bundle(generation))
     served, known_until = as_of(turn.workspace, released, turn.window.start)
     since = data.open.frame["matured_at"].to_numpy() >= known_until
     return served.with_memory(_learned(served, data.open.take(since)))

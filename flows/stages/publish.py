@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 from components.domain import Verdict
+from components.evaluate.anchor import after_release
+from components.evaluate.creep import Standing
 from components.ingest.reward_rule import RewardRule
 from components.pages.turn_pages import TurnPage
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
@@ -42,6 +44,7 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
         kind = ReleaseKind.FIRST if turn.champion is None else ReleaseKind.PROMOTE
         enter_model_store(bundle)
         build_bento(bundle)
+        _stand(turn, generation, judgement)
         _move(turn, generation, kind, judgement.reasons)
     elif judgement.verdict is Verdict.ROLL_BACK:
         assert champion is not None, "only a champion is rolled back"
@@ -66,6 +69,17 @@ def settle(workspace: Workspace) -> None:
         append_release(workspace.root, Release.model_validate(one.model_dump()))
     if made:
         move_pointer(workspace.root, Role.CHAMPION, Pointer.to(made[-1].generation))
+
+
+def _stand(turn: Turn, generation: int, judgement: Judgement) -> None:
+    """Count what the release may lose against the anchor; the first generation is its own."""
+    creep = judgement.evaluation.creep if judgement.evaluation else None
+    standing = Standing.of(generation)
+    if creep is not None and turn.champion is not None:
+        before = ledger.standing(turn.warehouse, turn.champion)
+        stood = Standing.of(turn.champion) if before is None else Standing.from_json(before)
+        standing = after_release(stood, generation, creep, turn.settings.evaluate)
+    ledger.record_standing(turn.warehouse, generation, standing.to_json())
 
 
 def _move(turn: Turn, generation: int, kind: ReleaseKind, reasons: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import Bools, DriftAction, Refused, Verdict
+from components.evaluate.creep import Standing
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.gate import Kind
 from components.memory.memory import ErrorMemory
@@ -82,12 +83,15 @@ class DriftFound:
 class Champion:
     """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
 
-    `parent` is the generation it replaced, as blind; None for the first.
+    `parent` is the generation it replaced, as blind; None for the first. `standing` says what releases since its
+    anchor may have lost; `anchor` is that generation, as blind, None where it is the champion itself.
     """
 
     live: Served
     blind: Served
     parent: Served | None
+    standing: Standing
+    anchor: Served | None
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,9 @@ create table if not exists generations (
     unique (source, cutoff)
 );
 
+-- grain: one generation that the gate released; `standing` (JSON): what releases since its anchor may have lost.
+create table if not exists standings (generation integer primary key, source varchar not null, standing json not null);
+
 -- grain: the memory of one generation as of one cutoff.
 create table if not exists memories (
     generation integer, cutoff timestamp, folder varchar not null, digest varchar not null,

@@ -1,0 +1,2 @@
+-- grain: one released generation. Read by: refresh_memory, evaluate.
+select standing from standings where generation = $generation
