@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from components.domain import ContractBroken, Matured, Verdict
-from components.evaluate.evaluation import Evaluation
+from components.evaluate.creep import Standing
+from components.evaluate.evaluation import Evaluation, read_evaluation
 from components.pages.turn_pages import TurnPage
 from components.publish.manifest import read_manifest
 from components.publish.pointer import Role, read_pointer, read_releases
@@ -24,7 +25,8 @@ from flows.stages import evaluate as judging
 from flows.stages import update as updating
 from flows.workspace import Workspace
 from tests.conftest import TinySource
-from warehouse.connect import connect
+from warehouse import ledger
+from warehouse.connect import Warehouse, connect
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -92,6 +94,29 @@ def test_no_page_has_a_dead_link_in_the_turns_folder_or_in_the_bundle(record: Re
     turns = turn_links(Workspace(home), record)
     assert all((home / "reports" / link.href).resolve().exists() for links in turns.values() for link in links)
     assert [link.text for link in turns[record.turns[0].cutoff]][:2] == ["Validation", "Drift"]
+
+
+def test_every_release_stands_on_the_losses_that_were_left_possible_since_its_anchor(
+    record: ReplayRecord, home: Path
+) -> None:
+    ledger_of = Warehouse(home / "warehouse.duckdb", read_status(Workspace(home)).source)
+    first = ledger.standing(ledger_of, 1)
+    assert first is not None and Standing.from_json(first) == Standing.of(1)
+    champion = 1
+    for turn in record.turns:
+        told = ledger.standing(ledger_of, turn.generation)
+        assert (told is not None) == (turn.verdict == "PROMOTE")
+        folder = Workspace(home).turn(turn.instant)
+        creep = read_evaluation((folder / "evaluation.json").read_text()).creep
+        assert (
+            creep is not None and creep.would_spend is not None and "Creep" in (folder / "evaluation.html").read_text()
+        )
+        if told is not None:
+            standing = Standing.from_json(told)
+            assert standing.champion == turn.generation
+            assert standing.spent == max(creep.would_spend, 0) or standing.anchor == turn.generation
+            champion = turn.generation
+    assert champion > 1, "without a release this shows nothing"
 
 
 def test_only_shown_items_entered_the_warehouse(record: ReplayRecord, home: Path) -> None:
