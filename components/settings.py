@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from components.domain import ContractBroken
 from components.drift.settings import DriftSettings
+from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
@@ -32,6 +33,7 @@ class Settings(Frozen):
     memory: MemorySettings = MemorySettings()
     policy: PolicySettings = PolicySettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    metrics: MetricsSettings = MetricsSettings()
     world: WorldSettings = WorldSettings()
 
 

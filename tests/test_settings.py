@@ -15,6 +15,7 @@ from components.drift.measure import measure
 from components.evaluate.anchor import Anchor, after_release
 from components.evaluate.creep import Released, Standing
 from components.evaluate.evaluate import evaluate
+from components.evaluate.guardrails import Guardrails, Measured
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.sequential_test import SequentialTest
 from components.frozen import Frozen
@@ -134,6 +135,16 @@ def stood(s: Settings) -> str:
     return found.to_json() + Standing.to_json(
         after_release(standing, 4, replace(found.creep, would_spend=0.04), s.evaluate)
     )
+
+
+def railed(s: Settings) -> str:
+    """A judgement with the guardrails that are set, each measured as the share of the first entry."""
+    log, target, q = many(400, seed=3)
+    first = np.arange(log.entries) % 4 == 0
+    measured = tuple(Measured(g.name, first[log.action] * 1.0, first * 1.0, g.margin) for g in s.metrics.guardrails)
+    line = SequentialTest(1, "update")
+    rails = Guardrails(measured, {m.name: line for m in measured})
+    return evaluate(log, target, np.full(len(target), 0.25), q, s.evaluate, guardrails=rails).to_json()
 
 
 def held(s: Settings) -> str:
@@ -268,6 +279,7 @@ CASES: dict[str, Case] = {
     "evaluate.decay_half_life": Case(30.0, judged),
     "evaluate.creep_budget": Case(0.02, stood),
     "evaluate.anchor_releases": Case(1, stood),
+    "metrics.guardrails": Case([{"name": "new", "measures": "new_items", "margin": 0.2}], railed),
     "world.lag": Case(60.0, played),
 }
 

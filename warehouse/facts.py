@@ -95,6 +95,11 @@ def servable(w: Warehouse, cutoff: int) -> np.ndarray:
     return _frame(w, "04_update/servable", cutoff=cutoff)["item_id"].to_numpy(object)
 
 
+def first_shown(w: Warehouse) -> pd.DataFrame:
+    """The first impression of every item that was ever shown: item_id, first_at."""
+    return _frame(w, "05_evaluate/first_shown")
+
+
 def named_ids(w: Warehouse) -> pd.DataFrame:
     """Every raw value of every keyed field, wherever the log named it: field, id."""
     return _frame(w, "04_update/ids")

@@ -20,6 +20,7 @@ from components.evaluate.difference import difference
 from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips, sndr, snips
 from components.evaluate.evaluation import Estimate, Evaluation
 from components.evaluate.gate import GateState, Kind
+from components.evaluate.guardrails import Guardrails, guarded, waiting
 from components.evaluate.intervals import Interval, signed_interval, standard_error
 from components.evaluate.logged_decisions import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
@@ -47,6 +48,7 @@ def evaluate(
     segments: Mapping[str, np.ndarray] | None = None,
     sequential_test: SequentialTest | None = None,
     anchor: Anchor | None = None,
+    guardrails: Guardrails | None = None,
 ) -> Evaluation:
     """Judge the challenger `target` against `champion` on requests neither learned from.
 
@@ -59,6 +61,7 @@ def evaluate(
     segments : column -> (m,) labels of the requests, for values per segment.
     sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
     anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
+    guardrails : metrics that must not fall, each of which holds the challenger by itself.
 
     Raises
     ------
@@ -88,10 +91,11 @@ def evaluate(
         champion_value=None if refusals(theirs, settings) else case.estimate(relied_on(case.champion)),
     )
     if blank.refused:
-        return _refused(blank, case, sequential_test)
+        return _refused(blank, case, sequential_test, guardrails)
     creep = creep_of(case, anchor, q) if anchor else None
     judged = _judged(blank, case if creep is None else within_budget(case, creep), sequential_test)
     judged = judged if creep is None else settled(judged, creep, settings)
+    judged = judged if guardrails is None else guarded(judged, case, guardrails)
     if parent is not None:
         judged = _against_parent(judged, case, parts_of(log, parent, q, share))
     return _pictured(judged, case, segments or {})
@@ -111,7 +115,9 @@ def _check(
         raise ContractBroken(f"row {row}, column reward: {log.reward[row]}; allowed is [{low:g}, {high:g}]")
 
 
-def _refused(blank: Evaluation, case: Case, sequential_test: SequentialTest | None) -> Evaluation:
+def _refused(
+    blank: Evaluation, case: Case, sequential_test: SequentialTest | None, guardrails: Guardrails | None
+) -> Evaluation:
     """HOLD, with the model's word if there is a model, flagged by an interval of kind ``none``.
 
     A day that is merely too small adds its evidence to the sequential test: many of them make a sample.
@@ -122,6 +128,7 @@ def _refused(blank: Evaluation, case: Case, sequential_test: SequentialTest | No
         sequential_test = sequential_test.add(GateState.of(case.pair, relied_on(case.champion).each))
         kept = f"{sequential_test.state.requests:,} held-out requests of {turns(sequential_test.turns)}"
         reasons = (*reasons, f"kept for later: {kept} so far")
+        blank = replace(blank, guardrails=waiting(case, guardrails) if guardrails else ())
     return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, sequential_test=sequential_test)
 
 

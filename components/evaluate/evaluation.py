@@ -57,6 +57,22 @@ class TailAt:
 
 
 @dataclass(frozen=True)
+class GuardrailFound:
+    """A metric that must not fall by more than `margin`, a share of the champion's value.
+
+    `difference` is of this turn's requests; `passed` and `reasons` rest on all turns in `sequential_test`.
+    """
+
+    name: str
+    margin: float
+    champion: Estimate
+    difference: Estimate
+    passed: bool
+    reasons: tuple[str, ...]
+    sequential_test: SequentialTest | None
+
+
+@dataclass(frozen=True)
 class Creep:
     """The challenger and the losses that releases since the anchor may add up to; all but `difference` are shares.
 
@@ -101,6 +117,7 @@ class Evaluation:
     margin : non-inferiority margin in rewards per request.
     detectable : smallest true difference this sample would have shown, at the set power.
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
+    guardrails : metrics that the release must not harm, each with its own test.
     creep : in the loop, what releases may have lost against the anchor, this one included.
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     sequential_test : those challengers' evidence with today's, for the next turn.
@@ -122,6 +139,7 @@ class Evaluation:
     segments: tuple[Segment, ...] = ()
     history: tuple[EssAt, ...] = ()
     tail: tuple[TailAt, ...] = ()
+    guardrails: tuple[GuardrailFound, ...] = ()
     creep: Creep | None = None
     rest: Rest | None = None
     sequential_test: SequentialTest | None = None
@@ -136,7 +154,8 @@ class Evaluation:
 
     def to_json(self) -> str:
         """One JSON document; figures that do not exist are null. The sequential test is kept by itself."""
-        told = dataclasses.asdict(dataclasses.replace(self, sequential_test=None))
+        unkept = tuple(dataclasses.replace(g, sequential_test=None) for g in self.guardrails)
+        told = dataclasses.asdict(dataclasses.replace(self, sequential_test=None, guardrails=unkept))
         del told["sequential_test"]
         return json.dumps(_without_nan(told), allow_nan=False)
 
@@ -152,6 +171,14 @@ def read_evaluation(text: str) -> Evaluation:
         "segments": tuple(
             Segment(**s | {name: _figures(Estimate, s[name]) for name in ("value", "difference")})
             for s in told["segments"]
+        ),
+        "guardrails": tuple(
+            GuardrailFound(
+                **g
+                | {name: _figures(Estimate, g[name]) for name in ("champion", "difference")}
+                | {"reasons": tuple(g["reasons"])}
+            )
+            for g in told["guardrails"]
         ),
         "history": tuple(EssAt(**h) for h in told["history"]),
         "tail": tuple(TailAt(**t) for t in told["tail"]),

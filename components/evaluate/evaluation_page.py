@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.domain import SECOND, Verdict, iso
-from components.evaluate.evaluation import Creep, Estimate, Evaluation, Segment
+from components.evaluate.evaluation import Creep, Estimate, Evaluation, GuardrailFound, Segment
 from components.evaluate.sequential_test import Rest, turns
 from components.pages.blocks import (
     Badge,
@@ -49,6 +49,8 @@ def evaluation_page(
         *([_values(e, truth), _paired(e)] if e.difference is not None else [_refused(e)]),
         _support(e),
     ]
+    if e.guardrails:
+        sections.append(_guardrails(e.guardrails))
     if e.creep:
         sections.append(_creep(e.creep))
     if e.segments:
@@ -124,6 +126,28 @@ def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], st
     return {"this turn's requests, 95 %": today, f"the gate: {turns(rest.turns)}": read}, words
 
 
+def _guardrails(guardrails: Sequence[GuardrailFound]) -> Section:
+    columns: list[Column | str] = [
+        "metric",
+        Column("champion", ".4f"),
+        "may fall by",
+        Column("difference", "+.4f"),
+        "95 %",
+        "passed",
+    ]
+    caption = (
+        "A release needs every guardrail: each must have shown, over all turns on hold, that the metric does not fall "
+        "by more than its margin. Read together they err no oftener than one of them alone."
+    )
+    return Section("Guardrails", [Table(columns, [_guardrail(g) for g in guardrails], caption)])
+
+
+def _guardrail(g: GuardrailFound) -> Row:
+    cells: list[Cell] = [g.name, g.champion.value, f"{g.margin:.1%}", g.difference.value]
+    cells += [_interval(g.difference, signed=True), "yes" if g.passed else "no"]
+    return Row(cells, Tone.OK if g.passed else Tone.BAD)
+
+
 def _creep(c: Creep) -> Section:
     gap = c.difference
     rows = {
@@ -185,7 +209,7 @@ def _segments(e: Evaluation) -> Section:
         Column("difference", "+.4f"),
         "95 %",
     ]
-    caption = "Each interval is at 95 % for itself: of twenty equal segments one looks different."
+    caption = "The intervals hold together: all differences at once with 95 %, and all values."
     return Section("Segments", [Table(columns, [_segment_row(s) for s in e.segments], caption)])
 
 

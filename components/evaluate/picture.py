@@ -1,10 +1,11 @@
 """What the page draws beside the values: the weights' tail, ESS over time, values per segment."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Doubles
+from components.domain import Bools, Doubles
 from components.evaluate.by_user import collapsed
 from components.evaluate.difference import Paired
 from components.evaluate.estimators import Parts, Terms
@@ -39,25 +40,39 @@ def weight_tail(p: Parts) -> tuple[TailAt, ...]:
 
 
 def by_segment(segments: Mapping[str, np.ndarray], value: Terms, pair: Paired, alpha: float) -> tuple[Segment, ...]:
-    """The relied-on value and the paired difference of each label of each column of `segments`, (m,) labels."""
-    found = []
-    corrected = pair.corrected
-    for column, labels in segments.items():
-        for label in np.unique(labels):
-            rows = labels == label
-            whose = None if value.cluster is None else np.unique(value.cluster[rows], return_inverse=True)[1]
-            earned, gained = collapsed(value.each[rows], whose), collapsed(corrected[rows], whose)
-            if len(earned) >= SMALLEST_SEGMENT:
-                found.append(
-                    Segment(
-                        column,
-                        str(label),
-                        int(rows.sum()),
-                        _mean(value.name, earned, skew_interval(earned, alpha)),
-                        _mean("paired", gained, signed_interval(gained, alpha)),
-                    )
-                )
-    return tuple(found)
+    """The relied-on value and the paired difference of each label of each column of `segments`, (m,) labels.
+
+    All differences hold together with ``1 - alpha``, and all values do (Bonferroni): of many segments that are
+    alike, none looks different by chance more often than the whole may.
+    """
+    told = [(column, label, labels == label) for column, labels in segments.items() for label in np.unique(labels)]
+    cut = [(column, str(label), _Cut.of(value, pair, rows)) for column, label, rows in told]
+    shown = [(column, label, c) for column, label, c in cut if len(c.earned) >= SMALLEST_SEGMENT]
+    share = alpha / max(len(shown), 1)
+    return tuple(
+        Segment(
+            column,
+            label,
+            c.requests,
+            _mean(value.name, c.earned, skew_interval(c.earned, share)),
+            _mean("paired", c.gained, signed_interval(c.gained, share)),
+        )
+        for column, label, c in shown
+    )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Terms of the users of one segment: of the value, and of the paired difference."""
+
+    requests: int
+    earned: Doubles
+    gained: Doubles
+
+    @classmethod
+    def of(cls, value: Terms, pair: Paired, rows: Bools) -> "_Cut":
+        whose = None if value.cluster is None else np.unique(value.cluster[rows], return_inverse=True)[1]
+        return cls(int(rows.sum()), collapsed(value.each[rows], whose), collapsed(pair.corrected[rows], whose))
 
 
 def _mean(name: str, each: Doubles, bounds: Interval) -> Estimate:

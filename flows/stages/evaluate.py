@@ -13,6 +13,7 @@ from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.serving.served import Served
 from components.whole_file import write_durably
+from flows.stages.guardrails import guardrails_of, keep_guardrails
 from flows.stages.held_out import HeldOut, held_out_log
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData, ValidatedWindow
 from flows.turn import Turn
@@ -31,7 +32,9 @@ def evaluate(
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
     judgement = _judge(turn, validated, data, champion, challenger)
     kept = judgement.evaluation.sequential_test if judgement.evaluation else _test_so_far(turn)
-    _keep(turn, kept if judgement.verdict is Verdict.HOLD else None)
+    on_hold = judgement.verdict is Verdict.HOLD
+    _keep(turn, kept if on_hold else None)
+    keep_guardrails(turn, judgement.evaluation if on_hold else None)
     return judgement
 
 
@@ -51,7 +54,7 @@ def _judge(
         return Judgement(
             Verdict.HOLD, ("refused: no held-out request of the window left a choice and recorded its eligible set",)
         )
-    evaluation, target = _weigh(turn, held, champion, challenger)
+    evaluation, target = _weigh(turn, data, held, champion, challenger)
     _write(turn, evaluation, held, target)
     return Judgement(evaluation.verdict, evaluation.reasons, evaluation)
 
@@ -82,7 +85,9 @@ def _held_out(validated: ValidatedWindow, data: TurnData) -> HeldOut | None:
     return held_out_log(requests, frame, data.encoder)
 
 
-def _weigh(turn: Turn, held: HeldOut, champion: Champion, challenger: Challenger) -> tuple[Evaluation, Doubles]:
+def _weigh(
+    turn: Turn, data: TurnData, held: HeldOut, champion: Champion, challenger: Challenger
+) -> tuple[Evaluation, Doubles]:
     prediction = challenger.checkpoint.model.predict(held.eligible.examples)
     scores = challenger.memory.compensate(held.eligible.examples, prediction)
     target = held.target(challenger.policy, scores)
@@ -101,6 +106,7 @@ def _weigh(turn: Turn, held: HeldOut, champion: Champion, challenger: Challenger
         segments=_segments(held, challenger),
         sequential_test=sequential_test,
         anchor=Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
+        guardrails=guardrails_of(turn, held, data.encoder),
     )
     return evaluation, target
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import flows.stages.publish as release
-from components.domain import Verdict
+from components.domain import ContractBroken, Verdict
 from components.evaluate.evaluation import read_evaluation
 from components.evaluate.sequential_test import SequentialTest
 from flows.replay.replay import replay
@@ -23,6 +23,17 @@ max_epochs = 1
 minimum_users = 20
 minimum_ess = 10
 margin = 0.0
+
+[[metrics.guardrails]]
+name = "new items"
+measures = "new_items"
+days = 7
+
+[[metrics.guardrails]]
+name = "genre 1"
+measures = "exposure"
+field = "genre"
+value = "g1"
 """
 """With no margin an update of a tiny log would have to be surely better: it is held."""
 
@@ -55,6 +66,29 @@ def test_held_challengers_of_one_champion_are_one_line_and_every_request_counts_
     assert [line.turns for line in found] == [1, 2, 3]
     assert [line.state.count for line in found] == [sum(judged[: at + 1]) for at in range(3)]
     assert {(line.champion, line.kind) for line in found} == {(1, "update")}
+
+
+def test_guardrails_collect_the_same_days_and_stand_on_the_page(home: Path) -> None:
+    kept = [json.loads(path.read_text()) for path in sorted((home / "turns").glob("*/guardrail_tests.json"))]
+    gate = [SequentialTest.from_json(text) for text in lines(home)]
+    for name in ("new items", "genre 1"):
+        found = [SequentialTest.from_json(tests[name]) for tests in kept]
+        assert [(t.turns, t.state.requests) for t in found] == [(t.turns, t.state.requests) for t in gate]
+    last = sorted((home / "turns").glob("*/evaluation.json"))[-1]
+    shown = read_evaluation(last.read_text()).guardrails
+    assert [g.name for g in shown] == ["new items", "genre 1"]
+    assert 0 < shown[1].champion.value < 1
+    assert "Guardrails" in last.with_suffix(".html").read_text()
+
+
+def test_a_guardrail_of_a_field_that_items_do_not_have_is_one_line(
+    home: Path, tmp_path: Path, tiny: TinySource
+) -> None:
+    root = tmp_path / "home"
+    root.mkdir()
+    (root / "evercurrent.toml").write_text(NEVER.replace('field = "genre"', 'field = "gender"'))
+    with pytest.raises(ContractBroken, match="guardrail genre 1: the source's items have no field 'gender'; allowed"):
+        replay(str(root), str(tiny.description), 1, str(tiny.log))
 
 
 def test_page_and_reasons_say_on_how_much_the_verdict_rests(home: Path) -> None:

@@ -1,0 +1,103 @@
+"""Guardrails: metrics that a release must not harm, beside the one that is to be improved.
+
+A challenger is released if the gate's metric passes *and* every guardrail has shown that it does not fall by more
+than its margin. That is an intersection-union test: each part is read at the full level and the whole still
+errs with at most that (Berger 1982, Technometrics 24, section 2), for it errs only where every part passes and
+one of them should not. What it costs is power: a guardrail with little evidence holds a good release.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from components.domain import Doubles, Verdict
+from components.evaluate.case import Case, parts_of, relied_on, request_bounds
+from components.evaluate.estimators import Parts
+from components.evaluate.evaluation import Estimate, Evaluation, GuardrailFound
+from components.evaluate.gate import GateState
+from components.evaluate.intervals import Interval, signed_interval
+from components.evaluate.sequential_test import Look, SequentialTest, look
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric on the log that the gate reads.
+
+    Attributes
+    ----------
+    reward : (n,) what each decision earned of it, in [0, `largest`].
+    q : (nnz,) what each entry would earn; exact for what is known of an item before it is shown, then the
+        difference of two policies has no noise of outcomes; None where nothing is known.
+    margin : share of the champion's value by which it may fall.
+    """
+
+    name: str
+    reward: Doubles
+    q: Doubles | None
+    margin: float
+    largest: float = 1.0
+
+
+@dataclass(frozen=True)
+class Guardrails:
+    """The guardrails of a judgement, and for each by name the evidence of the challengers on hold before this one."""
+
+    measured: tuple[Measured, ...]
+    tests: Mapping[str, SequentialTest]
+
+
+def guarded(judged: Evaluation, case: Case, guardrails: Guardrails) -> Evaluation:
+    """The evaluation with its guardrails; HOLD where one of them has not passed."""
+    found = tuple(_found(_own(case, m), m.name, guardrails.tests[m.name]) for m in guardrails.measured)
+    judged = replace(judged, guardrails=found)
+    held = tuple(f"guardrail {g.name}: {reason}" for g in found if not g.passed for reason in g.reasons)
+    if not held or judged.verdict is Verdict.ROLL_BACK:
+        return judged
+    return replace(judged, verdict=Verdict.HOLD, reasons=(*held, *judged.reasons))
+
+
+def waiting(case: Case, guardrails: Guardrails) -> tuple[GuardrailFound, ...]:
+    """The guardrails with the evidence of a day that is too small to be looked at."""
+    found = []
+    for metric in guardrails.measured:
+        own = _own(case, metric)
+        test = guardrails.tests[metric.name].add(GateState.of(own.pair, relied_on(own.champion).each))
+        found.append(_told(own, metric.name, False, ("too small to be looked at alone",), test))
+    return tuple(found)
+
+
+def _found(own: Case, name: str, test: SequentialTest) -> GuardrailFound:
+    looked = look(test, own.pair, relied_on(own.champion).each, own.settings)
+    return _told(own, name, _passes(own, looked), looked.decision.reasons, looked.sequential_test)
+
+
+def _passes(own: Case, looked: Look) -> bool:
+    """What both policies are known to have alike cannot have fallen, though nothing can lie above a floor of 0."""
+    return looked.decision.verdict is Verdict.PROMOTE or not own.pair.a.any()
+
+
+def _told(own: Case, name: str, passed: bool, reasons: tuple[str, ...], test: SequentialTest) -> GuardrailFound:
+    champion, bounds = own.estimate(relied_on(own.champion)), _gap(own)
+    gap = Estimate("paired", float(own.pair.corrected.mean()), bounds.lower, bounds.upper, champion.ess, bounds.kind)
+    return GuardrailFound(name, own.settings.margin, champion, gap, passed, reasons, test)
+
+
+def _gap(own: Case) -> Interval:
+    return signed_interval(own.pair.clustered, own.settings.alpha, own.pair.expected_error)
+
+
+def _own(case: Case, metric: Measured) -> Case:
+    """The same decisions and weights, with the rewards and the margin of another metric."""
+    log = replace(case.challenger.log, reward=np.asarray(metric.reward, float))
+
+    def of(p: Parts, policy: Doubles) -> Parts:
+        return replace(parts_of(log, policy, metric.q, p.share), weight=p.weight)
+
+    return replace(
+        case,
+        challenger=of(case.challenger, case.target),
+        champion=of(case.champion, case.champion_policy),
+        settings=case.settings.model_copy(update={"margin": metric.margin}),
+        bounds=request_bounds(log, (0.0, metric.largest)),
+    )

@@ -1,0 +1,93 @@
+"""The guardrails of a turn: what the held-out requests say of each, and the evidence of the turns before."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from components.domain import ContractBroken, Doubles, Keys
+from components.evaluate.evaluation import Evaluation
+from components.evaluate.guardrails import Guardrails, Measured
+from components.evaluate.item_metrics import exposure, new_items, variety
+from components.evaluate.metrics import Guardrail
+from components.evaluate.sequential_test import SequentialTest
+from components.feature_spec import FieldOf
+from components.ranker.features import Encoder, hash_ids
+from components.whole_file import write_durably
+from flows.stages.held_out import HeldOut
+from flows.turn import Turn
+from warehouse import facts
+
+GUARDRAIL_TESTS = "guardrail_tests.json"
+"""Beside the turn: the evidence of the challengers on hold, by guardrail, today's included."""
+
+
+def guardrails_of(turn: Turn, held: HeldOut, encoder: Encoder) -> Guardrails | None:
+    """The guardrails of the settings on the held-out requests; None where none is set.
+
+    Raises
+    ------
+    ContractBroken
+        For a field that the source's items do not have.
+    """
+    wanted = turn.settings.metrics.guardrails
+    if not wanted or turn.champion is None:
+        return None
+    measured = tuple(_measured(turn, held, encoder, guardrail) for guardrail in wanted)
+    return Guardrails(measured, _tests_so_far(turn, turn.champion))
+
+
+def keep_guardrails(turn: Turn, evaluation: Evaluation | None) -> None:
+    """Keep the evidence for the next turn; without an evaluation that is on hold there is none to keep."""
+    path = turn.folder / GUARDRAIL_TESTS
+    tests = {
+        g.name: g.sequential_test.to_json() for g in (evaluation.guardrails if evaluation else ()) if g.sequential_test
+    }
+    if tests:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, json.dumps(tests).encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _tests_so_far(turn: Turn, champion: int) -> dict[str, SequentialTest]:
+    """What the turn before kept, of each guardrail that stood against today's champion, else a test that begins."""
+    path = turn.workspace.turn(turn.window.start) / GUARDRAIL_TESTS
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    tests = {g.name: SequentialTest(champion, "update") for g in turn.settings.metrics.guardrails}
+    told = {name: SequentialTest.from_json(text) for name, text in kept.items() if name in tests}
+    return tests | {name: test for name, test in told.items() if test.champion == champion}
+
+
+def _measured(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail) -> Measured:
+    q = _of_items(turn, held, encoder, guardrail)
+    return Measured(guardrail.name, q[held.log.action], q, guardrail.margin)
+
+
+def _of_items(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail) -> Doubles:
+    """(nnz,) what each entry is worth to a metric that is known before it is shown."""
+    item = held.eligible.item_id[held.entry]
+    if guardrail.measures == "new_items":
+        return new_items(held.log, _first_shown(turn, item), guardrail.days)
+    keys = _keys(encoder, guardrail, item)
+    if guardrail.measures == "variety":
+        return variety(held.log, keys)
+    field = next(f for f in encoder.spec.fields if f.name == guardrail.field)
+    return exposure(keys, hash_ids(field.vocabulary, [guardrail.value])[0])
+
+
+def _first_shown(turn: Turn, item: np.ndarray) -> np.ndarray:
+    known = facts.first_shown(turn.warehouse).set_index("item_id")["first_at"]
+    never = np.iinfo(np.int64).max
+    return pd.Series(item).map(known).fillna(never).to_numpy(np.int64)
+
+
+def _keys(encoder: Encoder, guardrail: Guardrail, item: np.ndarray) -> Keys:
+    known = encoder.items.keys
+    if guardrail.field not in known:
+        allowed = ", ".join(f.name for f in encoder.spec.fields if f.of is FieldOf.ITEM and f.name in known) or "none"
+        raise ContractBroken(
+            f"guardrail {guardrail.name}: the source's items have no field {guardrail.field!r}; allowed are {allowed}; "
+            "see [metrics] in docs/settings.md"
+        )
+    return known[str(guardrail.field)][encoder.items.rows(item)]
