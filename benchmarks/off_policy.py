@@ -1,6 +1,7 @@
 """Can the evaluation be trusted with the release button? ``python -m benchmarks.off_policy --json``.
 
-Coverage of the intervals, errors of the gate, width of the paired interval, double dipping,
+Coverage of the intervals, also in worlds as logs are (users who come back, money, drift, slates), errors of the
+gate, width of the paired interval, double dipping,
 refusals and speed, each against known truth. ``--quick`` runs the same code on fewer logs,
 ``--smallest`` on next to none: it shows that the code runs, its figures mean nothing.
 Every world, policy and draw follows from ``--seed``; thresholds were chosen on other seeds.
@@ -15,11 +16,13 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.off_policy_coverage import COMPARED, GUARANTEED, RATES, Cell, coverage
 from benchmarks.off_policy_gate import CASES, HELD_OUT, PER_DAY, double_dipping, gate, paired_width_ratio
 from benchmarks.off_policy_refusals import refusals, sound_log_refused
 from benchmarks.off_policy_speed import speed
+from benchmarks.off_policy_worlds import SIZES, WORLDS, Row, worlds
 from components.pages.page import write_page
 
 OPEN_BANDIT = Path(__file__).parents[1] / "tests" / "evaluate" / "open_bandit"
@@ -35,7 +38,8 @@ class Size:
     Attributes
     ----------
     logs : logs per coverage cell by n. bootstraps : logs per task that are bootstrapped, too.
-    histories, dipping : of the gate and of double dipping. rows : decisions for speed.
+    histories, dipping : of the gate and of double dipping. worlds : logs per world and size. rows : decisions for
+        speed.
     stretch, batch : logs and histories per task of a worker process.
     """
 
@@ -43,21 +47,23 @@ class Size:
     bootstraps: int
     histories: int
     dipping: int
+    worlds: int
     rows: int = 1_000_000
     stretch: int = 200
     batch: int = 20
 
 
-FULL = Size({1000: 2000, 20_000: 2000}, 200, 1000, 1000)
-QUICK = Size({1000: 400, 20_000: 200}, 50, 40, 200)
-SMALLEST = Size({1000: 2}, 1, 1, 1, rows=1000)
+FULL = Size({1000: 2000, 20_000: 2000}, 200, 1000, 1000, 1000)
+QUICK = Size({1000: 400, 20_000: 200}, 50, 40, 200, 100)
+SMALLEST = Size({1000: 2}, 1, 1, 1, 1, rows=1000)
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """What the worker processes found: cells of coverage, promotions by requests per day, double dipping."""
+    """What the worker processes found: cells of coverage, worlds, promotions by requests per day, double dipping."""
 
     cells: list[Cell]
+    worlds: list[Row]
     promoted: dict[int, dict[str, int]]
     dipped: dict[str, float]
 
@@ -73,6 +79,7 @@ def report(size: Size, open_bandit: Path, workers: int, seed: int, tell: Callabl
     beside = (*GUARANTEED, *COMPARED)
     return {
         "coverage": [r for r in rows if r["interval"] not in beside],
+        "worlds": [row.told() for row in found.worlds],
         "gate": _shares(found.promoted[PER_DAY], size.histories),
         "paired_width_ratio": paired_width_ratio(seed),
         "refusals": refusals(open_bandit),
@@ -108,11 +115,20 @@ def simulate(size: Size, workers: int, seed: int, tell: Callable[[str], None]) -
             ]
             for per_day in (PER_DAY, HELD_OUT)
         }
+        rows = [
+            [
+                pool.submit(worlds, world, n, logs, seed=seed, stretch=first)
+                for first, logs in _parts(size.worlds, size.stretch)
+            ]
+            for world in WORLDS
+            for n in SIZES
+        ]
         dipping = pool.submit(double_dipping, size.dipping, seed)
-        tasks = [dipping, *(t for group in (*cells.values(), *gates.values()) for t in group)]
+        tasks = [dipping, *(t for group in (*cells.values(), *gates.values(), *rows) for t in group)]
         _watch(tasks, tell)
         return Simulated(
             [_merged(group) for group in cells.values()],
+            [_merged(group) for group in rows],
             {per_day: _summed(group) for per_day, group in gates.items()},
             asdict(dipping.result()),
         )
@@ -133,7 +149,10 @@ def _parts(total: int, size: int) -> list[tuple[int, int]]:
     return [(first, min(size, total - first)) for first in range(0, total, size)]
 
 
-def _merged(group: list[Future[Cell]]) -> Cell:
+Part = TypeVar("Part", Cell, Row)
+
+
+def _merged(group: list[Future[Part]]) -> Part:
     whole, *others = (task.result() for task in group)
     for other in others:
         whole.merge(other)

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmarks.off_policy_intervals import bernstein_interval, normal_interval
 from benchmarks.off_policy_logs import Logged, Pool, draw, make_pool
 from components.domain import Doubles
 from components.evaluate.confidence_sequence import boundary
 from components.evaluate.estimators import dr, ips, parts
 from components.evaluate.evaluate import evaluate
 from components.evaluate.gate import FIRST_LOOK
-from components.evaluate.intervals import Interval, bernstein_interval, bootstrap_interval, normal_interval
+from components.evaluate.intervals import BOOTSTRAP, SKEW, Interval, bootstrap_interval
 from components.evaluate.settings import EvaluateSettings
 
 RATES = (0.005, 0.05, 0.5, 0.9)
@@ -66,7 +67,7 @@ class Cell:
     def rows(self) -> list["CoverageRow"]:
         """A row per estimator and interval; rows without coverage where every log was refused."""
         if not self.tallies:
-            return [self._row((name, "skew-corrected"), Tally()) for name in ("IPS", "SNIPS", "DR")]
+            return [self._row((name, SKEW), Tally()) for name in ("IPS", "SNIPS", "DR")]
         return [self._row(key, tally) for key, tally in self.tallies.items()]
 
     def _row(self, key: tuple[str, str], tally: Tally) -> "CoverageRow":
@@ -124,7 +125,7 @@ def _one(pool: Pool, made: Logged, tallies: dict, rng: np.random.Generator, boot
     tallies["IPS", "empirical Bernstein"].add(bernstein_interval(w * r, SETTINGS.alpha, largest), pool.target_value)
     if bootstrapped:
         found = bootstrap_interval(w * r, w, SETTINGS.alpha, rng, resamples=1000)
-        tallies["SNIPS", "ratio bootstrap"].add(found, pool.target_value)
+        tallies["SNIPS", BOOTSTRAP].add(found, pool.target_value)
     for name, each in (("IPS", ips(p).each), ("DR", dr(p).each)):
         held, width = _sequence(each, pool.target_value)
         tallies[name, "confidence sequence"].count(held, width)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import expit, ndtr
 
-from benchmarks.off_policy_population import Amounts, Mood
+from benchmarks.off_policy_population import Amounts
 from components.domain import Doubles, Ints
 
 KINDS = 3000
@@ -41,8 +41,8 @@ class Family(Protocol):
         """(P,) requests per user, six on average, with a heavy tail."""
         ...
 
-    def mood(self) -> Mood:
-        """What makes a user's rewards alike."""
+    def mood(self, user: Ints, rng: np.random.Generator) -> Doubles:
+        """As `Mood`: what makes a user's rewards alike."""
         ...
 
     def price(self, rng: np.random.Generator, k: int) -> Doubles:
@@ -84,11 +84,8 @@ class Logistic:
         drawn = 1 + np.floor(4.2 * rng.pareto(1.9, KINDS)).astype(np.int64)
         return np.minimum(drawn, MOST_REQUESTS)
 
-    def mood(self) -> Mood:
-        def one_per_user(user: Ints, rng: np.random.Generator) -> Doubles:
-            return rng.normal(size=int(user.max()) + 1)[user]
-
-        return one_per_user
+    def mood(self, user: Ints, rng: np.random.Generator) -> Doubles:
+        return rng.normal(size=int(user.max()) + 1)[user]
 
     def price(self, rng: np.random.Generator, k: int) -> Doubles:
         return np.exp(rng.normal(2.5, 0.5, (1, k)) + rng.normal(0, 0.3, (KINDS, 1)))
@@ -125,8 +122,8 @@ class Probit:
     def requests(self, rng: np.random.Generator) -> Ints:
         return np.minimum(1 + rng.poisson(rng.gamma(0.4, 5 / 0.4, KINDS)), MOST_REQUESTS)
 
-    def mood(self) -> Mood:
-        return _fading
+    def mood(self, user: Ints, rng: np.random.Generator) -> Doubles:
+        return _fading(user, rng)
 
     def price(self, rng: np.random.Generator, k: int) -> Doubles:
         return rng.choice([3.0, 8.0, 15.0, 40.0], size=(1, k)) * rng.gamma(8, 1 / 8, (KINDS, 1))
@@ -160,7 +157,7 @@ def pareto_mixed(sigma: float) -> Amounts:
     return amounts
 
 
-def _shift(mean_at: "Callable[[float], float]", rate: float) -> float:
+def _shift(mean_at: Callable[[float], float], rate: float) -> float:
     """What to add for a mean of `rate`."""
     low, high = -12.0, 12.0
     for _ in range(40):

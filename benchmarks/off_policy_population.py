@@ -11,6 +11,7 @@ from itertools import permutations
 from typing import Literal, Protocol
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from components.domain import Doubles, Ints
@@ -61,7 +62,8 @@ class Shop:
 
     Attributes
     ----------
-    loggers : (G, P, k) scores of the loggers, one after the other over the log's time; the last is the champion.
+    loggers : (G, P, k) scores of the loggers, one after the other over the log's time, or in turn at random if
+        `mixed`; the last is the champion.
     target : (P, k) scores of the challenger.
     balanced : whether the log carries every logger's propensities.
     examined : chance that a position is looked at, in the position model.
@@ -74,7 +76,7 @@ class Shop:
     model: Literal["position", "cascade"] = "position"
     examined: tuple[float, ...] = (1.0, 0.7, 0.5)
     balanced: bool = False
-    interleaved: bool = False
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,16 +157,11 @@ class Population:
         """The target's errors, led towards better or worse items until it is worth exactly `value`."""
         mean = self.users.chance.mean(axis=0) * (1.0 if self.users.price is None else self.users.price)
         direction = np.log(mean) - np.log(mean).mean(axis=1, keepdims=True)
-        low, high = -6.0, 6.0
-        for _ in range(50):
-            step = (low + high) / 2
-            if self.value(self.shop.target + step * direction) < value:
-                low = step
-            else:
-                high = step
-        if high - 1e-6 < -6 or low + 1e-6 > 6:
-            raise ValueError(f"no challenger is worth {value:.4f}; the champion is worth {self.champion_value:.4f}")
-        return self.shop.target + (low + high) / 2 * direction
+
+        def off(step: float) -> float:
+            return self.value(self.shop.target + step * direction) - value
+
+        return np.asarray(self.shop.target + brentq(off, -6.0, 6.0, rtol=1e-10) * direction)
 
     def draw(self, n: int, rng: np.random.Generator) -> Drawn:
         """A log of about n requests: as many users as make n on average."""
@@ -183,7 +180,7 @@ class _Request:
         periods, groups = len(self.users.chance), len(self.shop.loggers)
         self.period = self.rows * periods // self.m
         in_turn = self.rows * groups // self.m
-        self.logger = rng.integers(groups, size=self.m) if self.shop.interleaved else in_turn
+        self.logger = rng.integers(groups, size=self.m) if self.shop.mixed else in_turn
         self.lefts, self.picks = self._slates()
 
     def _conditional(self, scores: Doubles, left: Ints) -> Doubles:
@@ -256,5 +253,3 @@ class _Request:
         """(nnz, 1) item and position of each entry, as one number."""
         cells = [left * self.shop.length + at for at, left in enumerate(self.lefts)]
         return np.concatenate(cells, axis=1).reshape(-1, 1)
-
-

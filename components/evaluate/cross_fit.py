@@ -1,7 +1,7 @@
 """Cross-fitted reward models: no row is judged by a model that has seen its reward.
 
-Requests fall into folds by a hash of their id; the model that predicts a fold is trained
-on the others (Chernozhukov et al. 2018, "Double/debiased machine learning", section 3).
+Users fall into folds by a hash of their id, requests where nobody is known; the model that predicts a fold is
+trained on the others (Chernozhukov et al. 2018, "Double/debiased machine learning", section 3).
 A model trained on the rows it corrects would repeat their luck, and DR with it would
 claim a certainty it does not have.
 """
@@ -23,14 +23,14 @@ class Regressor(Protocol):
     def predict(self, x: np.ndarray) -> np.ndarray: ...
 
 
-def folds(request: Ints, count: int) -> Ints:
-    """(n,) fold of each request id, by hash, so that the rows of one request stay together.
+def folds(whose: Ints, count: int) -> Ints:
+    """(n,) fold of each id of a user or request, by hash, so that all rows of one stay together.
 
     >>> folds(np.array([4, 4, 5, 6]), 2)
     array([0, 0, 1, 0])
     """
     with np.errstate(over="ignore"):
-        mixed = request.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = whose.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return ((mixed >> np.uint64(33)) % np.uint64(count)).astype(np.int64)
 
 
@@ -48,16 +48,16 @@ def cross_fitted(
     Raises
     ------
     ValueError
-        If there are fewer than two folds, or a fold is empty because there are too few requests.
+        If there are fewer than two folds, or a fold is empty because there are too few users.
     """
     if count < 2:
         raise ValueError(f"{count} folds; allowed is 2 or more, for a model may not judge what it learned")
-    fold = folds(log.request, count)
+    fold = folds(log.request if log.user is None else log.user, count)
     q = np.empty(log.entries)
     for held in range(count):
         learn = fold != held
         if not learn.any():
-            raise ValueError(f"all {log.requests} requests fall into fold {held}; use more requests or fewer folds")
+            raise ValueError(f"all {log.users} users fall into fold {held}; use more users or fewer folds")
         model = make()
         model.fit(features[log.action[learn]], log.reward[learn])
         entries = np.repeat(~learn, log.eligible)

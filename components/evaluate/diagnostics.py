@@ -20,6 +20,9 @@ WIDEN = "widen exploration, or keep the target nearer to what was logged"
 DETERMINISTIC = 0.999
 """Share of choices at propensity 1 above which the logger counts as deterministic; below, the mean weight tells."""
 
+TAIL_DOMINATED = 0.1
+"""Share of the value in a thousandth of its requests from which it counts as resting on them."""
+
 
 @dataclass(frozen=True)
 class Diagnostics:
@@ -37,6 +40,9 @@ class Diagnostics:
     rewarded : effective number of rewarded users, (sum w r)^2 / sum (w r)^2; told, never a reason to refuse:
         a log that is accepted for its rewards is accepted for its luck.
     largest_weight : of one request. largest_weight_share : of one user, of the total.
+    tail_share : share of ``sum w r`` that rests on the largest .1 % of the requests (one request at least).
+    tail_dominated : whether that is more than `TAIL_DOMINATED`: told, never a reason to refuse; the interval is
+        wider for it (`components.evaluate.intervals`).
     pareto_k, pareto_k_error : generalised Pareto tail index of the weights, its standard error.
     unsupported_mass : share of the target's probability on entries the logger never showed;
         exact if the log carries the whole logging distribution (`unsupported_exact`), else
@@ -58,6 +64,8 @@ class Diagnostics:
     rewarded: float
     largest_weight: float
     largest_weight_share: float
+    tail_share: float
+    tail_dominated: bool
     pareto_k: float
     pareto_k_error: float
     unsupported_mass: float
@@ -79,6 +87,7 @@ def diagnose(
     w = w if share is None else w * share
     reward = log.per_request(log.reward)
     terms = collapsed(w, log.cluster)
+    earned = tail_share(w * reward) if sound else nan
     error = terms.std(ddof=1) / np.sqrt(len(terms)) if len(terms) > 1 else nan
     whose = per_user(w, log.cluster)
     tail = pareto_tail(w) if sound else Tail(nan, nan)
@@ -100,11 +109,23 @@ def diagnose(
         rewarded=effective(per_user(w * reward, log.cluster)) if sound else nan,
         largest_weight=float(w.max()),
         largest_weight_share=float(whose.max() / total) if total > 0 else nan,
+        tail_share=earned,
+        tail_dominated=earned > TAIL_DOMINATED,
         pareto_k=tail.k,
         pareto_k_error=tail.error,
         unsupported_mass=_unsupported(log, policy, mean),
         unsupported_exact=log.logging is not None and policy is not None,
     )
+
+
+def tail_share(earned: Doubles) -> float:
+    """Share of a sum of (m,) weighted rewards that its largest thousandth carries; 0 without any.
+
+    >>> tail_share(np.array([1.0, 1.0, 6.0]))
+    0.75
+    """
+    total, count = float(earned.sum()), -(-len(earned) // 1000)
+    return float(np.partition(earned, len(earned) - count)[-count:].sum()) / total if total > 0 else 0.0
 
 
 def _unsupported(log: LoggedDecisions, policy: Doubles | None, mean_weight: float) -> float:

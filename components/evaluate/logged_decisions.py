@@ -38,8 +38,9 @@ class LoggedDecisions:
     logging : (nnz,) float64 or None: the logging policy's whole distribution, where it was
         recorded; makes the unsupported mass exact.
     logger_propensity : (n, G) float64 or None: propensity of the shown entry under each of
-        G loggers, for balanced weights.
-    logger_share : (G,) float64 or None: shares of the loggers, summing to 1.
+        G loggers, in the order of their numbers in `logger`, for balanced weights.
+    logger_share : (G,) float64 or None: shares of the loggers, summing to 1; read where `logger` does not tell
+        G of them apart.
     user : (n,) int64 or None: who asked, the same for all rows of a request. Requests of one user are one
         observation to every interval; None takes each request for a user of its own.
 

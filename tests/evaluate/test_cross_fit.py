@@ -52,7 +52,7 @@ def test_requests_that_all_fall_into_one_fold_are_an_error():
     log, _, _ = many(2, seed=4)
     first = folds(np.arange(20), 2)
     alike = np.flatnonzero(first == first[0])[:2]
-    with pytest.raises(ValueError, match="use more requests"):
+    with pytest.raises(ValueError, match="use more users"):
         cross_fitted(replaced(log, request=alike), np.zeros((log.entries, 1)), GroupMeans)
 
 

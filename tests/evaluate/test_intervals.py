@@ -2,16 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.off_policy_intervals import bernstein_interval, log_smoothing_bound, normal_interval
 from components.evaluate.confidence_sequence import Running, boundary, confidence_sequence
 from components.evaluate.intervals import (
-    bernstein_interval,
     bootstrap_interval,
     moments,
-    normal_interval,
     signed_interval,
     skew_interval,
 )
-from components.evaluate.lower_bound import log_smoothing_bound
 
 
 def test_one_term_has_no_interval_and_equal_terms_have_no_width():
@@ -35,7 +33,7 @@ def test_the_corrected_ends_are_where_hall_s_transform_meets_the_quantiles():
     for end, sign in ((found.lower, 1), (found.upper, -1)):
         t = (m.mean - end) / m.error
         transformed = t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
-        assert transformed == pytest.approx(sign * stats.t.ppf(0.95, 39))
+        assert transformed == pytest.approx(sign * stats.t.ppf(0.95, 40 / (stats.kurtosis(each, fisher=False) - 1)))
 
 
 def test_rare_rewards_push_the_corrected_interval_upwards():
@@ -46,20 +44,29 @@ def test_rare_rewards_push_the_corrected_interval_upwards():
     assert ours.upper > plain.upper
 
 
-def test_a_difference_has_the_hull_of_both_intervals():
+def test_a_difference_has_student_s_interval_or_a_wider_one_where_its_weights_were_bound_to_err_more():
     each = np.random.default_rng(6).standard_t(3, size=200)
-    corrected, hull = skew_interval(each, 0.05), signed_interval(each, 0.05)
+    found, wider = signed_interval(each, 0.05), signed_interval(each, 0.05, least=1.0)
     student = stats.t.interval(0.95, 199, loc=each.mean(), scale=stats.sem(each))
-    assert hull.lower == pytest.approx(min(corrected.lower, student[0]))
-    assert hull.upper == pytest.approx(max(corrected.upper, student[1]))
+    assert (found.lower, found.upper) == pytest.approx(student)
+    assert wider.upper - each.mean() == pytest.approx(stats.t.ppf(0.975, 199))
     nothing = signed_interval(np.zeros(10), 0.05)
     assert nothing.lower == nothing.upper == 0
+
+
+def test_one_large_amount_among_small_ones_leaves_its_error_few_degrees_of_freedom():
+    even, uneven = np.tile([0.0, 1.0], 200), np.r_[np.zeros(399), 1.0]
+    assert moments(even).degrees == 399
+    assert moments(uneven).degrees == 3
+    lognormal = np.random.default_rng(0).lognormal(0, 1.5, 400)
+    assert 3 < moments(lognormal).degrees < 60
 
 
 def test_moments_equal_scipy_s():
     each = np.random.default_rng(1).gamma(2.0, size=300)
     m = moments(each)
     assert m.skewness == pytest.approx(stats.skew(each))
+    assert m.kurtosis == pytest.approx(stats.kurtosis(each, fisher=False))
     assert m.error == pytest.approx(stats.sem(each))
 
 

@@ -12,6 +12,7 @@ from benchmarks.off_policy_coverage import coverage
 from benchmarks.off_policy_gate import CASES, HELD_OUT, double_dipping, gate, paired_width_ratio
 from benchmarks.off_policy_logs import draw, make_pool
 from benchmarks.off_policy_refusals import UNSUPPORTED, unsupported_figure
+from components.evaluate.intervals import BOOTSTRAP, SKEW, STUDENT
 
 LOGS = 400
 SEED = 7
@@ -26,8 +27,8 @@ def far(share, count):
 def test_95_percent_intervals_cover_95_percent(rate):
     rows = coverage(1000, rate, LOGS, bootstraps=0, seed=SEED).rows()
     seen = {(r.estimator, r.interval): r for r in rows}
-    kinds = dict.fromkeys(("IPS", "SNIPS", "DR", "SNDR"), "skew-corrected")
-    for estimator, kind in (kinds | {"paired DR": "skew-corrected and Student"}).items():
+    kinds = dict.fromkeys(("IPS", "SNIPS", "DR", "SNDR"), SKEW)
+    for estimator, kind in (kinds | {"paired DR": STUDENT}).items():
         row = seen[estimator, kind]
         assert row.refused <= 0.02
         assert row.covered == pytest.approx(0.95, abs=far(0.95, LOGS)), estimator
@@ -36,7 +37,7 @@ def test_95_percent_intervals_cover_95_percent(rate):
 
 
 def test_a_log_of_five_rewards_is_judged_by_intervals_that_hold():
-    rows = [r for r in coverage(1000, 0.005, 100, bootstraps=0, seed=SEED).rows() if r.interval == "skew-corrected"]
+    rows = [r for r in coverage(1000, 0.005, 100, bootstraps=0, seed=SEED).rows() if r.interval == SKEW]
     assert rows
     for row in rows:
         assert row.refused == 0
@@ -45,7 +46,7 @@ def test_a_log_of_five_rewards_is_judged_by_intervals_that_hold():
 
 def test_the_bootstrap_covers_too():
     rows = coverage(1000, 0.5, 100, bootstraps=100, seed=SEED).rows()
-    (row,) = [r for r in rows if r.interval == "ratio bootstrap"]
+    (row,) = [r for r in rows if r.interval == BOOTSTRAP]
     assert row.covered >= 0.95 - far(0.95, 100)
 
 
