@@ -41,8 +41,8 @@ class Paired:
     Attributes
     ----------
     spread : (m,) ``E[B^2 | x]``, the second moment that the weight gap was bound to have (`gap_spread`); None if
-        the logger's whole distribution is not known. residual : (3,) sums over decisions of B^2 times 1,
-        ``r - q`` and ``(r - q)^2``.
+        the logger's whole distribution is not known. residual : (3,) sums over requests of B^2, ``B C`` and C^2 with
+        ``C = sum_l (W_t,l - W_c,l) (r_l - q_l)``.
     cluster : (m,) the log's: whose request each is.
     """
 
@@ -74,7 +74,7 @@ class Paired:
     def expected_error(self) -> float:
         """Standard error that the weights were bound to give: ``sqrt(sum E[B^2 | x] v) / m``.
 
-        v is ``sum B^2 (r - q - beta)^2 / sum B^2``, the squared residual of what was drawn, weighted as it counts.
+        v is ``sum (C - beta B)^2 / sum B^2``, the squared residual of what was drawn, weighted as it counts.
 
         A sample that drew none of its rare, heavy weights looks more certain than it is, and most so
         where it errs most: of first looks at 120 requests that had to hold, 13 % promoted by the sample's own error
@@ -92,7 +92,7 @@ def baseline(cross: float, square: float, fourth: float, count: int) -> float:
 
 
 def left_over(residual: Doubles, beta: float) -> float:
-    """``sum B^2 (r - q - beta)^2 / sum B^2`` from the three sums of `Paired.residual`; 0 where B is."""
+    """``sum (C - beta B)^2 / sum B^2`` from the three sums of `Paired.residual`; 0 where B is."""
     squares, first, second = residual.tolist()
     return (second - 2 * beta * first) / squares + beta * beta if squares > 0 else 0.0
 
@@ -102,9 +102,9 @@ def paired(target: Parts, champion: Parts, spread: Doubles | None = None) -> Pai
     log, residual = target.log, target.log.reward - target.shown
     gap = target.weight.through - champion.weight.through
     model = target.weight.prefix * target.qbar - champion.weight.prefix * champion.qbar
-    corrections = gap * residual
-    sums = None if spread is None else np.array([gap @ gap, gap @ corrections, corrections @ corrections])
-    a, b = log.per_request(model + corrections), log.per_request(gap)
+    corrections = log.per_request(gap * residual)
+    a, b = log.per_request(model) + corrections, log.per_request(gap)
+    sums = None if spread is None else np.array([b @ b, b @ corrections, corrections @ corrections])
     if target.share is None:
         return Paired(a, b, spread, sums, log.cluster)
     mean = float(a @ target.share) / len(a)
@@ -113,7 +113,12 @@ def paired(target: Parts, champion: Parts, spread: Doubles | None = None) -> Pai
 
 
 def gap_spread(target: Parts, champion: Parts, policy: Doubles, champion_policy: Doubles) -> Doubles:
-    """(m,) ``sum_l sum_a (W_t,l-1 pi_t(a) - W_c,l-1 pi_c(a))^2 / mu(a)``: what B^2 was bound to be, whatever was drawn.
+    """(m,) ``E[B^2 | x]`` of ``B = sum_l D_l``, ``D_l = W_t,l - W_c,l``: what B^2 was bound to be, whatever was drawn.
+
+    On a prefix D_l has the mean D_{l-1}, because weights have mean 1 at every position; hence ``E[D_k D_l] = E[D_k^2]``
+    for k < l, and of a slate of L positions, counted from 0, ``E[B^2] = sum_l (2 (L - l) - 1) E[D_l^2]``. The inner
+    means are taken over everything that could have followed the logged prefix,
+    ``sum_a (W_t,l-1 pi_t(a) - W_c,l-1 pi_c(a))^2 / mu(a)``, so that the mean over logged slates is exact.
 
     Parameters
     ----------
@@ -132,4 +137,7 @@ def gap_spread(target: Parts, champion: Parts, policy: Doubles, champion_policy:
     gap *= gap
     np.divide(gap, mu, out=gap, where=mu > 0)
     gap[mu <= 0] = 0.0
-    return log.per_request(log.per_row(gap))
+    if log.single:
+        return log.per_row(gap)
+    following = np.repeat(log.positions, log.positions) - log.position
+    return log.per_request((2 * following - 1) * log.per_row(gap))

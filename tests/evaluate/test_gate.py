@@ -121,7 +121,7 @@ def test_the_spread_of_a_slate_follows_the_prefix_it_was_drawn_with():
     found = gap_spread(parts(log, target), parts(log, champion), target, champion)
     first = 0.3**2 / 0.5 + 0.3**2 / 0.5
     second = (1.6 * 0.5 - 0.75) ** 2 / 0.75 + (1.6 * 0.5 - 0.25) ** 2 / 0.25
-    np.testing.assert_allclose(found, [first + second])
+    np.testing.assert_allclose(found, [3 * first + second])
 
 
 def test_no_verdict_before_the_first_look():
