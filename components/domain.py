@@ -143,7 +143,7 @@ class Matured:
     ----------
     reward : (n,) float32 in [0, 1].
     grade : (n,) float32, how strong the outcome was, in any unit, such as a rating or seconds: it tells apart what
-        the reward does not. nan where unknown; None: the reward says all.
+        the reward does not. nan where unknown; None: the reward says all. Where rewards are amounts, the amount.
     """
 
     examples: Examples

@@ -61,6 +61,16 @@ def remembered(s: Settings) -> str:
     return memory.compensate(examples, prediction).tobytes().hex()
 
 
+def priced(s: Settings) -> str:
+    """What a primed memory of amounts expects of rewards it has not seen, months after."""
+    w = world(900, users=30, items=20, days=200.0)
+    memory = ErrorMemory.empty(MEMORY_SPEC, HIDDEN, s.memory, amounts=True)
+    memory.prime(Matured(w.examples.take(slice(0, 800)), w.reward[:800], np.exp(w.truth[:800]).astype(np.float32)))
+    said = memory.log_amount(w.examples.take(slice(800, 900)))
+    assert said is not None
+    return said.tobytes().hex()
+
+
 def drawn(s: Settings) -> str:
     made = PlackettLuce(s.policy).sample(np.array([1.0, 0.5, 0.2]), np.array([0, 3]), 2, np.random.default_rng(0))
     return repr(made.propensity.tolist())
@@ -246,6 +256,8 @@ CASES: dict[str, Case] = {
     "memory.residual_prior_scale": Case(2.0, remembered, ALL),
     "memory.residual_half_life": Case(2.0, remembered, ALL),
     "memory.rebase_keep": Case(0.1, remembered, ALL),
+    "memory.amount_prior_sd": Case(0.1, priced),
+    "memory.amount_half_life": Case(5.0, priced),
     "memory.counter_half_life": Case(2.0, remembered, COUNTERS),
     "memory.counter_shrinkage": Case(9.0, remembered, COUNTERS),
     "memory.sketch_arrays": Case(8, remembered, SKETCH),

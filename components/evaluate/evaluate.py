@@ -57,7 +57,7 @@ def evaluate(
     target, champion, parent : (nnz,) conditional probabilities; `parent` is the champion's own
         parent, given when the live champion itself is to be checked for a roll-back.
     q : (nnz,) expected reward of every entry by a model that has not seen these rewards, or None.
-    value_range : smallest and largest reward of one position.
+    value_range : smallest and largest reward of one position; the largest may be infinite, where none is known.
     segments : column -> (m,) labels of the requests, for values per segment.
     sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
     anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
@@ -187,7 +187,8 @@ def _estimated(case: Case) -> _Estimated:
     found = [case.estimate(t) for t in terms]
     reward = case.bounds.upper / (int(p.log.position.max()) + 1)
     budget = BIAS_SHARE * standard_error(terms[-1].clustered) / reward
-    for shrink in (CLIP, SWITCH, OPTIMISTIC) if p.modelled else (CLIP,):
+    shrinks = (CLIP, SWITCH, OPTIMISTIC) if p.modelled else (CLIP,)
+    for shrink in shrinks if math.isfinite(reward) else ():  # without an upper limit their bias has no bound
         chosen = tuned(p, shrink, budget)
         terms.append(chosen.terms)
         found.append(case.biased(chosen.terms, reward * chosen.removed, downwards=shrink is CLIP))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import Bools, ContractBroken
+from components.ingest.amount_scale import AmountScale
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Unit of a column of times -> microseconds."""
@@ -75,6 +76,14 @@ def numbers_of(values: pd.Series) -> Cells:
         numbers = pd.to_numeric(plain, errors="coerce").to_numpy(float, na_value=np.nan)
     read = np.isfinite(numbers)
     return Cells(np.where(read, numbers, np.nan), missing, ~read & ~missing, "a finite number")
+
+
+def amounts_of(values: pd.Series, scale: AmountScale) -> Cells:
+    """Numbers on a scale; float64, counted from its lower end, nan where there is none."""
+    cells = numbers_of(values)
+    high = np.inf if scale.high is None else scale.high
+    read = (cells.typed >= scale.low) & (cells.typed <= high)
+    return Cells(np.where(read, cells.typed - scale.low, np.nan), cells.missing, ~read & ~cells.missing, scale.allowed)
 
 
 def wholes_of(values: pd.Series) -> Cells:

@@ -13,6 +13,7 @@ from components.domain import ContractBroken, Doubles, Ints
 from components.feature_spec import FieldKind, FieldOf
 from components.ingest.cells import (
     Cells,
+    amounts_of,
     ids_of,
     instants_of,
     items_of,
@@ -174,6 +175,9 @@ def reward_of(values: pd.Series, source: Source, origin: str) -> pd.Series:
     ContractBroken
         For a value that the rule cannot judge; names the column.
     """
+    if source.outcome.amounts is not None:
+        amounts = grade_of(values.to_frame(), source, origin)
+        return pd.Series(np.where(np.isnan(amounts), np.nan, amounts > 0), values.index)
     known = values[values.notna()]
     try:
         rewards = RewardRule.by(source.outcome).rewards(known.tolist())
@@ -183,11 +187,11 @@ def reward_of(values: pd.Series, source: Source, origin: str) -> pd.Series:
 
 
 def grade_of(frame: pd.DataFrame, source: Source, origin: str) -> Doubles:
-    """(n,) how strong each outcome was, nan where that is unknown."""
-    column = source.outcome.graded_by
+    """(n,) how strong each outcome was, or its amount; nan where that is unknown."""
+    column, scale = source.outcome.graded_by, source.outcome.amounts
     if column is None:
         return np.full(len(frame), np.nan)
-    cells = numbers_of(frame[column])
+    cells = numbers_of(frame[column]) if scale is None else amounts_of(frame[column], scale)
     _refuse_broken(cells, frame[column], origin)
     return np.asarray(cells.typed, np.float64)
 

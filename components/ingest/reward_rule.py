@@ -1,4 +1,4 @@
-"""Where an impression's reward is decided: which values of the source's outcome are reward 1.
+"""Where an impression's reward is decided: which values of the source's outcome are reward 1, and what they are worth.
 
 Ingest asks it for whole columns, and the service, which carries it with the generation it serves, for one value at a
 time; both ask the same rule. When a reward is known (maturity) stands in the macro `matured` of the warehouse, and for
@@ -7,10 +7,12 @@ the live memory in `bento.live_memory`; a test holds the two together.
 
 from collections.abc import Iterable
 
+import numpy as np
 from pydantic import Field, model_validator
 
-from components.domain import ContractBroken
+from components.domain import ContractBroken, Doubles, Floats
 from components.frozen import Frozen
+from components.ingest.amount_scale import AmountScale
 from components.ingest.source import OutcomeColumn, Scalar, Source
 
 
@@ -19,6 +21,7 @@ class RewardRule(Frozen):
 
     Attributes
     ----------
+    amounts : the value is an amount on this scale: a reward is any amount above 0, and its grade the amount.
     attribution : seconds after which an impression without outcome counts as reward 0; None: its
         absence stays unknown.
     """
@@ -27,13 +30,16 @@ class RewardRule(Frozen):
     at_least: float | None = None
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
+    amounts: AmountScale | None = None
     attribution: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _at_most_one_rule(self) -> "RewardRule":
-        rules = [r for r in (self.at_least, self.equals, self.one_of) if r is not None]
+        rules = [r for r in (self.at_least, self.equals, self.one_of, self.amounts) if r is not None]
         if len(rules) > 1:
-            raise ValueError(f"outcome has {len(rules)} rules; at most one of at_least, equals, one_of is allowed")
+            raise ValueError(
+                f"outcome has {len(rules)} rules; at most one of at_least, equals, one_of, amounts is allowed"
+            )
         return self
 
     @classmethod
@@ -44,7 +50,7 @@ class RewardRule(Frozen):
     @classmethod
     def by(cls, outcome: OutcomeColumn, attribution: float | None = None) -> "RewardRule":
         """The rule of an outcome's description."""
-        said = {name: getattr(outcome, name) for name in ("kind", "at_least", "equals", "one_of")}
+        said = {name: getattr(outcome, name) for name in ("kind", "at_least", "equals", "one_of", "amounts")}
         return cls(**said, attribution=attribution)
 
     def reward(self, kind: str, value: Scalar) -> float:
@@ -66,6 +72,8 @@ class RewardRule(Frozen):
         number = _number(value)
         if self.at_least is not None:
             return float(number >= self.at_least)
+        if self.amounts is not None:
+            return float(_on_scale(number, self.amounts) > 0)
         if not 0 <= number <= 1:
             raise ContractBroken(f"outcome value is {number:g}; allowed is a reward from 0 to 1")
         return number
@@ -84,7 +92,34 @@ class RewardRule(Frozen):
         >>> RewardRule(kind="rating", at_least=8).grade(9, None), RewardRule(kind="click", equals=1).grade(1, None)
         (9.0, None)
         """
+        if self.amounts is not None:
+            return _on_scale(_number(value), self.amounts)
         return told if self.at_least is None else _number(value)
+
+    def earned(self, reward: Floats | Doubles, grade: Floats | Doubles) -> Doubles:
+        """(n,) what n matured rows earned, which the gate judges: the reward, or the amount in its unit.
+
+        >>> rule = RewardRule(kind="purchase", amounts=AmountScale(unit="EUR"))
+        >>> rule.earned(np.array([1.0, 0.0]), np.array([12.5, np.nan])).tolist()
+        [12.5, 0.0]
+        """
+        return np.asarray(reward, np.float64) if self.amounts is None else self.amounts.amounts(reward, grade)
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Least and most that one position can earn."""
+        return (0.0, 1.0 if self.amounts is None else self.amounts.most)
+
+    @property
+    def unit(self) -> str:
+        """What is earned is told in: the unit of amounts, or plain reward."""
+        return "reward" if self.amounts is None else self.amounts.unit
+
+
+def _on_scale(number: float, scale: AmountScale) -> float:
+    if not scale.holds(number):
+        raise ContractBroken(f"outcome value is {number:g}; allowed is {scale.allowed}")
+    return number - scale.low
 
 
 def _number(value: Scalar) -> float:

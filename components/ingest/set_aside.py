@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import Bools, ContractBroken
-from components.ingest.cells import Cells, ids_of, instants_of, lists_of, missing_in, numbers_of, wholes_of
+from components.ingest.cells import Cells, amounts_of, ids_of, instants_of, lists_of, missing_in, numbers_of, wholes_of
 from components.ingest.source import Source
 
 MOST = 0.05
@@ -92,6 +92,9 @@ def _checks(frame: pd.DataFrame, source: Source) -> Iterator[Check]:
     for number, what in numbers.items():
         if number:
             yield Check(number, what, numbers_of(frame[number]))
+    if source.outcome.amounts is not None:
+        amounts = amounts_of(frame[source.outcome.column], source.outcome.amounts)
+        yield Check(source.outcome.column, "an amount", amounts)
 
 
 def _ids(values: pd.Series) -> Cells:

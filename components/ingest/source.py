@@ -10,7 +10,7 @@ import tomllib
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -18,9 +18,11 @@ from components import feature_spec
 from components.domain import ContractBroken
 from components.feature_spec import FeatureSpec, FieldKind, FieldOf
 from components.frozen import Frozen, first_fault
+from components.ingest.amount_scale import AmountScale
 from components.ranker.features import RECENT
 
 Scalar = str | int | float | bool
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class TimeColumn(Frozen):
@@ -37,9 +39,10 @@ OUTCOME_KINDS = ("cart", "click", "comment", "like", "long_view", "play", "purch
 class OutcomeColumn(Frozen):
     """What the user did: `column`, the outcome's `kind`, and which values count as reward 1.
 
-    Exactly one of `at_least`, `equals`, `one_of` says what is positive. `grade` names a column of numbers that
-    says how strong the outcome was, such as seconds watched: it tells apart what yes and no do not, and only its
-    order matters. With `at_least` the column itself is the grade.
+    Exactly one of `at_least`, `equals`, `one_of` says what is positive, or `reward = "amount"` that the column holds
+    what the outcome was worth: money, seconds, stars. `grade` names a column of numbers that says how strong the
+    outcome was: it tells apart what yes and no do not, and only its order matters. With `at_least` and with amounts
+    the column itself is the grade.
     """
 
     column: str
@@ -48,6 +51,12 @@ class OutcomeColumn(Frozen):
     at_least: float | None = Field(default=None, allow_inf_nan=False)
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
+    reward: Literal["amount"] | None = None
+    """None is yes or no, `amount` the column's number, counted from the lower end of `range`."""
+    unit: str | None = Field(default=None, min_length=1)
+    """What amounts are told in, such as EUR; by default the column's name."""
+    range: tuple[FiniteNumber, FiniteNumber] | None = None
+    """Lowest and highest value; by default amounts begin at 0 and know no upper limit."""
 
     @field_validator("kind")
     @classmethod
@@ -62,15 +71,36 @@ class OutcomeColumn(Frozen):
 
     @model_validator(mode="after")
     def _one_rule(self) -> "OutcomeColumn":
-        rules = [r for r in (self.at_least, self.equals, self.one_of) if r is not None]
+        rules = [r for r in (self.at_least, self.equals, self.one_of, self.reward) if r is not None]
         if len(rules) != 1:
-            raise ValueError(f"outcome has {len(rules)} rules; exactly one of at_least, equals, one_of is allowed")
+            raise ValueError(
+                f"outcome has {len(rules)} rules; exactly one of at_least, equals, one_of, reward is allowed"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _amounts_alone(self) -> "OutcomeColumn":
+        if self.reward is None and (self.unit is not None or self.range is not None):
+            raise ValueError('outcome has a unit or a range; they are allowed with reward = "amount" alone')
+        if self.reward is not None and self.grade is not None:
+            raise ValueError(f'outcome has grade = {self.grade!r}; with reward = "amount" the amount is the grade')
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(f"range is {list(self.range)}; allowed are two numbers, the lower one first")
+        return self
+
+    @property
+    def amounts(self) -> AmountScale | None:
+        """How the column's numbers become amounts; None where it says yes or no."""
+        if self.reward is None:
+            return None
+        unit, (low, high) = self.unit or self.column, self.range or (0.0, None)
+        return AmountScale(unit=unit, low=low, high=high)
 
     @property
     def graded_by(self) -> str | None:
         """The column that grades the outcome, if any."""
-        return self.grade or (self.column if self.at_least is not None else None)
+        own = self.at_least is not None or self.reward is not None
+        return self.grade or (self.column if own else None)
 
 
 class Columns(Frozen):

@@ -6,7 +6,6 @@ every score; belongs to one generation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,32 +14,20 @@ from components.domain import ContractBroken, Doubles, Examples, Floats, Matured
 from components.feature_spec import FeatureSpec
 from components.frozen import Frozen
 from components.memory import state_file
+from components.memory.amounts import Amounts
 from components.memory.choose import CANDIDATES, chosen, steps
 from components.memory.graded import Graded
 from components.memory.settings import MemorySettings
 from components.memory.trust import Trust
+from components.memory.trust_report import TrustReport, TrustWeight
 from components.memory.view import Part, State, View
 from components.memory.views import build, needs_no_model, rehearse
 from components.ranker.graded_labels import GradedLabels
 
 __all__ = ["ErrorMemory", "MemorySettings", "TrustReport", "TrustWeight"]
 
-
-@dataclass(frozen=True, slots=True)
-class TrustWeight:
-    """Weight of one input of the compensated logit, with its standard error."""
-
-    signal: str
-    weight: float
-    error: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrustReport:
-    """What the memory trusts: intercept, base logit, then one weight per signal; after `outcomes` outcomes."""
-
-    outcomes: int
-    weights: tuple[TrustWeight, ...]
+AMOUNTS = "amounts"
+"""Name of the part that learns what rewards are worth."""
 
 
 class MemoryHead(Frozen):
@@ -58,19 +45,25 @@ class MemoryHead(Frozen):
 class ErrorMemory:
     """Views with learned trust."""
 
-    def __init__(self, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int) -> None:
+    def __init__(self, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int, amounts: bool) -> None:
         self._spec, self._hidden_size, self._settings, self._seed = spec, hidden_size, settings, seed
         self._views: dict[str, View] = build(spec, hidden_size, settings, seed)
         signals = sum(len(view.signals) for view in self._views.values())
         self._graded = Graded(settings.trust_precision, settings.trust_discount)
         self._trust = Trust(signals, settings.trust_precision, settings.trust_discount)
+        self._amounts = Amounts(spec, settings) if amounts else None
         self._outcomes = 0
         self._history = 0
 
     @classmethod
-    def empty(cls, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int = 0) -> "ErrorMemory":
-        """A memory that knows nothing: it returns the base model's logits bit for bit."""
-        return cls(spec, hidden_size, settings, seed)
+    def empty(
+        cls, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int = 0, *, amounts: bool = False
+    ) -> "ErrorMemory":
+        """A memory that knows nothing: it returns the base model's logits bit for bit.
+
+        With `amounts`, grades are amounts, and what a reward is worth is learned beside its probability.
+        """
+        return cls(spec, hidden_size, settings, seed, amounts)
 
     def __len__(self) -> int:
         return self._outcomes
@@ -103,6 +96,10 @@ class ErrorMemory:
         signals = self._about_rewards(told, prediction)
         return self._trust.apply(prediction.logit.astype(np.float64), signals).astype(np.float32)
 
+    def log_amount(self, examples: Examples) -> Doubles | None:
+        """(n,) log of the expected amount given a reward; None where rewards are yes or no. Never mutates."""
+        return None if self._amounts is None else self._amounts.read(examples)
+
     def learn(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None = None) -> None:
         """Learn n outcomes in order of arrival.
 
@@ -124,6 +121,7 @@ class ErrorMemory:
             self._trust.learn(part.logit.astype(np.float64), outcome, self._about_rewards(before, part))
             for name, signals in before.items():
                 self._graded.learn(name, signals, part, outcome)
+            self._learn_amounts(rows, outcome, graded)
             self._outcomes += len(rows)
 
     def prime(self, history: Matured) -> None:
@@ -142,6 +140,8 @@ class ErrorMemory:
                 self._graded.learn(
                     name, self._views[name].learn(examples, part.prediction, target), part.prediction, reward
                 )
+        for part in steps(history, self._settings.batch):
+            self._learn_amounts(part.matured.examples, part.matured.reward, part.matured.grade)
         self._history += len(history)
 
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
@@ -158,6 +158,7 @@ class ErrorMemory:
     def copy(self) -> "ErrorMemory":
         """An independent memory with the same content."""
         twin = ErrorMemory.empty(self._spec, self._hidden_size, self._settings, self._seed)
+        twin._amounts = None if self._amounts is None else self._amounts.copy()
         twin._views = {name: view.copy() for name, view in self._views.items()}
         twin._graded.graded_labels = self._graded.graded_labels
         twin._graded.load(self._graded.state())
@@ -186,7 +187,8 @@ class ErrorMemory:
         saved = MemoryHead.model_validate(head)
         if settings.choose:
             settings = settings.model_copy(update={**saved.chosen, "interactions": saved.interactions})
-        memory = cls.empty(spec, saved.hidden_size, settings, saved.seed)
+        amounts = any(name.startswith(f"{AMOUNTS}/") for name in arrays)
+        memory = cls.empty(spec, saved.hidden_size, settings, saved.seed, amounts=amounts)
         memory._outcomes, memory._history = saved.outcomes, saved.history
         memory._graded.graded_labels = GradedLabels.of(saved.graded_labels)
         memory._restore(arrays, folder)
@@ -199,6 +201,10 @@ class ErrorMemory:
             scored = Matured(history.examples, self._graded.graded_labels.target(history))
             self._settings = chosen(self._spec, scored, self._settings)
             self._views = build(self._spec, self._hidden_size, self._settings, self._seed)
+
+    def _learn_amounts(self, examples: Examples, reward: Floats, amount: Floats | None) -> None:
+        if self._amounts is not None and amount is not None:
+            self._amounts.learn(examples, reward, amount)
 
     def _about_rewards(self, told: dict[str, Doubles], prediction: Prediction) -> Doubles:
         return np.column_stack([self._graded.read(name, signals, prediction) for name, signals in told.items()])
@@ -224,7 +230,8 @@ class ErrorMemory:
         return head.model_dump(mode="json")
 
     def _parts(self) -> dict[str, Part]:
-        return {"trust": self._trust, "calibration": self._graded, **self._views}
+        amounts: dict[str, Part] = {} if self._amounts is None else {AMOUNTS: self._amounts}
+        return {"trust": self._trust, "calibration": self._graded, **self._views, **amounts}
 
     def _arrays(self) -> State:
         return {f"{name}/{key}": a for name, part in self._parts().items() for key, a in part.state().items()}

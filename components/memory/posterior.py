@@ -6,6 +6,8 @@ is worked out on the way. `mark` numbers the distinct rows of a step while it is
 The formulas stand in belief_view.py.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from components.domain import Doubles, Floats, Ints
@@ -18,6 +20,18 @@ MEAN, VARIANCE, LAST, MARK = range(4)
 LONG_AGO = -(2.0**62)
 """Instant of a row never written: everything about it is forgotten, so it reads its prior."""
 UNWRITTEN = np.array([0.0, 1.0, LONG_AGO, 0.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Numbers to regress on: `target` (n,) with Gaussian noise of variance `noise`.
+
+    A surprise beyond `clip` standard deviations counts as one of that size.
+    """
+
+    target: Doubles
+    noise: float
+    clip: float
 
 
 class Posterior:
@@ -51,6 +65,15 @@ class Posterior:
         _move(touched.share, number, offset, reward.astype(np.float64), step, sums)
         _put_back(which[:used], step, float(now), self.values)
         return sums
+
+    def regress(self, touched: Touched, rows: Ints, now: int, measured: Measured) -> Doubles:
+        """Learn numbers instead of yes and no, one after the other; the (n,) means as each was before its number."""
+        means, number = np.zeros(len(rows)), np.empty(rows.shape, np.int64)
+        step, which = np.empty((rows.size, 4)), np.empty(rows.size, np.int64)
+        used = _gather(rows, float(now), self._prior, self._half_life, self.values, number, step, which)
+        _regress(touched.share, number, measured.target, measured.noise, measured.clip, step, means)
+        _put_back(which[:used], step, float(now), self.values)
+        return means
 
 
 @compiled
@@ -127,6 +150,33 @@ def _move(share: Doubles, number: Ints, offset: Doubles, reward: Doubles, step: 
                 others = 1.0 + h * (variance - x * x * step[k, VARIANCE])
                 step[k, GRADIENT] += x * (reward[i] - p) / others
                 step[k, INFORMATION] += x * x * h / others
+
+
+@compiled
+def _regress(
+    share: Doubles, number: Ints, target: Doubles, noise: float, clip: float, step: Doubles, means: Doubles
+) -> None:
+    """Kalman's filter with a diagonal covariance, number by number.
+
+    In sums over a step, effects that its rows share would each take up the whole surprise: a number has no bound that
+    a probability has, and the sum would overshoot further with every step.
+    """
+    limit = clip * np.sqrt(noise)
+    for i in range(number.shape[0]):
+        mean, variance = 0.0, 0.0
+        for j in range(number.shape[1]):
+            if number[i, j] >= 0:
+                x = share[i, j]
+                mean += x * step[number[i, j], MEAN]
+                variance += x * x * step[number[i, j], VARIANCE]
+        means[i] = mean
+        surprise = min(max(target[i] - mean, -limit), limit)
+        for j in range(number.shape[1]):
+            k = number[i, j]
+            if k >= 0:
+                gain = share[i, j] * step[k, VARIANCE] / (variance + noise)
+                step[k, MEAN] += gain * surprise
+                step[k, VARIANCE] *= 1.0 - gain * share[i, j]
 
 
 @compiled

@@ -90,5 +90,10 @@ class MemorySettings(Frozen):
     """Precision of the prior of the trust weights around the identity: outcomes of variance 1 it takes to move them."""
     trust_discount: float = Field(default=0.99, gt=0.0, le=1.0)
     """Share of the evidence about trust kept per 1,000 outcomes."""
+    amount_prior_sd: PositiveFloat = 0.7
+    """Log units; spread of the amounts of users, items and fields around what is expected of them, where rewards are
+    amounts: a typical item earns twice or half of what its fields say. Own choice."""
+    amount_half_life: PositiveFloat = 60.0
+    """Days; half-life of what was learned of amounts: prices stand for a season."""
     batch: PositiveInt = 512
     """Outcomes per step of a write: trust is learned from the views as they were before the step."""

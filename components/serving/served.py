@@ -16,6 +16,7 @@ from components.policy.plackett_luce import PlackettLuce
 from components.policy.slates import Slates
 from components.ranker.features import RECENT, Encoder
 from components.ranker.history import History
+from components.serving.appraisal import Appraisal
 from components.serving.catalogue import Catalogue
 
 
@@ -32,6 +33,10 @@ class Memory(Protocol):
 
     def compensate(self, examples: Examples, prediction: Prediction) -> Floats:
         """(n,) compensated logits."""
+        ...
+
+    def log_amount(self, examples: Examples) -> Doubles | None:
+        """(n,) log of the expected amount given a reward; None where rewards are yes or no."""
         ...
 
     def learn(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
@@ -87,14 +92,19 @@ class ScoredEntries:
     Attributes
     ----------
     examples, prediction : (nnz,) as the ranker saw and scored them.
-    score : (nnz,) float64, compensated logits; what the policy reads.
+    appraisal : (nnz,) compensated logits, and what the policy ranks by.
     offsets : (n + 1,) entries of each request.
     """
 
     examples: Examples
     prediction: Prediction
-    score: Doubles
+    appraisal: Appraisal
     offsets: Ints
+
+    @property
+    def score(self) -> Doubles:
+        """(nnz,) compensated logits."""
+        return np.asarray(self.appraisal.score, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,19 +179,20 @@ class Served:
             return requests
         return replace(requests, context={**requests.context, RECENT: self.history.recent(requests.user_id)})
 
-    def score(self, examples: Examples, prediction: Prediction | None = None) -> Doubles:
-        """(n,) compensated logits, by which the policy ranks: the one scoring path of service, worlds and gate.
+    def appraise(self, examples: Examples, prediction: Prediction | None = None) -> Appraisal:
+        """n entries with what the policy ranks them by: the one scoring path of service, worlds and gate.
 
         `prediction` is the ranker's own for the same examples, where it is known already. Mutates nothing.
         """
         known = self.model.predict(examples) if prediction is None else prediction
-        return self.memory.compensate(examples, known).astype(np.float64)
+        score = self.memory.compensate(examples, known).astype(np.float64)
+        return Appraisal(score, self.memory.log_amount(examples))
 
     def score_eligible(self, requests: RankRequests) -> ScoredEntries:
-        """Base and compensated logits of every eligible entry; mutates nothing."""
+        """Base and compensated logits of every eligible entry, and what it is worth; mutates nothing."""
         examples = self._encode(requests)
         prediction = self.model.predict(examples)
-        return ScoredEntries(examples, prediction, self.score(examples, prediction), requests.offsets)
+        return ScoredEntries(examples, prediction, self.appraise(examples, prediction), requests.offsets)
 
     def decide(self, requests: RankRequests, slate_size: int | Ints, rng: np.random.Generator) -> Decisions:
         """Draw a slate for every request.
@@ -192,7 +203,7 @@ class Served:
             If an eligible set is empty, or a slate is asked for that it cannot fill.
         """
         scored = self.score_eligible(requests)
-        slates = self.policy.sample(scored.score, requests.offsets, slate_size, rng)
+        slates = self.policy.sample(scored.appraisal.preference, requests.offsets, slate_size, rng)
         return Decisions(scored, slates, requests.item_id[slates.shown.entry])
 
     def learn(self, outcomes: KnownOutcomes) -> None:

@@ -99,13 +99,15 @@ class _Scorer:
         self.examples = served.encoder.encode(rows.user_id, rows.item_id, at, rows.context)
         self.prediction = served.model.predict(self.examples)
         self.compensated = self.prediction.logit.copy()
+        self.preference = self.prediction.logit.astype(np.float64)
 
     def score(self, rows: slice) -> None:
         if rows.start == rows.stop:
             return
         self._look_back(rows)
         part = Prediction(self.prediction.logit[rows], self.prediction.hidden[rows])
-        self.compensated[rows] = self.served.score(self.examples.take(rows), part)
+        appraisal = self.served.appraise(self.examples.take(rows), part)
+        self.compensated[rows], self.preference[rows] = appraisal.score, appraisal.preference
 
     def _look_back(self, rows: slice) -> None:
         if self.recent is None or self.history is None:
@@ -154,7 +156,7 @@ class _Session:
         self.scorer.score(slice(int(bounds[0]), int(bounds[-1])))
         offsets = bounds - bounds[0]
         size = np.minimum(self.rules.slate_size, np.diff(offsets))
-        drawn = self.served.policy.sample(self.scorer.compensated[bounds[0] : bounds[-1]], offsets, size, self.rng)
+        drawn = self.served.policy.sample(self.scorer.preference[bounds[0] : bounds[-1]], offsets, size, self.rng)
         entry = drawn.shown.entry + bounds[0]
         self.entry.append(entry)
         self.position.append(drawn.shown.position)

@@ -18,6 +18,7 @@ from components.domain import Doubles, Window, iso
 from components.evaluate.evaluation import read_evaluation
 from components.evaluate.evaluation_page import evaluation_page
 from components.frozen import Frozen
+from components.ingest.reward_rule import RewardRule
 from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION
 from components.sigmoid import sigmoid
@@ -184,11 +185,12 @@ def _value(workspace: Workspace, recorded: Recorded, record: TurnRecord, cutoff:
         return Value()
     window = Window(cutoff - recorded.rules.period, cutoff)
     requests = make_requests(recorded.log, window, recorded.rules.period)
+    rule = RewardRule.of(recorded.source)
     entries = pd.DataFrame(
         {
             "request_id": requests.request_id[requests.request_of_entry],
             "item_id": requests.entries.item_id,
-            "reward": requests.entries.reward,
+            "reward": rule.earned(requests.entries.reward, requests.entries.grade),
         }
     )
     known = pd.read_parquet(path).merge(entries, on=["request_id", "item_id"], how="left")

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from components.domain import Doubles, Prediction, Verdict, iso
+from components.domain import Doubles, Verdict, iso
 from components.evaluate.anchor import Anchor
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
 from components.evaluate.sequential_test import SequentialTest
+from components.ingest.reward_rule import RewardRule
 from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.serving.served import Served
@@ -49,7 +50,7 @@ def _judge(
         return Judgement(Verdict.HOLD, challenger.reasons)
     if champion is None or challenger.kind is None:
         return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
-    held = _held_out(validated, data)
+    held = _held_out(turn, validated, data)
     if held is None:
         return Judgement(
             Verdict.HOLD, ("refused: no held-out request of the window left a choice and recorded its eligible set",)
@@ -78,8 +79,11 @@ def _keep(turn: Turn, sequential_test: SequentialTest | None) -> None:
         write_durably(path, sequential_test.to_json().encode())
 
 
-def _held_out(validated: ValidatedWindow, data: TurnData) -> HeldOut | None:
+def _held_out(turn: Turn, validated: ValidatedWindow, data: TurnData) -> HeldOut | None:
+    """The held-out requests, each reward in the unit that is judged."""
     frame = data.held_out.frame
+    earned = RewardRule.of(turn.source).earned(frame["reward"].to_numpy(), frame["grade"].to_numpy())
+    frame = frame.assign(reward=earned)
     users = set(frame["user_id"])
     requests = validated.requests[validated.requests["user_id"].isin(users)]
     return held_out_log(requests, frame, data.encoder)
@@ -88,19 +92,19 @@ def _held_out(validated: ValidatedWindow, data: TurnData) -> HeldOut | None:
 def _weigh(
     turn: Turn, data: TurnData, held: HeldOut, champion: Champion, challenger: Challenger
 ) -> tuple[Evaluation, Doubles]:
-    prediction = challenger.checkpoint.model.predict(held.eligible.examples)
-    scores = challenger.memory.compensate(held.eligible.examples, prediction)
-    target = held.target(challenger.policy, scores)
+    appraisal = challenger.appraise(held.eligible.examples)
+    target = held.target(challenger.policy, appraisal.preference)
     sequential_test = _test_so_far(turn)
     if sequential_test is None or sequential_test.kind != challenger.kind:
         sequential_test = SequentialTest(champion.live.generation, challenger.kind or "update")
-    q = Prediction(scores, prediction.hidden).probability.astype(float)[held.entry]
+    rule = RewardRule.of(turn.source)
     evaluation = weigh(
         held.log,
         target,
         _as_served(champion.blind, held),
-        q,
+        appraisal.expected[held.entry],
         turn.settings.evaluate,
+        value_range=rule.value_range,
         kind=sequential_test.kind,
         parent=None if champion.parent is None else _as_served(champion.parent, held),
         segments=_segments(held, challenger),
@@ -123,7 +127,7 @@ def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:
 
 
 def _as_served(served: Served, held: HeldOut) -> Doubles:
-    return held.target(served.policy, served.score(held.eligible.examples))
+    return held.target(served.policy, served.appraise(held.eligible.examples).preference)
 
 
 def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from components.domain import Bools, DriftAction, Refused, Verdict
+from components.domain import Bools, DriftAction, Examples, Refused, Verdict
 from components.evaluate.creep import Standing
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.gate import Kind
@@ -14,6 +14,7 @@ from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.ranker.features import Encoder
 from components.ranker.history import History
+from components.serving.appraisal import Appraisal
 from components.serving.served import Served
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
@@ -103,6 +104,11 @@ class Challenger:
     policy: PlackettLuce
     kind: Kind | None
     update: Update
+
+    def appraise(self, examples: Examples) -> Appraisal:
+        """(n,) what it thinks of n entries: by `preference` it ranks them, `expected` is the gate's reward model."""
+        score = self.memory.compensate(examples, self.checkpoint.model.predict(examples))
+        return Appraisal(score, self.memory.log_amount(examples))
 
 
 @dataclass(frozen=True)

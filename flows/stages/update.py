@@ -58,7 +58,8 @@ def learn_held_out(
 def _from_scratch(turn: Turn, data: TurnData, champion: Champion | None) -> Challenger:
     settings, spec, fresh = turn.settings, turn.source.spec, data.open.matured
     made = pretrain(spec, fresh, settings.ranker, settings.update, turn.seed)
-    memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, turn.seed)
+    amounts = turn.source.outcome.amounts is not None
+    memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, turn.seed, amounts=amounts)
     memory.prime(fresh)
     kind: Kind | None = None if champion is None else "change"
     return Challenger(made.checkpoint, memory, PlackettLuce(settings.policy), kind, made)

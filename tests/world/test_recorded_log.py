@@ -49,6 +49,9 @@ class Spy:
         self.known_at_read.append(len(self.learned))
         return prediction.logit
 
+    def log_amount(self, examples: Examples) -> None:
+        return None
+
     def learn(self, examples: Examples, prediction: Prediction, reward: Floats, grade: Floats | None) -> None:
         self.learned += list(zip(examples.at.tolist(), reward.tolist(), strict=True))
 
