@@ -158,7 +158,7 @@ class Evercurrent:
     def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
         reward = live.served.outcome.reward(told.kind, told.value)
         known = live.outcome_of(told.impression_id)
-        if known is not None:
+        if known is not None and told.kind == live.served.outcome.kind:
             return OutcomeResponse(accepted=False, reward=known.reward)
         at = now()
         grade = live.served.outcome.grade(told.value, told.grade)

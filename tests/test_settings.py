@@ -154,7 +154,9 @@ def railed(s: Settings) -> str:
     measured = tuple(Measured(g.name, first[log.action] * 1.0, first * 1.0, g.margin) for g in s.metrics.guardrails)
     line = SequentialTest(1, "update")
     rails = Guardrails(measured, {m.name: line for m in measured})
-    return evaluate(log, target, np.full(len(target), 0.25), q, s.evaluate, guardrails=rails).to_json()
+    return evaluate(
+        log, target, np.full(len(target), 0.25), q, s.evaluate, guardrails=rails, metric=s.metrics.improve
+    ).to_json()
 
 
 def held(s: Settings) -> str:
@@ -291,6 +293,7 @@ CASES: dict[str, Case] = {
     "evaluate.decay_half_life": Case(30.0, judged),
     "evaluate.creep_budget": Case(0.02, stood),
     "evaluate.anchor_releases": Case(1, stood),
+    "metrics.improve": Case("purchase", railed),
     "metrics.guardrails": Case([{"name": "new", "measures": "new_items", "margin": 0.2}], railed),
     "world.lag": Case(60.0, played),
 }

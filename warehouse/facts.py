@@ -25,6 +25,22 @@ class WindowFrames:
 
 
 @dataclass(frozen=True, slots=True)
+class Maturing:
+    """When an impression's reward is known: the largest outcome of a `kind` within `attribution` seconds, or 0.
+
+    With `attribution` None outcomes are explicit, and without one the reward is unknown.
+    """
+
+    kind: str
+    attribution: float | None
+
+    @property
+    def parameters(self) -> dict[str, query.Parameter]:
+        """As the queries name them."""
+        return {"kind": self.kind, "attribution": self.attribution}
+
+
+@dataclass(frozen=True, slots=True)
 class Draw:
     """A sample of what matured before `cutoff`: at most `rows`, of which one half as old is twice as likely.
 
@@ -47,12 +63,12 @@ def window_frames(w: Warehouse, window: Window) -> WindowFrames:
     return WindowFrames(requests, impressions, _frame(w, "02_validate/window_outcomes", **ends))
 
 
-def matured(w: Warehouse, window: Window, attribution: float | None) -> pd.DataFrame:
+def matured(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     """Accepted impressions whose reward became known inside a window, in order of arrival."""
-    return _frame(w, "04_update/matured", start=window.start, cutoff=window.cutoff, attribution=attribution)
+    return _frame(w, "04_update/matured", start=window.start, cutoff=window.cutoff, **maturing.parameters)
 
 
-def replayed(w: Warehouse, draw: Draw, attribution: float | None) -> pd.DataFrame:
+def replayed(w: Warehouse, draw: Draw, maturing: Maturing) -> pd.DataFrame:
     """A sample of the past, in order of the instant shown; columns as of `matured`."""
     return _frame(
         w,
@@ -61,23 +77,24 @@ def replayed(w: Warehouse, draw: Draw, attribution: float | None) -> pd.DataFram
         rows=draw.rows,
         half_life_days=draw.half_life_days,
         seed=draw.seed,
-        attribution=attribution,
+        **maturing.parameters,
     )
 
 
-def recent(w: Warehouse, asked: pa.Table, width: int, attribution: float | None) -> pd.DataFrame:
+def recent(w: Warehouse, asked: pa.Table, width: int, maturing: Maturing) -> pd.DataFrame:
     """What users liked last, as it was known when they were asked about: question, age (0 is the newest), item_id.
 
     `asked` has a row per question: number, user_id, at.
     """
-    parameters: dict[str, query.Parameter] = {"source": w.source, "width": width, "attribution": attribution}
     with connect(w.path) as connection:
-        return query.frame(connection, "04_update/recent", {"asked": asked}, **parameters)
+        return query.frame(
+            connection, "04_update/recent", {"asked": asked}, source=w.source, width=width, **maturing.parameters
+        )
 
 
-def likes(w: Warehouse, cutoff: int, width: int, attribution: float | None) -> pd.DataFrame:
+def likes(w: Warehouse, cutoff: int, width: int, maturing: Maturing) -> pd.DataFrame:
     """The latest `width` items that every user liked, as known at a cutoff: user_id, item_id, at."""
-    return _frame(w, "04_update/likes", cutoff=cutoff, width=width, attribution=attribution)
+    return _frame(w, "04_update/likes", cutoff=cutoff, width=width, **maturing.parameters)
 
 
 def users(w: Warehouse) -> pd.DataFrame:
@@ -98,6 +115,13 @@ def servable(w: Warehouse, cutoff: int) -> np.ndarray:
 def first_shown(w: Warehouse) -> pd.DataFrame:
     """The first impression of every item that was ever shown: item_id, first_at."""
     return _frame(w, "05_evaluate/first_shown")
+
+
+def measured(w: Warehouse, request_ids: np.ndarray, maturing: Maturing) -> pd.DataFrame:
+    """What shown positions of some requests earned of a kind of outcome: request_id, position, reward, grade."""
+    asked = pa.table({"request_id": pa.array(request_ids, pa.string())})
+    with connect(w.path) as connection:
+        return query.frame(connection, "05_evaluate/measured", {"asked": asked}, source=w.source, **maturing.parameters)
 
 
 def named_ids(w: Warehouse) -> pd.DataFrame:

@@ -49,6 +49,7 @@ def evaluate(
     sequential_test: SequentialTest | None = None,
     anchor: Anchor | None = None,
     guardrails: Guardrails | None = None,
+    metric: str = "reward",
 ) -> Evaluation:
     """Judge the challenger `target` against `champion` on requests neither learned from.
 
@@ -62,6 +63,7 @@ def evaluate(
     sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
     anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
     guardrails : metrics that must not fall, each of which holds the challenger by itself.
+    metric : what the rewards of the log are.
 
     Raises
     ------
@@ -85,6 +87,7 @@ def evaluate(
     )
     blank = Evaluation(
         kind=kind,
+        metric=metric,
         diagnostics=ours,
         champion_diagnostics=theirs,
         refused=refusals(ours, settings) or refusals(theirs, settings),

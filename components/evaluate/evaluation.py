@@ -108,6 +108,7 @@ class Evaluation:
     kind : ``update`` was judged for non-inferiority, ``change`` for superiority.
     diagnostics, champion_diagnostics : of the challenger's and the champion's weights.
     refused : why no value is given; empty if values are.
+    metric : what values are of: `reward`, or a kind of outcome.
     estimates : of the challenger, one per estimator; the model's word alone if refused.
     champion_value : the champion on the same requests; None if its own weights are unsound.
     parent_value : the champion's parent, where it was asked for.
@@ -127,6 +128,7 @@ class Evaluation:
     diagnostics: Diagnostics
     champion_diagnostics: Diagnostics
     refused: tuple[Refused, ...]
+    metric: str = "reward"
     estimates: tuple[Estimate, ...] = ()
     slope_choice: str | None = None
     champion_value: Estimate | None = None

@@ -56,7 +56,13 @@ def evaluation_page(
     if e.segments:
         sections.append(_segments(e))
     badge = Badge(str(e.verdict), TONES[e.verdict])
-    return render(title, f"{e.diagnostics.requests:,} requests judged for {test}", sections, [badge], links_to(beside))
+    return render(
+        title,
+        f"{e.diagnostics.requests:,} requests judged by {e.metric} for {test}",
+        sections,
+        [badge],
+        links_to(beside),
+    )
 
 
 def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:

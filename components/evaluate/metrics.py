@@ -1,4 +1,4 @@
-"""What a release must not harm, beside the reward: the settings of ``[metrics]``."""
+"""What a release has to improve, and what it must not harm: the settings of ``[metrics]``."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from components.frozen import Frozen
 
-Measure = Literal["variety", "new_items", "exposure"]
+Measure = Literal["outcome", "variety", "new_items", "exposure"]
 
 
 class Guardrail(Frozen):
@@ -15,7 +15,8 @@ class Guardrail(Frozen):
     Attributes
     ----------
     name : what pages and reasons call it.
-    measures : per request, the positions whose item brings a value of `field` that the slate has not shown above it
+    measures : per request, the outcomes of another `kind` that the source's description has under ``measured``
+        (``outcome``), or the positions whose item brings a value of `field` that the slate has not shown above it
         (``variety``), whose item was first shown within `days` (``new_items``), whose item has `value` in `field`
         (``exposure``: a group's share of what people see).
     margin : share of the champion's value by which it may fall.
@@ -23,6 +24,7 @@ class Guardrail(Frozen):
 
     name: str = Field(min_length=1, max_length=40)
     measures: Measure
+    kind: str | None = None
     field: str | None = None
     value: str | None = None
     days: float = Field(default=30.0, gt=0, allow_inf_nan=False)
@@ -31,6 +33,7 @@ class Guardrail(Frozen):
     @model_validator(mode="after")
     def _says_what_it_measures(self) -> "Guardrail":
         needed: dict[Measure, tuple[str, ...]] = {
+            "outcome": ("kind",),
             "variety": ("field",),
             "new_items": (),
             "exposure": ("field", "value"),
@@ -42,8 +45,11 @@ class Guardrail(Frozen):
 
 
 class MetricsSettings(Frozen):
-    """What a release must not harm, beside the reward that it has to improve."""
+    """What a release has to improve, and what it must not harm."""
 
+    improve: str = "reward"
+    """What a release has to improve: the source's `reward`, or a kind of outcome that the source has `measured`. The
+    model goes on learning the reward; the gate judges by the other, without a model of it."""
     guardrails: tuple[Guardrail, ...] = ()
     """Metrics that must not fall by more than their margin; each holds a release by itself."""
 

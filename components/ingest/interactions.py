@@ -58,7 +58,8 @@ def canonical(frame: pd.DataFrame, source: Source, origin: str) -> LogTables:
     sound = sound_rows(frame.reset_index(drop=True), source, origin)
     frame = sound.frame.reset_index(drop=True)
     ids = _identified(frame, source, origin)
-    outcomes = _outcomes(frame, source, ids, origin)
+    kinds = [source, *(source.model_copy(update={"outcome": other}) for other in source.measured)]
+    outcomes = pd.concat([_outcomes(frame, of_kind, ids, origin) for of_kind in kinds], ignore_index=True)
     return LogTables(
         _requests(frame, source, ids), _impressions(frame, source, ids), outcomes, sound.set_aside, sound.faults
     )
@@ -220,6 +221,7 @@ def _require(frame: pd.DataFrame, source: Source, origin: str) -> None:
     named = [v for v in columns.model_dump().values() if v is not None]
     named += [source.time.column, source.outcome.column]
     named += [source.outcome.grade] if source.outcome.grade else []
+    named += [m.column for m in source.measured] + [m.grade for m in source.measured if m.grade]
     for field in source.fields[2:]:
         beside = (field.of is FieldOf.ITEM and source.items) or (field.of is FieldOf.USER and source.users)
         if not beside and field.name not in (*CLOCK_FIELDS, RECENT):

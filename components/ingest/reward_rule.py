@@ -24,6 +24,7 @@ class RewardRule(Frozen):
     amounts : the value is an amount on this scale: a reward is any amount above 0, and its grade the amount.
     attribution : seconds after which an impression without outcome counts as reward 0; None: its
         absence stays unknown.
+    measured : rules of other kinds of outcomes, which are taken down and not learned from.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class RewardRule(Frozen):
     one_of: tuple[Scalar, ...] | None = None
     amounts: AmountScale | None = None
     attribution: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    measured: tuple["RewardRule", ...] = ()
 
     @model_validator(mode="after")
     def _at_most_one_rule(self) -> "RewardRule":
@@ -45,7 +47,8 @@ class RewardRule(Frozen):
     @classmethod
     def of(cls, source: Source) -> "RewardRule":
         """The rule of a source."""
-        return cls.by(source.outcome, source.attribution)
+        beside = tuple(cls.by(other, source.attribution) for other in source.measured)
+        return cls.by(source.outcome, source.attribution).model_copy(update={"measured": beside})
 
     @classmethod
     def by(cls, outcome: OutcomeColumn, attribution: float | None = None) -> "RewardRule":
@@ -65,7 +68,7 @@ class RewardRule(Frozen):
             For another kind of outcome, or a value the rule cannot judge.
         """
         if kind != self.kind:
-            raise ContractBroken(f"outcome kind is {kind!r}; this generation learns from {self.kind!r} alone")
+            return self.beside(kind).reward(kind, value)
         if self.equals is not None or self.one_of is not None:
             allowed = (self.equals,) if self.one_of is None else self.one_of
             return float(value in allowed or str(value) in {str(a) for a in allowed})
@@ -77,6 +80,20 @@ class RewardRule(Frozen):
         if not 0 <= number <= 1:
             raise ContractBroken(f"outcome value is {number:g}; allowed is a reward from 0 to 1")
         return number
+
+    def beside(self, kind: str) -> "RewardRule":
+        """The rule of another kind of outcome that is measured.
+
+        Raises
+        ------
+        ContractBroken
+            For a kind that is not.
+        """
+        for rule in self.measured:
+            if rule.kind == kind:
+                return rule
+        also = f" and takes down {', '.join(r.kind for r in self.measured)}" if self.measured else ""
+        raise ContractBroken(f"outcome kind is {kind!r}; this generation learns from {self.kind!r} alone{also}")
 
     def rewards(self, values: Iterable[Scalar]) -> list[float]:
         """Rewards of many values; each distinct one is judged once."""

@@ -92,9 +92,12 @@ def _checks(frame: pd.DataFrame, source: Source) -> Iterator[Check]:
     for number, what in numbers.items():
         if number:
             yield Check(number, what, numbers_of(frame[number]))
-    if source.outcome.amounts is not None:
-        amounts = amounts_of(frame[source.outcome.column], source.outcome.amounts)
-        yield Check(source.outcome.column, "an amount", amounts)
+    for asked in (source.outcome, *source.measured):
+        if asked.amounts is not None:
+            yield Check(asked.column, "an amount", amounts_of(frame[asked.column], asked.amounts))
+    for other in source.measured:
+        if other.graded_by:
+            yield Check(other.graded_by, f"a {other.kind}", numbers_of(frame[other.graded_by]))
 
 
 def _ids(values: pd.Series) -> Cells:

@@ -183,6 +183,8 @@ class Source(Frozen):
     pretrain : length of the stretch generation 1 is trained on, such as ``8w`` or ``4d``.
     attribution : seconds after which an impression without outcome counts as reward 0; without it
         outcomes are explicit and a missing one stays unknown.
+    measured : outcomes of other kinds, which are not learned from but may be a release's metric or a guardrail
+        (``[metrics]``); one that did not come within the attribution window counts as 0.
     """
 
     name: str
@@ -195,6 +197,7 @@ class Source(Frozen):
     columns: Columns
     time: TimeColumn
     outcome: OutcomeColumn
+    measured: tuple[OutcomeColumn, ...] = ()
     users: SideTable | None = None
     items: SideTable | None = None
     fields: tuple[FieldColumn, ...]
@@ -214,6 +217,17 @@ class Source(Frozen):
             raise ValueError(f"fields start with {names[:2]}; the first two must be named user and item")
         if len(set(names)) < len(names):
             raise ValueError(f"fields repeat a name: {sorted(n for n in set(names) if names.count(n) > 1)}")
+        return self
+
+    @model_validator(mode="after")
+    def _measures_other_kinds_in_time(self) -> "Source":
+        kinds = [self.outcome.kind, *(m.kind for m in self.measured)]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"outcome and measured have the kinds {', '.join(kinds)}; each kind is allowed once")
+        if self.measured and self.attribution is None:
+            raise ValueError(
+                "measured outcomes need attribution: seconds after which one that did not come counts as 0"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,5 +1,7 @@
 """Judge: what the gate says of the challenger, on requests that nobody learned from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -14,7 +16,7 @@ from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.serving.served import Served
 from components.whole_file import write_durably
-from flows.stages.guardrails import guardrails_of, keep_guardrails
+from flows.stages.guardrails import guardrails_of, keep_guardrails, outcomes_of
 from flows.stages.held_out import HeldOut, held_out_log
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData, ValidatedWindow
 from flows.turn import Turn
@@ -97,12 +99,16 @@ def _weigh(
     sequential_test = _test_so_far(turn)
     if sequential_test is None or sequential_test.kind != challenger.kind:
         sequential_test = SequentialTest(champion.live.generation, challenger.kind or "update")
-    rule = RewardRule.of(turn.source)
+    log, rule = held.log, RewardRule.of(turn.source)
+    q: Doubles | None = appraisal.expected[held.entry]
+    improve = turn.settings.metrics.improve
+    if improve != "reward":
+        log, q, rule = replace(log, reward=outcomes_of(turn, held, improve)), None, rule.beside(improve)
     evaluation = weigh(
-        held.log,
+        log,
         target,
         _as_served(champion.blind, held),
-        appraisal.expected[held.entry],
+        q,
         turn.settings.evaluate,
         value_range=rule.value_range,
         kind=sequential_test.kind,
@@ -111,6 +117,7 @@ def _weigh(
         sequential_test=sequential_test,
         anchor=Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
         guardrails=guardrails_of(turn, held, data.encoder),
+        metric=improve,
     )
     return evaluation, target
 

@@ -12,6 +12,7 @@ from components.evaluate.item_metrics import exposure, new_items, variety
 from components.evaluate.metrics import Guardrail
 from components.evaluate.sequential_test import SequentialTest
 from components.feature_spec import FieldOf
+from components.ingest.reward_rule import RewardRule
 from components.ranker.features import Encoder, hash_ids
 from components.whole_file import write_durably
 from flows.stages.held_out import HeldOut
@@ -37,6 +38,28 @@ def guardrails_of(turn: Turn, held: HeldOut, encoder: Encoder) -> Guardrails | N
     return Guardrails(measured, _tests_so_far(turn, turn.champion))
 
 
+def outcomes_of(turn: Turn, held: HeldOut, kind: str) -> Doubles:
+    """(n,) what each held-out decision earned of a kind of outcome that is measured and not learned from.
+
+    Raises
+    ------
+    ContractBroken
+        For a kind that the source does not measure.
+    """
+    allowed = [m.kind for m in turn.source.measured]
+    if kind not in allowed:
+        raise ContractBroken(
+            f"[metrics] names outcomes of kind {kind!r}; source {turn.source.name} measures "
+            f"{', '.join(allowed) or 'none'} beside its reward; see measured in docs/sources.md"
+        )
+    rule = RewardRule.of(turn.source).beside(kind)
+    request = held.eligible.frame["request_id"].to_numpy(object)
+    known = facts.measured(turn.warehouse, request, facts.Maturing(kind, turn.source.attribution))
+    shown = pd.MultiIndex.from_arrays([request[held.log.request], held.log.position])
+    known = known.set_index(["request_id", "position"]).reindex(shown)
+    return rule.earned(known["reward"].fillna(0.0).to_numpy(float), known["grade"].to_numpy(float))
+
+
 def keep_guardrails(turn: Turn, evaluation: Evaluation | None) -> None:
     """Keep the evidence for the next turn; without an evaluation that is on hold there is none to keep."""
     path = turn.folder / GUARDRAIL_TESTS
@@ -60,6 +83,9 @@ def _tests_so_far(turn: Turn, champion: int) -> dict[str, SequentialTest]:
 
 
 def _measured(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail) -> Measured:
+    if guardrail.kind is not None:
+        earned, rule = outcomes_of(turn, held, guardrail.kind), RewardRule.of(turn.source).beside(guardrail.kind)
+        return Measured(guardrail.name, earned, None, guardrail.margin, largest=rule.value_range[1])
     q = _of_items(turn, held, encoder, guardrail)
     return Measured(guardrail.name, q[held.log.action], q, guardrail.margin)
 

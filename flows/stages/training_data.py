@@ -55,6 +55,11 @@ class EligibleSets:
     offsets: Ints
 
 
+def maturing(source: Source) -> facts.Maturing:
+    """When the reward that a source is learned from is known."""
+    return facts.Maturing(source.outcome.kind, source.attribution)
+
+
 def read_encoder(w: Warehouse, source: Source) -> Encoder:
     """The encoder with all users and items known so far."""
     users, items = facts.users(w), facts.items(w)
@@ -67,12 +72,12 @@ def read_encoder(w: Warehouse, source: Source) -> Encoder:
 
 def read_matured(w: Warehouse, source: Source, encoder: Encoder, window: Window) -> TrainingData:
     """Accepted impressions whose reward became known inside `window`, in order of arrival."""
-    return _encoded(w, source, encoder, facts.matured(w, window, source.attribution))
+    return _encoded(w, source, encoder, facts.matured(w, window, maturing(source)))
 
 
 def read_replayed(w: Warehouse, source: Source, encoder: Encoder, draw: facts.Draw) -> TrainingData:
     """A sample of what matured before, likelier the newer; in order of the instant shown."""
-    return _encoded(w, source, encoder, facts.replayed(w, draw, source.attribution))
+    return _encoded(w, source, encoder, facts.replayed(w, draw, maturing(source)))
 
 
 def read_history(w: Warehouse, source: Source, cutoff: int) -> History | None:
@@ -80,7 +85,7 @@ def read_history(w: Warehouse, source: Source, cutoff: int) -> History | None:
     width = history_width(source.spec)
     if not width:
         return None
-    frame = facts.likes(w, cutoff, width, source.attribution)
+    frame = facts.likes(w, cutoff, width, maturing(source))
     user, item = frame["user_id"].to_numpy(object), frame["item_id"].to_numpy(object)
     return History(width, Likes(user, item, frame["at"].to_numpy(np.int64)))
 
@@ -134,7 +139,7 @@ def _recent(w: Warehouse, source: Source, asked: pd.DataFrame, logged: np.ndarra
     questions = np.flatnonzero(silent)
     rows = asked.iloc[questions]
     table = pa.table({"number": questions, "user_id": pa.array(rows["user_id"], pa.string()), "at": rows["at"]})
-    found = facts.recent(w, table, width, source.attribution)
+    found = facts.recent(w, table, width, maturing(source))
     recent[found["question"].to_numpy(np.int64), found["age"].to_numpy(np.int64)] = found["item_id"].to_numpy(object)
     return recent
 

@@ -22,7 +22,9 @@ def validate(turn: Turn) -> ValidatedWindow:
     """
     logged = facts.window_frames(turn.warehouse, turn.window)
     settings, frames = turn.settings.contracts, Frames(logged.requests, logged.impressions, logged.outcomes)
-    validation = check(turn.window, frames, (turn.source.outcome.kind,), settings)
+    validation = check(
+        turn.window, frames, [turn.source.outcome.kind, *(m.kind for m in turn.source.measured)], settings
+    )
     _write(turn, validation)
     whole = logged.requests[logged.requests["request_id"].isin(set(validation.whole_requests))]
     if not validation.success:

@@ -41,7 +41,7 @@ def random_log(home: Path, rng: np.random.Generator, attribution: float | None) 
 def in_the_warehouse(home: Path, attribution: float | None) -> set[tuple[Any, ...]]:
     w = Warehouse(home / "w.duckdb", "shop")
     append_log(w, read_decision_log(sorted((home / "decisions").iterdir())), {}, digest="d", path="p")
-    found = facts.matured(w, Window(0, CUTOFF), attribution)
+    found = facts.matured(w, Window(0, CUTOFF), facts.Maturing("rating", attribution))
     columns = (found[name].fillna(-1) for name in ("user_id", "item_id", "matured_at", "reward", "grade"))
     return set(zip(*columns, strict=True))
 

@@ -11,6 +11,7 @@ pytest.importorskip("bentoml")
 from starlette.testclient import TestClient
 
 from components.ingest.decision_log import read_decision_log
+from components.ingest.reward_rule import RewardRule
 from components.policy.slates import Shown
 from components.publish.bundle import load_bundle
 from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
@@ -109,6 +110,20 @@ def test_what_a_user_liked_is_in_the_next_answer_and_in_the_log_as_it_was_used(t
         shown = tables.impressions[tables.impressions["request_id"] == request["request_id"]]
         entries = [request["eligible"].index(item) for item in shown["item_id"]]
         assert offline.prediction.logit[entries].astype(float).tolist() == shown["logit"].tolist()
+
+
+def test_an_outcome_that_is_measured_is_taken_down_and_not_learned(tmp_path, monkeypatch):
+    bought = RewardRule(kind="purchase", equals=1, attribution=60)
+    release(tmp_path, 1, outcome=RewardRule(kind="rating", at_least=8, attribution=60, measured=(bought,)))
+    with client(tmp_path, monkeypatch) as http:
+        shown = http.post("/rank", json=RANK).json()["slate"][0]["impression_id"]
+        for kind, value, reward in (("rating", 3, 0.0), ("purchase", 1, 1.0)):
+            told = http.post("/outcome", json={"impression_id": shown, "kind": kind, "value": value}).json()
+            assert told == {"accepted": True, "reward": reward}
+        refused = http.post("/outcome", json={"impression_id": shown, "kind": "refund", "value": 1})
+        assert refused.status_code == 400
+        assert "learns from 'rating' alone and takes down purchase" in refused.text
+    assert logged(tmp_path).outcomes["kind"].tolist() == ["rating", "purchase"]
 
 
 def test_a_body_is_read_as_json_whatever_it_is_called(http):

@@ -236,3 +236,35 @@ def test_ids_are_kept_whole_however_the_file_stored_them() -> None:
     assert canonical(rows(who=[True, False]), described(), "log").requests["user_id"].tolist() == ["True", "False"]
     long = canonical(rows(who=np.array([2**62 + 1, 2**62 + 3])), described(), "log").requests["user_id"]
     assert long.tolist() == [str(2**62 + 1), str(2**62 + 3)]
+
+
+BOUGHT = {"column": "bought", "kind": "purchase", "equals": 1}
+
+
+def test_outcomes_that_are_measured_stand_beside_those_that_are_learned_from() -> None:
+    source = described(measured=[BOUGHT], attribution=60)  # type: ignore[arg-type]
+    found = canonical(rows(bought=[1, 1]), source, "log").outcomes
+    assert found[["kind", "reward"]].to_numpy().tolist() == [
+        ["like", 1.0],
+        ["like", 0.0],
+        ["purchase", 1.0],
+        ["purchase", 1.0],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"measured": [BOUGHT]}, "measured outcomes need attribution"),
+        ({"measured": [BOUGHT, BOUGHT], "attribution": 60}, "each kind is allowed once"),
+        ({"measured": [BOUGHT | {"kind": "like"}], "attribution": 60}, "each kind is allowed once"),
+    ],
+)
+def test_a_measured_outcome_that_means_nothing_is_refused(changes: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        described(**changes)
+
+
+def test_a_log_without_a_measured_column_names_it() -> None:
+    with pytest.raises(ContractBroken, match="log lacks column bought"):
+        canonical(rows(), described(measured=[BOUGHT], attribution=60), "log")  # type: ignore[arg-type]

@@ -113,6 +113,6 @@ def test_absence_before_maturity_is_unknown_and_after_it_zero(
     )
     w = Warehouse(tmp_path / "w.duckdb", "s")
     append_log(w, LogTables(requests, impressions, outcomes), NOBODY, digest="d", path="p")
-    found = facts.matured(w, Window(0, 1000 * second), attribution)
+    found = facts.matured(w, Window(0, 1000 * second), facts.Maturing("like", attribution))
     assert list(zip(found["reward"], found["matured_at"] // second, strict=True)) == matured
     assert found["grade"].fillna(-1).tolist() == [7.5 if reward else -1 for reward, _ in matured]

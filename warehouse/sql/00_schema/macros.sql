@@ -1,9 +1,10 @@
 -- What several queries mean by the same words. Macros live as long as a connection, so that they are the code's own.
 
--- grain: impression whose reward is known, accepted by its contracts. With `attribution` null outcomes are explicit:
+-- grain: impression whose reward is known, accepted by its contracts: what outcomes of one kind make of it. With
+-- `attribution` null outcomes are explicit:
 -- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
 -- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown.
-create or replace temp macro matured(of_source, attribution) as table (
+create or replace temp macro matured(of_source, of_kind, attribution) as table (
     with rewards as (
         select
             i.impression_id,
@@ -13,6 +14,7 @@ create or replace temp macro matured(of_source, attribution) as table (
         from impressions as i
         join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
         where i.source = of_source
+            and o.kind = of_kind
             and (attribution is null or o.outcome_at <= i.shown_at + to_microseconds((attribution * 1e6)::bigint))
         group by i.impression_id
     ),
@@ -45,12 +47,12 @@ create or replace temp macro matured(of_source, attribution) as table (
 );
 
 -- grain: matured impression whose item its user liked; `number` counts a user's likes in order of arrival, from 1.
-create or replace temp macro likes(of_source, attribution) as table (
+create or replace temp macro likes(of_source, of_kind, attribution) as table (
     select
         user_id,
         item_id,
         matured_at,
         row_number() over (partition by user_id order by matured_at, impression_id) as number
-    from matured(of_source, attribution)
+    from matured(of_source, of_kind, attribution)
     where reward >= 0.5
 );

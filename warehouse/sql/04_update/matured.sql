@@ -15,6 +15,6 @@ select
     epoch_us(matured_at) as matured_at,
     reward,
     grade
-from matured($source, $attribution)
+from matured($source, $kind, $attribution)
 where matured_at >= make_timestamp($start) and matured_at < make_timestamp($cutoff)
 order by matured_at, impression_id

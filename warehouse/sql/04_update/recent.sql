@@ -2,7 +2,7 @@
 -- had matured before that instant. `asked` (registered) has a row per question: number, user_id, at (microseconds).
 -- `age` is 0 for the newest. Read by: the loop, for requests whose log does not say what the service knew.
 with likes_of_asked as (
-    select l.* from likes($source, $attribution) as l semi join asked as a on a.user_id = l.user_id
+    select l.* from likes($source, $kind, $attribution) as l semi join asked as a on a.user_id = l.user_id
 ),
 instants as (
     select user_id, matured_at, max(number) as newest from likes_of_asked group by user_id, matured_at
