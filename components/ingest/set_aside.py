@@ -13,7 +13,7 @@ import pandas as pd
 
 from components.domain import Bools, ContractBroken
 from components.ingest.cells import Cells, amounts_of, ids_of, instants_of, lists_of, missing_in, numbers_of, wholes_of
-from components.ingest.source import Source
+from components.ingest.source import OutcomeColumn, Source
 
 MOST = 0.05
 """Largest share of rows that may be set aside; that of the contracts on a window. Own choice."""
@@ -83,21 +83,19 @@ def _checks(frame: pd.DataFrame, source: Source) -> Iterator[Check]:
         yield Check(named.outcome_at, "an outcome's time", instants_of(frame[named.outcome_at], unit))
     if named.eligible:
         yield Check(named.eligible, "an eligible set", lists_of(frame[named.eligible]))
-    judged = source.outcome.column if source.outcome.at_least is not None else None
-    numbers = {
-        named.propensity: "a propensity",
-        source.outcome.grade: "an outcome's grade",
-        judged: "an outcome",
-    }
-    for number, what in numbers.items():
-        if number:
-            yield Check(number, what, numbers_of(frame[number]))
-    for asked in (source.outcome, *source.measured):
-        if asked.amounts is not None:
-            yield Check(asked.column, "an amount", amounts_of(frame[asked.column], asked.amounts))
-    for other in source.measured:
-        if other.graded_by:
-            yield Check(other.graded_by, f"a {other.kind}", numbers_of(frame[other.graded_by]))
+    if named.propensity:
+        yield Check(named.propensity, "a propensity", numbers_of(frame[named.propensity]))
+    for outcome in (source.outcome, *source.measured):
+        yield from _outcome_checks(frame, outcome)
+
+
+def _outcome_checks(frame: pd.DataFrame, outcome: OutcomeColumn) -> Iterator[Check]:
+    if outcome.grade:
+        yield Check(outcome.grade, "an outcome's grade", numbers_of(frame[outcome.grade]))
+    if outcome.at_least is not None:
+        yield Check(outcome.column, "an outcome", numbers_of(frame[outcome.column]))
+    if outcome.amounts is not None:
+        yield Check(outcome.column, "an amount", amounts_of(frame[outcome.column], outcome.amounts))
 
 
 def _ids(values: pd.Series) -> Cells:
