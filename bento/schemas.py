@@ -76,7 +76,7 @@ class OutcomeRequest(Body):
 
 
 class OutcomeResponse(bentoml.IODescriptor):
-    """`accepted` is false for a repetition, which changes nothing; `reward` is the one that counts."""
+    """`accepted` is false for a repetition, which changes nothing; `reward` is what counts, an amount in its unit."""
 
     accepted: bool
     reward: float

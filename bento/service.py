@@ -156,15 +156,15 @@ class Evercurrent:
         return made
 
     def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
-        reward = live.served.outcome.reward(told.kind, told.value)
+        rule = live.served.outcome
+        reward, grade = rule.reward(told.kind, told.value), rule.grade(told.value, told.grade)
         known = live.outcome_of(told.impression_id)
-        if known is not None and told.kind == live.served.outcome.kind:
-            return OutcomeResponse(accepted=False, reward=known.reward)
+        if known is not None and told.kind == rule.kind:
+            return OutcomeResponse(accepted=False, reward=rule.earned_by(known.reward, known.grade))
         at = now()
-        grade = live.served.outcome.grade(told.value, told.grade)
         line = OutcomeLine(**told.model_dump(exclude={"grade"}), reward=reward, grade=grade, at=at)
         self.log.append(line, at)
-        return OutcomeResponse(accepted=True, reward=reward)
+        return OutcomeResponse(accepted=True, reward=rule.earned_by(reward, grade))
 
     async def _follow_pointer(self) -> None:
         live = await asyncio.to_thread(self.champion.prepare)

@@ -67,7 +67,7 @@ def _tiles(report: DriftReport) -> KeyFigures:
     return KeyFigures(
         [
             KeyFigure("Impressions", report.rows, f"{report.matured:,} with a known reward"),
-            KeyFigure("Mean reward", _share(report.reward), "; ".join(against)),
+            KeyFigure("Share rewarded", _share(report.reward), "; ".join(against)),
             KeyFigure(
                 "Log loss",
                 calibration.log_loss,
@@ -108,7 +108,7 @@ def _calibration(report: DriftReport) -> list[Block]:
     p = report.calibration
     rows: list[Row] = [
         Row(["Log loss", p.log_loss, p.expected, "expected if these probabilities are right"]),
-        Row(["Log loss", p.log_loss, p.constant, "a constant prediction: this window's mean reward"]),
+        Row(["Log loss", p.log_loss, p.constant, "a constant prediction: this window's share rewarded"]),
         Row(
             [
                 "Calibration error",
@@ -117,7 +117,7 @@ def _calibration(report: DriftReport) -> list[Block]:
                 "expected if calibrated, with this many rows",
             ]
         ),
-        Row(["Mean reward − mean probability", p.bias, 0.0, "no bias"]),
+        Row(["Share rewarded − mean probability", p.bias, 0.0, "no bias"]),
     ]
     if report.holdout_log_loss is not None:
         rows.insert(1, Row(["Log loss", p.log_loss, report.holdout_log_loss, "on held-out rows of its training"]))
@@ -125,7 +125,7 @@ def _calibration(report: DriftReport) -> list[Block]:
     if not report.bins:
         return [table]
     caption = "Ten groups of equally many impressions; on the dotted line the predictions are calibrated."
-    return [table, Figure("Mean reward by predicted probability", _reliability(report), caption)]
+    return [table, Figure("Share rewarded by predicted probability", _reliability(report), caption)]
 
 
 def _fields(report: DriftReport) -> list[Block]:
@@ -178,7 +178,7 @@ def _share(value: float) -> str:
 
 
 def _reliability(report: DriftReport) -> "PlotlyFigure":
-    figure = blank("mean predicted probability", "mean reward")
+    figure = blank("mean predicted probability", "share rewarded")
     scores, rewards = [b.score for b in report.bins], [b.reward for b in report.bins]
     error = [2 * math.sqrt(max(b.reward * (1 - b.reward), 0) / b.rows) for b in report.bins]
     ends = [min(*scores, *rewards), max(*scores, *rewards)]

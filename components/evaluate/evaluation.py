@@ -122,6 +122,7 @@ class Evaluation:
     creep : in the loop, what releases may have lost against the anchor, this one included.
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     sequential_test : those challengers' evidence with today's, for the next turn.
+    unit : what a request earns is told in: ``reward``, or the unit of the source's amounts.
     """
 
     kind: Kind
@@ -145,6 +146,7 @@ class Evaluation:
     creep: Creep | None = None
     rest: Rest | None = None
     sequential_test: SequentialTest | None = None
+    unit: str = "reward"
 
     @property
     def value(self) -> Estimate | None:
@@ -154,12 +156,26 @@ class Evaluation:
         named = {e.name: e for e in self.estimates}
         return named.get("DR", named["SNIPS"])
 
+    @property
+    def earned(self) -> str:
+        """What values are told in, for axes and captions."""
+        return earned_in(self.unit)
+
     def to_json(self) -> str:
         """One JSON document; figures that do not exist are null. The sequential test is kept by itself."""
         unkept = tuple(dataclasses.replace(g, sequential_test=None) for g in self.guardrails)
         told = dataclasses.asdict(dataclasses.replace(self, sequential_test=None, guardrails=unkept))
         del told["sequential_test"]
         return json.dumps(_without_nan(told), allow_nan=False)
+
+
+def earned_in(unit: str) -> str:
+    """Words for what a request earns, told in a unit.
+
+    >>> earned_in("reward"), earned_in("EUR")
+    ('reward per request', 'amount per request, EUR')
+    """
+    return "reward per request" if unit == "reward" else f"amount per request, {unit}"
 
 
 def read_evaluation(text: str) -> Evaluation:

@@ -91,7 +91,7 @@ def _values(e: Evaluation, truth: float | None) -> Section:
     if e.champion_value is not None:
         named[f"champion, {e.champion_value.name}"] = e.champion_value
     reference = [("true value", truth)] if truth is not None else []
-    figure = _forest(named, "expected reward per request", reference)
+    figure = _forest(named, f"expected {e.earned}", reference)
     columns: list[Column | str] = [
         "policy, estimator",
         *(Column(c, ".4f") for c in ("value", "lower", "upper")),
@@ -100,7 +100,7 @@ def _values(e: Evaluation, truth: float | None) -> Section:
     ]
     rows = [Row([n, x.value, x.lower, x.upper, x.ess, x.interval]) for n, x in named.items()]
     caption = (
-        "Values with 95 % intervals. The model's word (DM) has none: its bias is unknown. "
+        f"Values ({e.earned}) with 95 % intervals. The model's word (DM) has none: its bias is unknown. "
         f"SLOPE++ would take {e.slope_choice}; the gate's estimator was fixed beforehand."
     )
     return Section("Values", [Figure("Policy values", figure, caption, 90 + 34 * len(named)), Table(columns, rows)])
@@ -115,7 +115,7 @@ def _paired(e: Evaluation) -> Section:
     )
     if e.rest is not None:
         named, caption = _gate_readings(e.difference, e.rest)
-    figure = _forest(named, "difference in expected reward per request", [("floor", floor), ("equal", 0.0)])
+    figure = _forest(named, f"difference in expected {e.earned}", [("floor", floor), ("equal", 0.0)])
     return Section("The gate's quantity", [Figure("Challenger minus champion", figure, caption, 140 + 45 * len(named))])
 
 

@@ -122,6 +122,11 @@ class RewardRule(Frozen):
         """
         return np.asarray(reward, np.float64) if self.amounts is None else self.amounts.amounts(reward, grade)
 
+    def earned_by(self, reward: float, grade: float | None) -> float:
+        """`earned` of one outcome."""
+        told = float("nan") if grade is None else grade
+        return float(self.earned(np.array([reward]), np.array([told]))[0])
+
     @property
     def value_range(self) -> tuple[float, float]:
         """Least and most that one position can earn."""

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from components.evaluate.evaluation import earned_in
 from flows import progress
 from flows.replay.replay_record import Arms, ReplayRecord, ReplayTurn, mean_arms
 from flows.turn import TurnRecord
@@ -93,7 +94,7 @@ def _freshness(record: ReplayRecord) -> Table:
 
 
 def _values(record: ReplayRecord) -> Table:
-    title = "policy value of the challenger, expected reward per held-out request"
+    title = f"policy value of the challenger, expected {earned_in(record.unit)} held out"
     table = _table(title, ("week to", "drift", "estimate [95 %]", "true", "random", "oracle", "verdict"))
     for t in record.turns:
         v, style = t.value, STYLES[t.verdict]

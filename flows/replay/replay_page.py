@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from components.evaluate.evaluation import earned_in
 from components.pages.blocks import (
     Badge,
     Cell,
@@ -37,7 +38,10 @@ def replay_page(record: ReplayRecord, pages: Mapping[str, Sequence[Link]]) -> st
         Section("", [_tiles(record)]),
         Section("Freshness", [Text([FRESHNESS]), _curves(record, "auc", "AUC"), _arm_table(record)]),
         Section("Log loss", [_curves(record, "log_loss", "Log loss, nats")]),
-        Section("Policy value", [Text([VALUE, f"Mind: {record.caveat}."]), _intervals(record), _value_table(record)]),
+        Section(
+            "Policy value",
+            [Text([_value(record), f"Mind: {record.caveat}."]), _intervals(record), _value_table(record)],
+        ),
         Section("What the loop did", [_loop_table(record), _page_table(record, pages)]),
         Section("Where the time went", [Text([_times(record)]), _seconds(record)]),
     ]
@@ -49,11 +53,14 @@ FRESHNESS = (
     "was, by the champion's weights alone, and by the champion with its error memory, which learns the outcomes of "
     "shown items as they arrive."
 )
-VALUE = (
-    "Expected reward per request of the challenger, estimated on the requests it never learned from, with its 95 % "
-    "interval; the world knows every eligible item's outcome, so the truth stands beside it, between a random choice "
-    "and an oracle's."
-)
+
+
+def _value(record: ReplayRecord) -> str:
+    return (
+        f"Expected {earned_in(record.unit)} of the challenger, estimated on the requests it never learned from, with its "
+        "95 % interval; the world knows every eligible item's outcome, so the truth stands beside it, between a random "
+        "choice and an oracle's."
+    )
 
 
 def _tiles(record: ReplayRecord) -> KeyFigures:
@@ -85,7 +92,7 @@ def _curves(record: ReplayRecord, figure: str, axis: str) -> Figure:
 
 
 def _intervals(record: ReplayRecord) -> Figure:
-    drawn = blank("week to, UTC", "expected reward per request")
+    drawn = blank("week to, UTC", f"expected {earned_in(record.unit)}")
     judged = [t for t in record.turns if t.value.estimate is not None]
     days = [t.cutoff[:10] for t in judged]
     for name in ("random", "oracle"):

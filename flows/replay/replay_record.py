@@ -62,7 +62,7 @@ class ReplayTurn(TurnRecord):
 
 
 class ReplayRecord(Frozen):
-    """What `evercurrent replay --json` prints."""
+    """What `evercurrent replay --json` prints; values are told in `unit`, plain rewards or the source's own."""
 
     source: str
     digest: str
@@ -71,6 +71,7 @@ class ReplayRecord(Frozen):
     report: str
     champion: int
     turns: tuple[ReplayTurn, ...]
+    unit: str = "reward"
     stage_seconds: dict[str, float] = Field(default_factory=dict)
     caveat: str = (
         "eligible sets are what people chose to rate, not a whole catalogue: values compare policies, "
@@ -91,6 +92,7 @@ def summarise(workspace: Workspace, recorded: Recorded, turns: int) -> ReplayRec
         report=str(workspace.reports / "replay.html"),
         champion=lines[-1].champion,
         turns=lines,
+        unit=RewardRule.of(recorded.source).unit,
     )
 
 

@@ -47,9 +47,15 @@ def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:
     return DriftFrame.of(data.examples, sigmoid(logit), data.matured.reward, turn.source.spec)
 
 
+def _of_amounts(turn: Turn) -> str:
+    """Rewards that are amounts drift in whether and in how much; what is measured here is whether."""
+    scale = turn.source.outcome.amounts
+    return "" if scale is None else f"; rewarded is any amount above 0 {scale.unit}, whatever its size"
+
+
 def _write(turn: Turn, report: DriftReport, decision: DriftDecision) -> None:
     assert turn.champion is not None, "drift is measured against a champion"
-    subtitle = f"{turn.window}, champion generation {turn.champion}"
+    subtitle = f"{turn.window}, champion generation {turn.champion}{_of_amounts(turn)}"
     beside = [TurnPage.VALIDATION]
     if report.html:
         write_page(turn.folder / TurnPage.EVIDENTLY.file, report.html)

@@ -119,7 +119,7 @@ def _weigh(
         guardrails=guardrails_of(turn, held, data.encoder),
         metric=improve,
     )
-    return evaluation, target
+    return replace(evaluation, unit=rule.unit), target
 
 
 def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:
