@@ -58,8 +58,8 @@ FRESHNESS = (
 def _value(record: ReplayRecord) -> str:
     return (
         f"Expected {earned_in(record.unit)} of the challenger, estimated on the requests it never learned from, with "
-        "its 95 % interval; the world knows every eligible item's outcome, so the truth stands beside it, between a random "
-        "choice and an oracle's."
+        "its 95 % interval; the world knows every eligible item's outcome, so the truth stands beside it, between a "
+        "random choice and an oracle's."
     )
 
 
