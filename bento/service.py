@@ -156,10 +156,11 @@ class Evercurrent:
         return made
 
     def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
-        rule = live.served.outcome
+        learned = live.served.outcome
+        rule = learned if told.kind == learned.kind else learned.beside(told.kind)
         reward, grade = rule.reward(told.kind, told.value), rule.grade(told.value, told.grade)
         known = live.outcome_of(told.impression_id)
-        if known is not None and told.kind == rule.kind:
+        if known is not None and rule is learned:
             return OutcomeResponse(accepted=False, reward=rule.earned_by(known.reward, known.grade))
         at = now()
         line = OutcomeLine(**told.model_dump(exclude={"grade"}), reward=reward, grade=grade, at=at)
