@@ -144,12 +144,12 @@ class Population:
 
     def value(self, scores: Doubles) -> float:
         """Expected reward per request of a policy with these (P, k) scores."""
-        e, epsilon = np.exp(scores), self.shop.epsilon
-        left, chance = e.sum(axis=1, keepdims=True), np.ones((len(e), len(self._slates)))
+        e, epsilon = np.exp(scores - scores.max(axis=1, keepdims=True)), self.shop.epsilon
+        left, chance = np.ones((e.shape[1], len(self._slates))), np.ones((len(e), len(self._slates)))
         for at in range(self.shop.length):
-            here = e[:, self._slates[:, at]]
-            chance *= (1 - epsilon) * here / left + epsilon / (e.shape[1] - at)
-            left = left - here
+            item = self._slates[:, at]
+            chance *= (1 - epsilon) * e[:, item] / (e @ left) + epsilon / (e.shape[1] - at)
+            left[item, np.arange(len(item))] = 0.0
         each = (chance * self._earned).sum(axis=1)
         return float(each @ self.users.requests / self.users.requests.sum())
 

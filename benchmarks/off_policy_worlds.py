@@ -88,12 +88,12 @@ WORLDS = (
     World("revenue, sigma 1.5", sigma=1.5),
     World("revenue, Pareto tail", sigma=1.0, tail=True),
     World("revenue, six requests a user", sigma=1.0, returning=True),
-    World("skewed logging", items=20, epsilon=0.02, sharpness=4.0, distance=0.8),
+    World("skewed logging", items=20, epsilon=0.02, sharpness=4.0, distance=1.8),
     World("drift, two loggers", periods=10, loggers=2),
     World("drift, two loggers, balanced", periods=10, loggers=2, balanced=True),
     World("two loggers in turn, balanced", loggers=2, balanced=True, mixed=True),
-    World("slates, position model", items=6, length=3, rate=0.2, distance=0.6),
-    World("slates, cascade model", items=6, length=3, rate=0.2, distance=0.6, model="cascade"),
+    World("slates, position model", items=6, length=3, rate=0.2),
+    World("slates, cascade model", items=6, length=3, rate=0.2, model="cascade"),
     World("two rewards in a thousand", rate=0.002),
 )
 
