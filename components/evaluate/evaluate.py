@@ -21,7 +21,7 @@ from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips,
 from components.evaluate.evaluation import Estimate, Evaluation
 from components.evaluate.gate import GateState, Kind
 from components.evaluate.guardrails import Guardrails, guarded, waiting
-from components.evaluate.intervals import Interval, signed_interval, standard_error
+from components.evaluate.intervals import Interval, drawn_and_bound, signed_interval, standard_error
 from components.evaluate.logged_decisions import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.sequential_test import SequentialTest, look, turns
@@ -145,8 +145,8 @@ def _judged(blank: Evaluation, case: Case, sequential_test: SequentialTest | Non
     pair = case.pair
     weight = min(case.challenger.whole, case.champion.whole, key=effective)
     terms = Terms("paired DR" if case.challenger.modelled else "paired IPS", pair.corrected, weight, pair.cluster)
-    error = max(standard_error(terms.clustered), pair.expected_error)
-    bounds = signed_interval(terms.clustered, s.alpha, error)
+    error = drawn_and_bound(standard_error(terms.clustered), pair.expected_error)
+    bounds = signed_interval(terms.clustered, s.alpha, pair.expected_error)
     gap = Estimate(terms.name, terms.value, bounds.lower, bounds.upper, terms.ess, bounds.kind)
     assert blank.champion_value is not None
     margin = s.margin * blank.champion_value.value

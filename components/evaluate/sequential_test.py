@@ -19,7 +19,7 @@ from components.domain import Doubles, Verdict
 from components.evaluate.confidence_sequence import confidence_sequence
 from components.evaluate.difference import Paired
 from components.evaluate.gate import Decision, GateState, Kind, judge, judge_so_far
-from components.evaluate.intervals import signed_interval, standard_error
+from components.evaluate.intervals import drawn_and_bound, signed_interval, standard_error
 from components.evaluate.settings import EvaluateSettings
 
 AHEAD = 5
@@ -138,7 +138,7 @@ def _first(sequential_test: SequentialTest, pair: Paired, value: float, s: Evalu
     each = pair.clustered
     bounds = signed_interval(each, alpha, pair.expected_error)
     decision = judge(bounds, s.margin * value, sequential_test.kind)
-    reach = float(ndtri(1 - alpha / 2) + ndtri(s.power)) * max(standard_error(each), pair.expected_error)
+    reach = float(ndtri(1 - alpha / 2) + ndtri(s.power)) * drawn_and_bound(standard_error(each), pair.expected_error)
     rest = Rest(
         len(pair.a), len(each), 1, 1 - alpha, float(each.mean()), bounds.lower, bounds.upper, bounds.kind, reach
     )

@@ -49,7 +49,10 @@ def test_a_difference_has_student_s_interval_or_a_wider_one_where_its_weights_we
     found, wider = signed_interval(each, 0.05), signed_interval(each, 0.05, least=1.0)
     student = stats.t.interval(0.95, 199, loc=each.mean(), scale=stats.sem(each))
     assert (found.lower, found.upper) == pytest.approx(student)
-    assert wider.upper - each.mean() == pytest.approx(stats.t.ppf(0.975, 199))
+    half = stats.t.ppf(0.975, 199) * np.sqrt((stats.sem(each) ** 2 + 1) / 2)
+    assert wider.upper - each.mean() == pytest.approx(half)
+    narrower = signed_interval(each, 0.05, least=1e-9)
+    assert narrower == found
     nothing = signed_interval(np.zeros(10), 0.05)
     assert nothing.lower == nothing.upper == 0
 
