@@ -137,5 +137,5 @@ def _sequence(each: Doubles, truth: float) -> tuple[bool, float]:
     count = np.arange(1, len(each) + 1, dtype=float)
     mean = np.cumsum(each) / count
     spread = np.sqrt(np.maximum(np.cumsum(each * each) / count - mean * mean, 0))
-    radius = spread * boundary(count, SETTINGS.alpha)
+    radius = spread * boundary(count, SETTINGS.alpha / 2)
     return bool((np.abs(mean - truth) <= radius)[count >= FIRST_LOOK].all()), float(2 * radius[-1])

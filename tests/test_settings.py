@@ -280,6 +280,7 @@ CASES: dict[str, Case] = {
     "policy.epsilon": Case(0.9, drawn),
     "evaluate.margin": Case(0.2, judged),
     "evaluate.alpha": Case(0.2, judged),
+    "evaluate.sequence": Case("exact", judged),
     "evaluate.first_look_share": Case(0.3, judged),
     "evaluate.power": Case(0.95, judged),
     "evaluate.holdout_share": Case(0.7, held),

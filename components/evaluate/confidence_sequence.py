@@ -53,23 +53,30 @@ class Running:
 
 
 def confidence_sequence(state: Running, alpha: float, tuned_for: int = TUNED_FOR) -> Interval:
-    """Asymptotic confidence sequence with a normal mixture boundary.
+    """Asymptotic confidence sequence whose ends are one-sided bounds, each with error ``alpha / 2`` over all times.
 
-    ``mean_t +- sd_t sqrt(2 (t rho^2 + 1) / (t^2 rho^2) log(sqrt(t rho^2 + 1) / alpha))``
-    (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas 2024, "Time-uniform central limit theory",
-    theorem 2.2; boundary of Robbins 1970), where rho makes it tightest at `tuned_for` terms.
-    Holds for the running mean of conditional means, so drift is no breach. Asymptotic:
-    begin to read it once the diagnostics accept the sample, not at the second decision.
+    ``mean_t -+ sd_t boundary(t)``. Holds for the running mean of conditional means, so drift is no breach.
+    Asymptotic (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, "Time-uniform central limit theory and
+    asymptotic confidence sequences", section 2): begin to read it once the diagnostics accept the sample, not at the
+    second term. `components.evaluate.exact_sequence` is the one that holds from the first.
     """
     if state.count < 2:
         return Interval(-float("inf"), float("inf"), "confidence sequence")
-    radius = float(np.sqrt(state.variance) * boundary(np.array(float(state.count)), alpha, tuned_for))
+    radius = float(np.sqrt(state.variance) * boundary(np.array(float(state.count)), alpha / 2, tuned_for))
     return Interval(state.mean - radius, state.mean + radius, "confidence sequence")
 
 
-def boundary(count: Doubles, alpha: float, tuned_for: int = TUNED_FOR) -> Doubles:
-    """Half-width in standard deviations of a term, at each count of terms."""
-    double_log = -2 * np.log(alpha)
+def boundary(count: Doubles, error: float, tuned_for: int = TUNED_FOR) -> Doubles:
+    """Distance of a one-sided bound from the mean, in standard deviations of a term, at each count t of terms.
+
+    ``sqrt(2 (t rho^2 + 1) / (t^2 rho^2) log((1 + sqrt(t rho^2 + 1) / error) / 2))``: mixing ``exp(l S_t - l^2 t / 2)``
+    over bets l > 0 with half-normal weight of scale rho gives ``2 exp(z^2 / 2) Phi(z) / sqrt(t rho^2 + 1)`` with
+    ``z = S_t rho / sqrt(t rho^2 + 1)`` (Robbins 1970, "Statistical methods related to the law of the iterated
+    logarithm", section 4), a supermartingale where no term has a positive mean, hence above ``1 / error`` with at most
+    that probability (Ville); ``Phi(z) >= 1 - exp(-z^2 / 2) / 2`` solves it for z. rho makes it tightest at `tuned_for`.
+    For the same error it is narrower than an end of the two-sided sequence, which pays for the other end, too.
+    """
+    double_log = -2 * np.log(2 * error)
     rho2 = (double_log + np.log(double_log + 1)) / tuned_for
     grown = count * rho2 + 1
-    return np.sqrt(2 * grown / (count * count * rho2) * (0.5 * np.log(grown) - np.log(alpha)))
+    return np.sqrt(2 * grown / (count * count * rho2) * np.log((1 + np.sqrt(grown) / error) / 2))

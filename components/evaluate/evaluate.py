@@ -14,6 +14,7 @@ from scipy.special import ndtri
 from components.domain import ContractBroken, Doubles, Verdict
 from components.evaluate import gate
 from components.evaluate.anchor import Anchor, creep_of, settled, within_budget
+from components.evaluate.bounded_gain import gain_for
 from components.evaluate.case import Case, parts_of, relied_on, request_bounds, request_share
 from components.evaluate.diagnostics import diagnose, merely_small, refusals
 from components.evaluate.difference import difference
@@ -127,11 +128,13 @@ def _refused(
     """
     reasons = tuple(f"refused: {r}" for r in blank.refused)
     word = (_model_word(case.challenger),) if case.challenger.modelled else ()
-    if sequential_test is not None and merely_small(blank.refused):
-        sequential_test = sequential_test.add(GateState.of(case.pair, relied_on(case.champion).each))
+    small = merely_small(blank.refused)
+    if sequential_test is not None:
+        day = GateState.of(case.pair, relied_on(case.champion).each) if small else GateState.empty()
+        sequential_test = sequential_test.add(day, gain_for(sequential_test, case))
         kept = f"{sequential_test.state.requests:,} held-out requests of {turns(sequential_test.turns)}"
-        reasons = (*reasons, f"kept for later: {kept} so far")
-        blank = replace(blank, guardrails=waiting(case, guardrails) if guardrails else ())
+        reasons = (*reasons, f"kept for later: {kept} so far") if small else reasons
+        blank = replace(blank, guardrails=waiting(case, guardrails, small=small) if guardrails else ())
     return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, sequential_test=sequential_test)
 
 
@@ -167,7 +170,8 @@ def _judged(blank: Evaluation, case: Case, sequential_test: SequentialTest | Non
 
 def _judged_over_days(judged: Evaluation, case: Case, sequential_test: SequentialTest) -> Evaluation:
     """The verdict by all days of a sequential test."""
-    found = look(sequential_test, case.pair, relied_on(case.champion).each, case.settings)
+    gain = gain_for(sequential_test, case)
+    found = look(sequential_test, case.pair, relied_on(case.champion).each, case.settings, gain)
     return replace(
         judged,
         detectable=found.rest.detectable,

@@ -122,14 +122,15 @@ def _paired(e: Evaluation) -> Section:
 def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
     """What the gate read, beside today alone, and the sentence on it."""
     read = Estimate(today.name, rest.value, rest.lower, rest.upper, today.ess, rest.interval)
-    if rest.turns == 1 and rest.interval != "confidence sequence":
-        words = f"The gate reads the lower end of the {rest.level:.0%} interval: right of the floor is PROMOTE."
-        return {"challenger − champion": read}, words
+    ends = f"The gate reads the lower end, right of the floor is PROMOTE: {rest.promise}."
+    if rest.reading == "first look":
+        return {"challenger − champion": read}, ends
+    if rest.reading == "exact sequence":
+        ends = f"The gate reads no interval but a capital, told above: {rest.promise}. The interval is asymptotic."
     words = (
-        f"The gate reads the lower end over all turns ({rest.level:.0%} at all looks together): right of the floor is "
-        "PROMOTE. Every turn brought another challenger against the same champion; this turn's alone is for comparison."
+        f"{ends} Every turn brought another challenger against the same champion; this turn's alone is for comparison."
     )
-    return {"this turn's requests, 95 %": today, f"the gate: {turns(rest.turns)}": read}, words
+    return {"this turn's requests, 95 %": today, f"the gate: {turns(rest.turns)}, {rest.level:.1%}": read}, words
 
 
 def _guardrails(guardrails: Sequence[GuardrailFound]) -> Section:

@@ -3,7 +3,7 @@
 Two tests on one paired interval. A routine update is asked not to be worse by more than
 the margin (non-inferiority), because a small week could never prove every refresh better;
 a changed model family or exploration setting is asked to be better (superiority).
-`judge` reads one finished sample, `judge_so_far` a growing one at every look.
+`judge` reads one finished sample, `judge_so_far` and `judge_by_capital` a growing one at every look.
 """
 
 import json
@@ -16,6 +16,7 @@ from components.domain import Doubles, Verdict
 from components.evaluate.by_user import per_user
 from components.evaluate.confidence_sequence import TUNED_FOR, Running, confidence_sequence
 from components.evaluate.difference import Paired, baseline, left_over
+from components.evaluate.exact_sequence import Capital
 from components.evaluate.intervals import Interval
 
 Kind = Literal["update", "change"]
@@ -151,7 +152,7 @@ class GateState:
 def judge_so_far(
     state: GateState,
     margin: float,
-    alpha: float,
+    error: float,
     kind: Kind,
     minimum: int = FIRST_LOOK,
     tuned_for: int = TUNED_FOR,
@@ -161,18 +162,36 @@ def judge_so_far(
     Parameters
     ----------
     margin : share of the champion's value, used for updates.
-    alpha : error over all looks together of the two-sided sequence; promotion uses one side.
+    error : one-sided, over all looks together: promotion reads a lower bound, `worse` an upper one, and only the
+        first of them can release a bad challenger.
     minimum : users before the first look, for the sequence's normal limit to have begun.
     tuned_for : users at which the sequence is tightest, fixed before the first reward is read.
     """
     if state.count < minimum:
         return Decision(Verdict.HOLD, (f"{state.count} users so far; the first look is at {minimum}",))
     share = 0.0 if kind == "change" else margin
-    bounds = confidence_sequence(state.running(share), alpha, tuned_for)
-    test = "superiority" if kind == "change" else f"non-inferiority, margin {margin:.1%}"
+    bounds = confidence_sequence(state.running(share), 2 * error, tuned_for)
     passed = bounds.lower > 0
-    why = f"{test}: after {state.count} users the lower bound {bounds.lower:+.5f} is {'' if passed else 'not '}above 0"
-    worse = confidence_sequence(state.running(0.0), alpha, tuned_for)
-    if worse.upper < 0:
-        return Decision(Verdict.HOLD, (why, f"the challenger is worse: upper bound {worse.upper:+.5f} is below 0"))
+    reads = f"after {state.count} users the lower bound {bounds.lower:+.5f} is {'' if passed else 'not '}above 0"
+    return _unless_worse(
+        passed, f"{_asked(kind, margin)}: {reads}", confidence_sequence(state.running(0.0), 2 * error, tuned_for)
+    )
+
+
+def judge_by_capital(capital: Capital, difference: Interval, margin: float, error: float, kind: Kind) -> Decision:
+    """The verdict of the exact sequence, at any number of users and looks; `difference` tells what is surely worse."""
+    passed = capital.shows(error)
+    grown = f"capital {np.exp(min(capital.log_wealth, 99.0)):.3g} has {'' if passed else 'not '}reached"
+    why = f"{_asked(kind, margin)}: after {capital.users} users the {grown} {1 / error:,.0f}"
+    return _unless_worse(passed, why, difference)
+
+
+def _asked(kind: Kind, margin: float) -> str:
+    return "superiority" if kind == "change" else f"non-inferiority, margin {margin:.1%}"
+
+
+def _unless_worse(passed: bool, why: str, difference: Interval) -> Decision:
+    if difference.upper < 0:
+        harm = f"the challenger is worse: upper bound {difference.upper:+.5f} is below 0"
+        return Decision(Verdict.HOLD, (why, harm))
     return Decision(Verdict.PROMOTE if passed else Verdict.HOLD, (why,))

@@ -6,12 +6,14 @@ errs with at most that (Berger 1982, Technometrics 24, section 2), for it errs o
 one of them should not. What it costs is power: a guardrail with little evidence holds a good release.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from components.domain import Doubles, Verdict
+from components.evaluate.bounded_gain import gain_for
 from components.evaluate.case import Case, parts_of, relied_on, request_bounds
 from components.evaluate.estimators import Parts
 from components.evaluate.evaluation import Estimate, Evaluation, GuardrailFound
@@ -57,18 +59,26 @@ def guarded(judged: Evaluation, case: Case, guardrails: Guardrails) -> Evaluatio
     return replace(judged, verdict=Verdict.HOLD, reasons=(*held, *judged.reasons))
 
 
-def waiting(case: Case, guardrails: Guardrails) -> tuple[GuardrailFound, ...]:
-    """The guardrails with the evidence of a day that is too small to be looked at."""
-    found = []
-    for metric in guardrails.measured:
-        own = _own(case, metric)
-        test = guardrails.tests[metric.name].add(GateState.of(own.pair, relied_on(own.champion).each))
-        found.append(_told(own, metric.name, False, ("too small to be looked at alone",), test))
-    return tuple(found)
+def waiting(case: Case, guardrails: Guardrails, *, small: bool) -> tuple[GuardrailFound, ...]:
+    """The guardrails on a day that is refused: with its evidence where it is merely too `small`, else as they were."""
+    return tuple((_too_small if small else _unread)(_own(case, m), m.name, guardrails) for m in guardrails.measured)
+
+
+def _too_small(own: Case, name: str, guardrails: Guardrails) -> GuardrailFound:
+    test = guardrails.tests[name]
+    test = test.add(GateState.of(own.pair, relied_on(own.champion).each), gain_for(test, own))
+    return _told(own, name, False, ("too small to be looked at alone",), test)
+
+
+def _unread(own: Case, name: str, guardrails: Guardrails) -> GuardrailFound:
+    test = guardrails.tests[name]
+    test = test.add(GateState.empty(), gain_for(test, own))
+    none = Estimate("none", math.nan, math.nan, math.nan, math.nan, "none")
+    return GuardrailFound(name, own.settings.margin, none, none, False, ("refused, as the day is",), test)
 
 
 def _found(own: Case, name: str, test: SequentialTest) -> GuardrailFound:
-    looked = look(test, own.pair, relied_on(own.champion).each, own.settings)
+    looked = look(test, own.pair, relied_on(own.champion).each, own.settings, gain_for(test, own))
     return _told(own, name, _passes(own, looked), looked.decision.reasons, looked.sequential_test)
 
 

@@ -16,7 +16,7 @@ from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.serving.served import Served
 from components.whole_file import write_durably
-from flows.stages.guardrails import guardrails_of, keep_guardrails, outcomes_of
+from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardrails, outcomes_of
 from flows.stages.held_out import HeldOut, held_out_log
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData, ValidatedWindow
 from flows.turn import Turn
@@ -34,10 +34,16 @@ def evaluate(
 ) -> Judgement:
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
     judgement = _judge(turn, validated, data, champion, challenger)
-    kept = judgement.evaluation.sequential_test if judgement.evaluation else _test_so_far(turn)
-    on_hold = judgement.verdict is Verdict.HOLD
-    _keep(turn, kept if on_hold else None)
-    keep_guardrails(turn, judgement.evaluation if on_hold else None)
+    evaluation = judgement.evaluation
+    if judgement.verdict is not Verdict.HOLD:
+        _keep(turn, None)
+        keep_guardrails(turn, ())
+    elif evaluation is None:
+        _keep(turn, _test_so_far(turn))
+        carry_guardrails(turn)
+    else:
+        _keep(turn, evaluation.sequential_test)
+        keep_guardrails(turn, evaluation.guardrails)
     return judgement
 
 
@@ -96,9 +102,8 @@ def _weigh(
 ) -> tuple[Evaluation, Doubles]:
     appraisal = challenger.appraise(held.eligible.examples)
     target = held.target(challenger.policy, appraisal.preference)
-    sequential_test = _test_so_far(turn)
-    if sequential_test is None or sequential_test.kind != challenger.kind:
-        sequential_test = SequentialTest(champion.live.generation, challenger.kind or "update")
+    kind = challenger.kind or "update"
+    sequential_test = (_test_so_far(turn) or SequentialTest(champion.live.generation, kind)).asked(kind)
     log, rule = held.log, RewardRule.of(turn.source)
     q: Doubles | None = appraisal.expected[held.entry]
     improve = turn.settings.metrics.improve

@@ -1,12 +1,13 @@
 """The guardrails of a turn: what the held-out requests say of each, and the evidence of the turns before."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from components.domain import ContractBroken, Doubles, Keys
-from components.evaluate.evaluation import Evaluation
+from components.evaluate.evaluation import GuardrailFound
 from components.evaluate.guardrails import Guardrails, Measured
 from components.evaluate.item_metrics import exposure, new_items, variety
 from components.evaluate.metrics import Guardrail
@@ -60,25 +61,34 @@ def outcomes_of(turn: Turn, held: HeldOut, kind: str) -> Doubles:
     return rule.earned(known["reward"].fillna(0.0).to_numpy(float), known["grade"].to_numpy(float))
 
 
-def keep_guardrails(turn: Turn, evaluation: Evaluation | None) -> None:
-    """Keep the evidence for the next turn; without an evaluation that is on hold there is none to keep."""
+def keep_guardrails(turn: Turn, found: Sequence[GuardrailFound]) -> None:
+    """Keep the evidence for the next turn, while challengers are on hold."""
+    _write(turn, {g.name: g.sequential_test.to_json() for g in found if g.sequential_test})
+
+
+def carry_guardrails(turn: Turn) -> None:
+    """Hand on what the turn before kept, on a turn that has no evidence of its own."""
+    _write(turn, _kept(turn))
+
+
+def _write(turn: Turn, tests: dict[str, str]) -> None:
     path = turn.folder / GUARDRAIL_TESTS
-    tests = {
-        g.name: g.sequential_test.to_json() for g in (evaluation.guardrails if evaluation else ()) if g.sequential_test
-    }
-    if tests:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, json.dumps(tests).encode())
-    else:
+    if not tests:
         path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, json.dumps(tests).encode())
+
+
+def _kept(turn: Turn) -> dict[str, str]:
+    path = turn.workspace.turn(turn.window.start) / GUARDRAIL_TESTS
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _tests_so_far(turn: Turn, champion: int) -> dict[str, SequentialTest]:
     """What the turn before kept, of each guardrail that stood against today's champion, else a test that begins."""
-    path = turn.workspace.turn(turn.window.start) / GUARDRAIL_TESTS
-    kept = json.loads(path.read_text()) if path.exists() else {}
     tests = {g.name: SequentialTest(champion, "update") for g in turn.settings.metrics.guardrails}
-    told = {name: SequentialTest.from_json(text) for name, text in kept.items() if name in tests}
+    told = {name: SequentialTest.from_json(text) for name, text in _kept(turn).items() if name in tests}
     return tests | {name: test for name, test in told.items() if test.champion == champion}
 
 

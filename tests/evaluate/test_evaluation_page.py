@@ -50,7 +50,7 @@ def test_the_page_shows_all_turns_beside_this_one():
         line = found.sequential_test
     html = unescape(evaluation_page(found, "Evaluation"))
     assert "1,200" in html and "requests of 2 turns" in html and "the gate: 2 turns" in html
-    assert "99% at all looks together" in html
+    assert "asymptotic sequence: without a good enough challenger it promotes with at most 0.25% over all" in html
 
 
 def test_a_day_too_small_to_judge_is_kept_for_later():

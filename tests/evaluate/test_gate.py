@@ -125,18 +125,18 @@ def test_the_spread_of_a_slate_follows_the_prefix_it_was_drawn_with():
 
 
 def test_no_verdict_before_the_first_look():
-    decision = judge_so_far(_state(100, 1.0), 0.0, 0.05, "change")
+    decision = judge_so_far(_state(100, 1.0), 0.0, 0.025, "change")
     assert decision.verdict is Verdict.HOLD
     assert "first look is at 200" in decision.reasons[0]
 
 
 def test_a_better_challenger_is_promoted_and_an_equal_one_passes_only_as_an_update():
-    assert judge_so_far(_state(5000, 0.05), 0.0, 0.05, "change").verdict is Verdict.PROMOTE
-    assert judge_so_far(_state(5000, 0.0), 0.0, 0.05, "change").verdict is Verdict.HOLD
-    assert judge_so_far(_state(5000, 0.0), 0.1, 0.05, "update").verdict is Verdict.PROMOTE
+    assert judge_so_far(_state(5000, 0.05), 0.0, 0.025, "change").verdict is Verdict.PROMOTE
+    assert judge_so_far(_state(5000, 0.0), 0.0, 0.025, "change").verdict is Verdict.HOLD
+    assert judge_so_far(_state(5000, 0.0), 0.1, 0.025, "update").verdict is Verdict.PROMOTE
 
 
 def test_a_worse_challenger_is_held_and_named_worse():
-    decision = judge_so_far(_state(5000, -0.2), 0.1, 0.05, "update")
+    decision = judge_so_far(_state(5000, -0.2), 0.1, 0.025, "update")
     assert decision.verdict is Verdict.HOLD
     assert "the challenger is worse" in decision.reasons[1]
