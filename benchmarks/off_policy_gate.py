@@ -14,7 +14,8 @@ from components.evaluate.gate import Kind
 from components.evaluate.intervals import Interval, signed_interval, skew_interval
 from components.evaluate.sequential_test import SequentialTest, look
 from components.evaluate.settings import EvaluateSettings
-from components.world.simulated import Requests, SimulatedSettings, SimulatedWorld
+from components.world.laws import SimulatedSettings
+from components.world.simulated import Requests, SimulatedWorld
 
 DAYS, PER_DAY = 30, 1667
 HELD_OUT = 120

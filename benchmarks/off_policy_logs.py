@@ -7,7 +7,8 @@ import numpy as np
 from components.domain import Doubles, Ints
 from components.evaluate.cross_fit import GroupMeans, cross_fitted
 from components.evaluate.logged_decisions import LoggedDecisions
-from components.world.simulated import Requests, SimulatedSettings, SimulatedWorld
+from components.world.laws import SimulatedSettings
+from components.world.simulated import Requests, SimulatedWorld
 
 POOL = 4000
 """Requests in the pool: the population whose value is exact."""

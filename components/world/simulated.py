@@ -11,46 +11,10 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, ValidationError
 
-from components.domain import DAY, HOUR, ContractBroken, Doubles, Ints, Window
-from components.frozen import Frozen, first_fault
+from components.domain import DAY, HOUR, Doubles, Ints, Window
 from components.sigmoid import sigmoid
-
-
-class SimulatedSettings(Frozen):
-    """The simulated world's laws; all chosen so that a week resembles a small shop's."""
-
-    seed: int = 0
-    users: int = Field(2000, ge=1)
-    """Users over all time."""
-    items: int = Field(300, ge=2)
-    """Items over all time."""
-    requests_per_day: int = Field(500, ge=1)
-    eligible: int = Field(10, ge=2)
-    """Items that could be shown in one request."""
-    tastes: int = Field(5, ge=1)
-    """Dimensions of taste."""
-    rate: float = Field(0.3, gt=0, lt=1)
-    """Reward probability of an item of neutral taste at position 0."""
-    sharpness: float = Field(0.8, ge=0)
-    """Standard deviation of an item's log odds between users."""
-    turn_days: float = Field(60.0, gt=0)
-    """Days in which a typical taste turns by one radian."""
-    appeal: float = Field(0.0, ge=0)
-    """Standard deviation of an item's log odds that all users share."""
-    appeal_turn_days: float = Field(20.0, gt=0)
-    """Days in which a typical appeal turns by one radian: what is in fashion passes sooner than tastes."""
-    item_life_days: float = Field(60.0, gt=0)
-    """Mean life of an item; half of all items are there on day 0, the others arrive over `span_days`."""
-    span_days: float = Field(90.0, gt=0)
-    """Days over which new users and items arrive."""
-    position_decay: float = Field(0.7, ge=0)
-    """Examination of position l is ``(1 + l)^-decay`` (Craswell et al. 2008 fit .6 to 1 for web search)."""
-    delay_hours: float = Field(6.0, gt=0)
-    """Mean of the exponential delay between an item shown and its outcome."""
-    start: int = 1_700_000_000_000_000 // DAY * DAY
-    """First instant, microseconds."""
+from components.world.laws import SimulatedSettings
 
 
 @dataclass(frozen=True)
@@ -63,6 +27,7 @@ class Requests:
     item : (r, k) int64. probability : (r, k) chance of reward at position 0.
     luck : (r, k) uniform; the item is rewarded at position l if ``luck < probability examined_l``.
     delay : (r, k) microseconds until its outcome.
+    amount : (r, k) what a reward brings, in EUR.
     """
 
     user: Ints
@@ -71,6 +36,7 @@ class Requests:
     probability: Doubles
     luck: Doubles
     delay: Ints
+    amount: Doubles
 
     def __len__(self) -> int:
         return len(self.user)
@@ -104,6 +70,7 @@ class SimulatedWorld:
         fashion = np.random.default_rng([s.seed, 1 << 33])
         self._appeal = fashion.normal(size=(2, s.items)) * s.appeal
         self._appeal_turn = fashion.normal(size=s.items) / s.appeal_turn_days
+        self._dear = np.random.default_rng([s.seed, 1 << 34]).normal(size=s.items) * s.price_spread
 
     def requests(self, window: Window) -> Requests:
         """The requests of a window; the same whatever windows it is cut into."""
@@ -121,14 +88,19 @@ class SimulatedWorld:
     def probability(self, user: Ints, item: Ints, at: Ints) -> Doubles:
         """(r, k) chance of reward at position 0, ``sigmoid(logit(rate) + appeal(item, at) + <taste(user, at), item>)``.
 
-        Shapes: user (r,), item (r, k), at (r,).
+        What is dear loses `bargain` times its log price over the median. Shapes: user (r,), item (r, k), at (r,).
         """
         days = (at - self.settings.start) / DAY
         angle = self._turn[user] * days[:, None]
         taste = self._user[0, user] * np.cos(angle) + self._user[1, user] * np.sin(angle)
         base = np.log(self.settings.rate / (1 - self.settings.rate))
         logits = base + self._appeal_at(item, days) + np.einsum("rd,rkd->rk", taste, self._item[item])
+        logits = logits - self.settings.bargain * self._dear[item]
         return np.asarray(sigmoid(logits))
+
+    def worth(self, item: Ints) -> Doubles:
+        """Expected amount of a reward, in EUR, in the shape of `item`: ``price exp(dear + noise^2 / 2)``."""
+        return np.asarray(self.settings.price * np.exp(self._dear[item] + self.settings.price_noise**2 / 2))
 
     def aisle(self, item: Ints) -> np.ndarray:
         """Text per item: the direction of taste it lies in most, as a catalogue knows of an item nobody bought."""
@@ -174,7 +146,7 @@ class SimulatedWorld:
         """What every eligible item would have earned at position 0, as a log of interactions.
 
         One row per request and eligible item: user_id, item_id, aisle, timestamp (microseconds, UTC),
-        reward; the recorded-log world plays it like people's own ratings. The timestamp is when
+        reward, amount (EUR); the recorded-log world plays it like people's own ratings. The timestamp is when
         the outcome is known, up to the end of the user's day.
         """
         r = self.requests(window)
@@ -188,6 +160,7 @@ class SimulatedWorld:
                 "aisle": self.aisle(r.item.ravel()),
                 "timestamp": known.ravel(),
                 "reward": (r.luck < r.probability).astype(float).ravel(),
+                "amount": np.where(r.luck < r.probability, np.round(r.amount, 2), 0.0).ravel(),
             }
         )
         return frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
@@ -209,21 +182,9 @@ class SimulatedWorld:
         item = items[_distinct(rng, s.requests_per_day, len(items), s.eligible)]
         shape = item.shape
         delay = np.minimum(rng.exponential(s.delay_hours, shape) * HOUR, 30 * DAY).astype(np.int64)
-        return Requests(user, at, item, self.probability(user, item, at), rng.random(shape), delay)
-
-
-def described(laws: dict[str, float]) -> SimulatedSettings:
-    """Settings that differ from the defaults by `laws`, as a source's description names them.
-
-    Raises
-    ------
-    ContractBroken
-        For a law there is not, or a value it does not allow; one line.
-    """
-    try:
-        return SimulatedSettings.model_validate(laws)
-    except ValidationError as error:
-        raise ContractBroken(f"[simulated.laws], {first_fault(error)}") from None
+        luck, noise = rng.random(shape), rng.normal(size=shape) * s.price_noise
+        amount = s.price * np.exp(self._dear[item] + noise)
+        return Requests(user, at, item, self.probability(user, item, at), luck, delay, amount)
 
 
 def _born(rng: np.random.Generator, count: int, span: float) -> Doubles:

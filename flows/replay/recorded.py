@@ -13,9 +13,10 @@ from components.ingest.read_log import read_log
 from components.ingest.source import SimulatedLog, Source, read_source
 from components.settings import read_settings
 from components.whole_file import digest_of
+from components.world.laws import described
 from components.world.recorded_log import PERIODS, Rules, WorldSettings
 from components.world.requests import Log
-from components.world.simulated import SimulatedWorld, described
+from components.world.simulated import SimulatedWorld
 from flows.stages.ingest import entity_frames
 from flows.stages.training_data import context_arrays
 from flows.workspace import Workspace

@@ -25,6 +25,30 @@ def test_the_interval_of_the_value_contains_the_enumerated_value():
     assert result.value.lower < truth < result.value.upper
 
 
+@pytest.mark.parametrize("unit", [1.0, 250.0])
+def test_a_verdict_is_the_same_in_cents_and_in_euros(unit):
+    log, target, q = many(1000, seed=4)
+    champion = np.full(len(target), 0.25)
+    plain = evaluate(log, target, champion, q, S, value_range=(0.0, 1.0))
+    priced = evaluate(replaced(log, reward=unit * log.reward), target, champion, unit * q, S, value_range=(0.0, unit))
+    assert priced.verdict is plain.verdict
+    for ours, theirs in zip(priced.estimates, plain.estimates, strict=True):
+        assert ours.name == theirs.name
+        np.testing.assert_allclose(
+            [ours.value, ours.lower, ours.upper], unit * np.array([theirs.value, theirs.lower, theirs.upper])
+        )
+    assert priced.margin == pytest.approx(unit * plain.margin)
+
+
+def test_amounts_without_an_upper_limit_are_judged_without_estimators_whose_bias_needs_one():
+    log, target, q = many(1000, seed=4)
+    champion = np.full(len(target), 0.25)
+    paid = replaced(log, reward=log.reward * np.random.default_rng(0).lognormal(3.0, 1.0, len(log.reward)))
+    result = evaluate(paid, target, champion, 33.0 * q, S, value_range=(0.0, float("inf")))
+    assert [e.name for e in result.estimates] == ["IPS", "SNIPS", "DR", "SNDR", "DM"]
+    assert result.difference is not None and np.isfinite([result.value.lower, result.value.upper]).all()
+
+
 def test_a_worse_challenger_is_held_and_the_reason_names_its_upper_bound():
     log, _, q = many(2000, seed=3)
     best = np.zeros_like(q).reshape(-1, 4)

@@ -1,20 +1,28 @@
 """Revenue through the whole loop: ingested, learned, ranked by, judged in its unit, and served."""
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from components.domain import instant_of
+from components.evaluate.evaluation import read_evaluation
 from components.publish.bundle import load_bundle
+from components.publish.snapshot import resumed
 from components.serving.served import RankRequests
-from flows.replay.replay import replay
+from flows.replay.replay import replay, turn_links
+from flows.replay.replay_page import replay_page
 from flows.replay.replay_record import ReplayRecord
+from flows.workspace import Workspace
 from tests.conftest import DAY, DESCRIPTION
+from tests.loop.test_loop import command
 from warehouse.connect import connect
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
+NOW = 15_005 * DAY * 1_000_000
 SETTINGS = """
 [update]
 max_epochs = 2
@@ -93,13 +101,43 @@ def test_the_warehouse_knows_whether_and_how_much(record: ReplayRecord, home: Pa
 def test_the_champion_ranks_by_what_it_expects_to_earn(record: ReplayRecord, home: Path) -> None:
     served = load_bundle(home / "bundles" / f"g{record.champion:06d}")
     eligible = [str(i) for i in range(40)]
-    scored = served.score_eligible(RankRequests.of(["7"], np.array([15_005 * DAY * 1_000_000]), [eligible]))
+    scored = served.score_eligible(RankRequests.of(["7"], np.array([NOW]), [eligible]))
     price = np.exp(np.random.default_rng(0).normal(3.0, 1.0, 40))
     assert np.corrcoef(scored.score, price)[0, 1] < -0.3, "the cheap ones are bought more often"
     assert np.corrcoef(scored.appraisal.preference, price)[0, 1] > 0.3, "the dear ones earn more"
     drawn = served.policy.predict(scored.appraisal.preference, scored.offsets)
-    made = served.decide(RankRequests.of(["7"], np.array([15_005 * DAY * 1_000_000]), [eligible]), 1, dice())
+    made = served.decide(RankRequests.of(["7"], np.array([NOW]), [eligible]), 1, dice())
     assert made.propensity[0] == drawn[made.slates.shown.entry[0]]
+
+
+def test_the_pages_and_the_record_say_the_unit(record: ReplayRecord, home: Path) -> None:
+    assert record.unit == "EUR"
+    turn = Workspace(home).turn(instant_of(datetime.fromisoformat(record.turns[-1].cutoff)))
+    assert read_evaluation((turn / "evaluation.json").read_text()).unit == "EUR"
+    assert "amount per request, EUR" in (turn / "evaluation.html").read_text()
+    assert "rewarded is any amount above 0 EUR" in (turn / "drift.html").read_text()
+    assert "amount per request, EUR" in replay_page(record, turn_links(Workspace(home), record))
+
+
+def test_the_commands_take_a_log_of_amounts_from_ingest_to_a_refreshed_memory(tmp_path: Path) -> None:
+    home, description, log = tmp_path / "home", tmp_path / "shop.toml", tmp_path / "sales.csv"
+    description.write_text(SHOP)
+    sold = sales(3000)
+    sold.assign(spent=sold["spent"].where(sold.index != 5, -3.0)).to_csv(log, index=False)
+    home.mkdir()
+    (home / "evercurrent.toml").write_text(SETTINGS)
+    told = command("ingest", str(log), "--source", str(description), "--home", str(home))
+    assert "row 6 with -3.0 for an amount, allowed is an amount from 0 to 2000 EUR" in " ".join(told.split())
+    command("loop", "--home", str(home), "--cutoff", "2011-01-29")
+    released = load_bundle(home / "bundles" / "g000001")
+    command("refresh-memory", "--home", str(home), "--cutoff", "2011-01-30")
+    fresh = resumed(home, released).served.memory
+    items = np.array([str(i) for i in range(40)], object)
+    asked = released.encoder.encode(np.full(40, "7", object), items, np.full(40, NOW), {})
+    before, after = released.memory.log_amount(asked), fresh.log_amount(asked)
+    price = np.random.default_rng(0).normal(3.0, 1.0, 40)
+    assert before is not None and after is not None and (before != after).any()
+    assert np.corrcoef(after, price)[0, 1] > 0.9
 
 
 def dice() -> np.random.Generator:

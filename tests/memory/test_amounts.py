@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from benchmarks.amounts import revenue
 from components.domain import DAY, Doubles, Floats, Matured
 from components.memory.amounts import Amounts
 from components.memory.memory import ErrorMemory
@@ -105,6 +106,13 @@ def test_a_slip_of_five_digits_moves_the_level_but_not_the_order_of_items() -> N
     made.learn(two.take(slice(0, 1)), np.ones(1, np.float32), np.array([2e6], np.float32))
     cheap, dear = made.read(two)
     assert dear - cheap == pytest.approx(np.log(2), abs=0.25)
+
+
+def test_where_the_cheap_is_bought_more_often_ranking_by_the_expected_amount_earns_more() -> None:
+    earned = revenue("market stall", seed=7, bargain=0.5)
+    assert earned["by probability"] < earned["random"], "what is bought most earns least"
+    assert earned["by expected amount"] > 1.2 * earned["random"]
+    assert earned["by expected amount"] > 0.75 * earned["by the truth"]
 
 
 def test_nothing_is_expected_above_the_largest_amount_seen_and_before_the_first_all_are_alike() -> None:

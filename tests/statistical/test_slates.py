@@ -8,7 +8,8 @@ from components.evaluate.intervals import standard_error
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
-from components.world.simulated import SimulatedSettings, SimulatedWorld
+from components.world.laws import SimulatedSettings
+from components.world.simulated import SimulatedWorld
 
 REQUESTS, LENGTH, ELIGIBLE = 6000, 3, 5
 

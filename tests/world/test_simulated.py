@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from components.domain import DAY, HOUR, ContractBroken, Window
-from components.world.simulated import SimulatedSettings, SimulatedWorld, described
+from components.world.laws import SimulatedSettings, described
+from components.world.simulated import SimulatedWorld
 
 SMALL = SimulatedSettings(seed=3, users=50, items=40, requests_per_day=60, eligible=4)
 
@@ -32,6 +33,32 @@ def test_eligible_items_are_distinct_and_requests_ascend_in_time(world):
     r = world.requests(world.day(0, 3))
     assert all(len(set(row)) == 4 for row in r.item.tolist())
     assert (np.diff(r.at) >= 0).all()
+
+
+def test_prices_change_amounts_and_leave_everything_else_as_it_was(world):
+    day = world.day(0)
+    priced = SimulatedWorld(SMALL.model_copy(update={"price_spread": 0.9, "price_noise": 0.5}))
+    ours, theirs = priced.requests(day), world.requests(day)
+    for name in ("user", "at", "item", "probability", "luck", "delay"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert (theirs.amount == SMALL.price).all() and ours.amount.std() > 0
+    log = priced.interactions(day)
+    assert ((log["amount"] > 0) == (log["reward"] > 0)).all()
+
+
+def test_a_reward_brings_on_average_what_its_item_is_worth():
+    world = SimulatedWorld(SMALL.model_copy(update={"price_spread": 0.9, "price_noise": 0.5}))
+    r = world.requests(world.day(0, 30))
+    share = r.amount / world.worth(r.item)
+    # A lognormal of sd .5 has a relative deviation of sqrt(exp(.25) - 1) = .53; four standard errors.
+    assert share.mean() == pytest.approx(1.0, abs=4 * 0.53 / np.sqrt(share.size))
+
+
+def test_a_bargain_is_bought_more_often(world):
+    cheap = SimulatedWorld(SMALL.model_copy(update={"price_spread": 0.9, "bargain": 1.0}))
+    day = world.day(0)
+    lost = np.log(cheap.requests(day).probability / world.requests(day).probability)
+    assert np.corrcoef(lost.ravel(), np.log(cheap.worth(cheap.requests(day).item)).ravel())[0, 1] < -0.8
 
 
 def test_items_arrive_and_depart(world):
