@@ -9,6 +9,7 @@ from components.evaluate.difference import Paired, gap_spread, paired
 from components.evaluate.estimators import Parts, Terms, dr, parts, snips
 from components.evaluate.evaluation import Estimate
 from components.evaluate.intervals import Interval, skew_interval
+from components.evaluate.logged_champion import as_logged, paired_with_log
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.weights import weights
@@ -16,16 +17,20 @@ from components.evaluate.weights import weights
 
 @dataclass(frozen=True)
 class Case:
+    """Both policies on one log; `champion_policy` is None where the champion is what was logged."""
+
     challenger: Parts
     champion: Parts
     target: Doubles
-    champion_policy: Doubles
+    champion_policy: Doubles | None
     settings: EvaluateSettings
     bounds: Interval
 
     @cached_property
     def pair(self) -> Paired:
         """What the gate reads: terms of the paired difference, and the spread they were bound to have."""
+        if self.champion_policy is None:
+            return paired_with_log(self.challenger, self.target)
         spread = gap_spread(self.challenger, self.champion, self.target, self.champion_policy)
         return paired(self.challenger, self.champion, spread)
 
@@ -73,7 +78,10 @@ def request_share(log: LoggedDecisions, settings: EvaluateSettings) -> Doubles |
     return None if share is None else share / share.mean()
 
 
-def parts_of(log: LoggedDecisions, policy: Doubles, q: Doubles | None, share: Doubles | None) -> Parts:
+def parts_of(log: LoggedDecisions, policy: Doubles | None, q: Doubles | None, share: Doubles | None) -> Parts:
+    """A policy's weights and expectations; None stands for what was logged, which has no model."""
+    if policy is None:
+        return as_logged(log, share)
     return parts(log, policy, q, weight=weights(log, policy, balanced=True), share=share)
 
 

@@ -19,7 +19,7 @@ from components.evaluate.case import Case, parts_of, relied_on, request_bounds, 
 from components.evaluate.diagnostics import diagnose, merely_small, refusals
 from components.evaluate.difference import difference
 from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips, sndr, snips
-from components.evaluate.evaluation import Estimate, Evaluation
+from components.evaluate.evaluation import Compared, Estimate, Evaluation
 from components.evaluate.gate import GateState, Kind
 from components.evaluate.guardrails import Guardrails, guarded, waiting
 from components.evaluate.intervals import Interval, drawn_and_bound, signed_interval, standard_error
@@ -39,7 +39,7 @@ a tenth moves coverage by at most a point (with a quarter DRos covered 97.0 % in
 def evaluate(
     log: LoggedDecisions,
     target: Doubles,
-    champion: Doubles,
+    champion: Doubles | None,
     q: Doubles | None,
     settings: EvaluateSettings,
     *,
@@ -57,9 +57,12 @@ def evaluate(
     Parameters
     ----------
     target, champion, parent : (nnz,) conditional probabilities; `parent` is the champion's own
-        parent, given when the live champion itself is to be checked for a roll-back.
+        parent, given when the live champion itself is to be checked for a roll-back. A `champion` of None is
+        what was logged: by its distribution where one logger recorded it (`LoggedDecisions.logging`), else by the
+        rewards alone (`components.evaluate.logged_champion`).
     q : (nnz,) expected reward of every entry by a model that has not seen these rewards, or None.
-    value_range : smallest and largest reward of one position; the largest may be infinite, where none is known.
+    value_range : smallest and largest reward of one position; inf where no largest is known: then nothing is cut at
+        it, and estimators that shrink weights, whose bias it bounds, are left out.
     segments : column -> (m,) labels of the requests, for values per segment.
     sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
     anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
@@ -71,6 +74,9 @@ def evaluate(
     ContractBroken
         For policies, models or rewards that mean nothing; names row and column.
     """
+    compared_with: Compared = "what was logged" if champion is None else "champion"
+    if champion is None and log.logger_propensity is None:
+        champion = log.logging
     _check(log, target, champion, q, value_range)
     if parent is not None:
         check_policy(log, parent, "parent")
@@ -89,10 +95,11 @@ def evaluate(
     blank = Evaluation(
         kind=kind,
         metric=metric,
+        compared_with=compared_with,
         diagnostics=ours,
         champion_diagnostics=theirs,
         refused=refusals(ours, settings) or refusals(theirs, settings),
-        champion_value=None if refusals(theirs, settings) else case.estimate(relied_on(case.champion)),
+        champion_value=None if refusals(theirs, settings) else _champion_value(case),
     )
     if blank.refused:
         return _refused(blank, case, sequential_test, guardrails)
@@ -106,10 +113,15 @@ def evaluate(
 
 
 def _check(
-    log: LoggedDecisions, target: Doubles, champion: Doubles, q: Doubles | None, value_range: tuple[float, float]
+    log: LoggedDecisions,
+    target: Doubles,
+    champion: Doubles | None,
+    q: Doubles | None,
+    value_range: tuple[float, float],
 ) -> None:
     check_policy(log, target, "target")
-    check_policy(log, champion, "champion")
+    if champion is not None:
+        check_policy(log, champion, "champion")
     if q is not None:
         check_model(log, q)
     low, high = value_range
@@ -136,6 +148,11 @@ def _refused(
         reasons = (*reasons, f"kept for later: {kept} so far") if small else reasons
         blank = replace(blank, guardrails=waiting(case, guardrails, small=small) if guardrails else ())
     return replace(blank, estimates=word, verdict=Verdict.HOLD, reasons=reasons, sequential_test=sequential_test)
+
+
+def _champion_value(case: Case) -> Estimate:
+    found = case.estimate(relied_on(case.champion))
+    return found if case.champion_policy is not None else replace(found, name="mean")
 
 
 def _model_word(p: Parts) -> Estimate:

@@ -4,12 +4,15 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
 from components.evaluate.gate import Kind
 from components.evaluate.sequential_test import Rest, SequentialTest
+
+Compared = Literal["champion", "what was logged"]
+Propensities = Literal["recorded", "propensity_estimated"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ class Evaluation:
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     sequential_test : those challengers' evidence with today's, for the next turn.
     unit : what a request earns is told in: ``reward``, or the unit of the source's amounts.
+    compared_with : whom the difference is to; ``what was logged`` where nobody named a champion.
+    propensities : ``propensity_estimated`` where none were recorded and somebody asked to go on all the same.
+    warnings : what a reader must know of the data before believing any figure here.
     """
 
     kind: Kind
@@ -147,6 +153,9 @@ class Evaluation:
     rest: Rest | None = None
     sequential_test: SequentialTest | None = None
     unit: str = "reward"
+    compared_with: Compared = "champion"
+    propensities: Propensities = "recorded"
+    warnings: tuple[str, ...] = ()
 
     @property
     def value(self) -> Estimate | None:
@@ -202,6 +211,7 @@ def read_evaluation(text: str) -> Evaluation:
         "tail": tuple(TailAt(**t) for t in told["tail"]),
         "verdict": Verdict(told["verdict"]),
         "reasons": tuple(told["reasons"]),
+        "warnings": tuple(told["warnings"]),
         "rest": _figures(Rest, told["rest"]) if told["rest"] else None,
         "creep": _creep(told["creep"]) if told["creep"] else None,
     }

@@ -44,8 +44,9 @@ def evaluation_page(
     """
     e = evaluation
     test = "superiority (a changed family or exploration)" if e.kind == "change" else "non-inferiority (routine update)"
+    words = [*(f"Warning: {w}." for w in e.warnings), *e.reasons]
     sections = [
-        Section("", [KeyFigures(_tiles(e, truth)), Text(e.reasons)]),
+        Section("", [KeyFigures(_tiles(e, truth)), Text(words)]),
         *([_values(e, truth), _paired(e)] if e.difference is not None else [_refused(e)]),
         _support(e),
     ]
@@ -70,7 +71,7 @@ def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
     if e.value is not None:
         tiles.append(KeyFigure("challenger's value", e.value.value, _interval(e.value)))
     if e.champion_value is not None:
-        tiles.append(KeyFigure("champion's value", e.champion_value.value, _interval(e.champion_value)))
+        tiles.append(KeyFigure(f"{_of(e)} value", e.champion_value.value, _interval(e.champion_value)))
     if e.difference is not None:
         tiles.append(KeyFigure("paired difference", _signed(e.difference.value), _interval(e.difference, signed=True)))
     if truth is not None:
@@ -84,12 +85,16 @@ def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
     return tiles
 
 
+def _of(e: Evaluation) -> str:
+    return "champion's" if e.compared_with == "champion" else "logged"
+
+
 def _values(e: Evaluation, truth: float | None) -> Section:
     named = {f"challenger, {x.name}": x for x in e.estimates}
     if e.parent_value is not None:
         named[f"champion's parent, {e.parent_value.name}"] = e.parent_value
     if e.champion_value is not None:
-        named[f"champion, {e.champion_value.name}"] = e.champion_value
+        named[f"{e.compared_with}, {e.champion_value.name}"] = e.champion_value
     reference = [("true value", truth)] if truth is not None else []
     figure = _forest(named, f"expected {e.earned}", reference)
     columns: list[Column | str] = [
@@ -109,14 +114,15 @@ def _values(e: Evaluation, truth: float | None) -> Section:
 def _paired(e: Evaluation) -> Section:
     assert e.difference is not None and e.margin is not None
     floor = 0.0 if e.kind == "change" else -e.margin
-    named = {"challenger − champion": e.difference}
+    named = {f"challenger − {e.compared_with}": e.difference}
     caption = (
         "The gate reads the lower end: right of the floor is PROMOTE. Both policies are weighed on the same requests."
     )
     if e.rest is not None:
         named, caption = _gate_readings(e.difference, e.rest)
     figure = _forest(named, f"difference in expected {e.earned}", [("floor", floor), ("equal", 0.0)])
-    return Section("The gate's quantity", [Figure("Challenger minus champion", figure, caption, 140 + 45 * len(named))])
+    title = f"Challenger minus {e.compared_with}"
+    return Section("The gate's quantity", [Figure(title, figure, caption, 140 + 45 * len(named))])
 
 
 def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
@@ -203,7 +209,7 @@ def _support(e: Evaluation) -> Section:
         "share of missing propensities": (ours.missing, theirs.missing),
     }
     rows = [Row([name, *pair]) for name, pair in names.items()]
-    blocks.append(Table(["figure", "challenger", "champion"], rows))
+    blocks.append(Table(["figure", "challenger", e.compared_with], rows))
     return Section("What the values rest on", blocks)
 
 
@@ -231,7 +237,7 @@ def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, f
     figure = blank(unit, "policy, estimator").update_layout(showlegend=False)
     for label in labels:
         x = named[label]
-        bounded = np.isfinite(x.lower)
+        bounded = np.isfinite(x.lower) and np.isfinite(x.upper)
         error = {"type": "data", "array": [x.upper - x.value], "arrayminus": [x.value - x.lower]} if bounded else None
         mark = {
             "color": SERIES[0] if bounded else REFERENCE,
@@ -281,7 +287,9 @@ def _history(e: Evaluation) -> "PlotlyFigure":
 
 def _interval(x: Estimate, *, signed: bool = False) -> str:
     spec = "+.4f" if signed else ".4f"
-    return f"{x.lower:{spec}} to {x.upper:{spec}}" if np.isfinite(x.lower) else "no interval"
+    if not np.isfinite(x.lower):
+        return "no interval"
+    return f"{x.lower:{spec}} to {x.upper:{spec}}" if np.isfinite(x.upper) else f"from {x.lower:{spec}}"
 
 
 def _signed(value: float) -> str:

@@ -5,11 +5,14 @@ The log, one row per shown item:
 ===============  ==========================================================================
 request_id       text or number; rows of one request are one slate (grain: request x position)
 item_id          the item shown
-reward           number from 0
+reward           number from 0; another column where `Reading.metric` says so
 propensity       probability of the item given the prefix of the slate; empty = missing
+user_id          optional, who asked: requests of one user are one observation
 position         optional, from 0 (or from 1), default 0
 timestamp        optional, ISO 8601 or numbers of seconds since 1970 (also named ``at``, microseconds)
 generation       optional, number of the logging generation
+propensity_<n>   optional, probability of the item under generation n, one column per generation that logged:
+                 rows are then weighed by the mixture of those live around their time
 p_drop           optional, probability with which such a request was left out of the log
 ===============  ==========================================================================
 
@@ -20,38 +23,100 @@ request_id       as in the log
 item_id          one of the items that could have been shown; together they are the eligible set
 probability      of showing the item at this position given the logged prefix
 position         optional, default 0
-champion         optional, the champion's probability; default: the logger is the champion, so that
-                 its weight is 1
-q                optional, expected reward of the item by a model that never saw these rewards;
-                 needs the column champion
+champion         optional, the champion's probability; without it the comparison is with what was logged
+logging          optional, the logging policy's probability of every entry
+q                optional, expected reward of the item by a model that never saw these rewards
+x_<name>         optional, features of the item or the request, for a model fitted here
 ===============  ==========================================================================
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from components.domain import SECOND, ContractBroken, Doubles, Ints
-from components.evaluate.file_columns import check_numbers, read_table, typed
-from components.evaluate.logged_decisions import SUM_TOLERANCE, LoggedDecisions, check_policy
+from components.domain import ContractBroken, Doubles
+from components.evaluate.estimated_propensity import estimated_propensity
+from components.evaluate.evaluation import Propensities
+from components.evaluate.file_columns import (
+    DROPPED,
+    EXPECTED,
+    FEATURE,
+    PROBABILITY,
+    REWARD,
+    first_broken,
+    generations_of,
+    instants_of,
+    numbers_of,
+    read_table,
+    typed,
+    users_of,
+)
+from components.evaluate.file_order import actions_of, offsets_of, ordered
+from components.evaluate.file_policies import check_loggers, check_logging, check_sums, loggers_of
+from components.evaluate.logged_decisions import LoggedDecisions, check_policy
+from components.evaluate.reward_model import FEATURE as FEATURES
+from components.evaluate.reward_model import fitted_rewards
 
-LOG_COLUMNS = ("request_id", "item_id", "reward", "propensity")
 TARGET_COLUMNS = ("request_id", "item_id", "probability")
+POLICIES = {"probability": PROBABILITY, "champion": PROBABILITY, "logging": PROBABILITY, "q": EXPECTED}
+
+ALONE = (
+    "no column user_id in the log: every request is taken for a user of its own; where users come back, intervals "
+    "are too narrow"
+)
+UNBOUNDED = (
+    "the largest possible reward is not known (--range): no interval ends at it, and no estimator shrinks its weights"
+)
+AS_LOGGED = "no column champion in the target: the challenger is compared with what was logged"
+ESTIMATED = (
+    "PROPENSITIES ARE ESTIMATED, NOT RECORDED: whatever the logger knew of a user or a moment and item shares do not "
+    "is a bias that no interval here contains"
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files are to be read.
+
+    Attributes
+    ----------
+    metric : column of the log that is the reward.
+    value_range : smallest and largest reward of one position; None where no largest is known.
+    fit : whether a cross-fitted reward model is made here (`components.evaluate.reward_model`).
+    estimate_propensities : whether propensities are estimated; every recorded one is then left unread.
+    """
+
+    metric: str = "reward"
+    value_range: tuple[float, float] | None = None
+    fit: bool = False
+    estimate_propensities: bool = False
+
+    @property
+    def log_columns(self) -> tuple[str, ...]:
+        """Columns that the log must have."""
+        propensity = () if self.estimate_propensities else ("propensity",)
+        return ("request_id", "item_id", self.metric, *propensity)
 
 
 @dataclass(frozen=True)
 class Evaluable:
-    """A log with what is to be evaluated on it: `target`, `champion`, `q` are (nnz,); `q` may be None."""
+    """A log with what is to be evaluated on it: `target` (nnz,), `champion` and `q` (nnz,) or None.
+
+    `warnings` are what a reader must know before believing a figure.
+    """
 
     log: LoggedDecisions
     target: Doubles
-    champion: Doubles
+    champion: Doubles | None
     q: Doubles | None
+    value_range: tuple[float, float] = (0.0, np.inf)
+    propensities: Propensities = "recorded"
+    warnings: tuple[str, ...] = ()
 
 
-def read_evaluable(log: Path, target: Path) -> Evaluable:
+def read_evaluable(log: Path, target: Path, reading: Reading | None = None) -> Evaluable:
     """Both files as arrays.
 
     Raises
@@ -59,10 +124,11 @@ def read_evaluable(log: Path, target: Path) -> Evaluable:
     ContractBroken
         For a missing file, column or row, with file, row and column named; one line.
     """
-    return evaluable(read_table(log, LOG_COLUMNS), read_table(target, TARGET_COLUMNS))
+    reading = reading or Reading()
+    return evaluable(read_table(log, reading.log_columns), read_table(target, TARGET_COLUMNS), reading)
 
 
-def evaluable(log: pd.DataFrame, target: pd.DataFrame) -> Evaluable:
+def evaluable(log: pd.DataFrame, target: pd.DataFrame, reading: Reading | None = None) -> Evaluable:
     """As `read_evaluable`, from frames.
 
     >>> log = pd.DataFrame({"request_id": [1, 2], "item_id": ["a", "b"], "reward": [1, 0], "propensity": [0.5, 0.5]})
@@ -70,116 +136,89 @@ def evaluable(log: pd.DataFrame, target: pd.DataFrame) -> Evaluable:
     >>> evaluable(log, target).target
     array([0.8, 0.2, 0.8, 0.2])
     """
-    rows, entries = typed(log, LOG_COLUMNS, "log"), typed(target, TARGET_COLUMNS, "target")
-    check_numbers(rows, ("reward", "propensity", "p_drop"), "log")
-    check_numbers(entries, ("probability", "champion", "q"), "target")
+    reading = reading or Reading()
+    if reading.fit and "q" in target:
+        raise ContractBroken("the target has column q, and a model is to be fitted; leave one out")
+    rows, entries = ordered(_log(log, reading), _target(target, fit=reading.fit))
+    decisions = _decisions(rows, entries, reading)
+    if reading.estimate_propensities:
+        item = pd.factorize(entries["item_id"])[0].astype(np.int64)
+        decisions = replace(decisions, propensity=estimated_propensity(decisions, item))
+    for column in ("probability", "champion", "logging"):
+        if column in entries:
+            check_sums(entries, decisions.offsets, column)
+            check_policy(decisions, entries[column].to_numpy(float), column)
+    check_logging(entries, decisions)
+    champion = entries["champion"].to_numpy(float) if "champion" in entries else None
+    q = entries["q"].to_numpy(float) if "q" in entries else None
+    return Evaluable(
+        decisions,
+        entries["probability"].to_numpy(float),
+        champion,
+        fitted_rewards(decisions, entries) if reading.fit else q,
+        reading.value_range or (0.0, np.inf),
+        "propensity_estimated" if reading.estimate_propensities else "recorded",
+        _warnings(decisions, champion, reading),
+    )
+
+
+def _warnings(log: LoggedDecisions, champion: Doubles | None, reading: Reading) -> tuple[str, ...]:
+    told = {
+        ESTIMATED: reading.estimate_propensities,
+        ALONE: log.user is None,
+        AS_LOGGED: champion is None,
+        UNBOUNDED: reading.value_range is None,
+    }
+    return tuple(line for line, holds in told.items() if holds)
+
+
+def _log(log: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    rows = typed(log, reading.log_columns, "log")
+    rows["reward"] = numbers_of(rows, reading.metric, "log", REWARD)
+    if reading.value_range is not None:
+        low, high = reading.value_range
+        reward = rows["reward"].to_numpy()
+        line = f"log, row {{}}, column {reading.metric}: {{:g}}; the range given is {low:g} to {high:g}"
+        first_broken((reward < low) | (reward > high), reward, line)
+    if reading.estimate_propensities:
+        rows["propensity"] = np.nan
+    else:
+        rows["propensity"] = numbers_of(rows, "propensity", "log", None)
+        rows = check_loggers(rows)
+    if "p_drop" in rows:
+        rows["p_drop"] = numbers_of(rows, "p_drop", "log", DROPPED)
     if len(rows) == 1:
         raise ContractBroken("log: row 0 is the only decision; an interval needs two or more")
-    rows, entries = _ordered(rows, entries)
-    offsets = _offsets(rows, entries)
-    action = _actions(rows, entries, offsets)
-    decisions = LoggedDecisions(
+    return rows
+
+
+def _target(target: pd.DataFrame, *, fit: bool) -> pd.DataFrame:
+    entries = typed(target, TARGET_COLUMNS, "target")
+    for column, within in POLICIES.items():
+        if column in entries:
+            entries[column] = numbers_of(entries, column, "target", within)
+    for column in [str(c) for c in entries.columns if fit and str(c).startswith(FEATURES)]:
+        if pd.api.types.is_numeric_dtype(entries[column]):
+            numbers_of(entries, column, "target", FEATURE)
+    return entries
+
+
+def _decisions(rows: pd.DataFrame, entries: pd.DataFrame, reading: Reading) -> LoggedDecisions:
+    offsets = offsets_of(rows, entries)
+    loggers = None if reading.estimate_propensities else loggers_of(rows)
+    recorded = "logging" in entries and not reading.estimate_propensities
+    return LoggedDecisions(
         request=rows["request"].to_numpy(),
         position=rows["position"].to_numpy(),
         offsets=offsets,
-        action=action,
+        action=actions_of(rows, entries),
         propensity=rows["propensity"].to_numpy(float),
         reward=rows["reward"].to_numpy(float),
-        at=_instants(rows),
-        logger=rows["generation"].to_numpy(np.int64) if "generation" in rows else np.ones(len(rows), np.int64),
+        at=instants_of(rows),
+        logger=generations_of(rows),
         p_drop=rows["p_drop"].to_numpy(float) if "p_drop" in rows else None,
+        logging=entries["logging"].to_numpy(float) if recorded else None,
+        logger_propensity=None if loggers is None else loggers.propensity,
+        logger_share=None if loggers is None else loggers.share,
+        user=users_of(rows),
     )
-    _sums(entries, decisions, "probability")
-    policy = entries["probability"].to_numpy(float)
-    check_policy(decisions, policy, "target")
-    champion = _champion(entries, decisions, action)
-    q = entries["q"].to_numpy(float) if "q" in entries else None
-    return Evaluable(decisions, policy, champion, q)
-
-
-def _sums(entries: pd.DataFrame, log: LoggedDecisions, column: str) -> None:
-    """Probabilities of one decision sum to 1; names the first row of the file that belongs to one that does not."""
-    sums = log.per_row(entries[column].to_numpy(float))
-    off = np.flatnonzero(~(np.abs(sums - 1) <= SUM_TOLERANCE))
-    if len(off):
-        of = entries.iloc[log.offsets[off[0]] : log.offsets[off[0] + 1]]
-        row, request, position = int(of["row"].min()), of["request_id"].iloc[0], int(of["position"].iloc[0])
-        raise ContractBroken(
-            f"target, row {row}, column {column}: over the eligible set of request {request}, position {position}, "
-            f"it sums to {sums[off[0]]:.6g}; allowed is 1 ({len(off)} such decisions)"
-        )
-
-
-def _ordered(rows: pd.DataFrame, entries: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both by request (in the log's order) and position; requests numbered by first appearance."""
-    codes, names = pd.factorize(rows["request_id"])
-    rows = rows.assign(request=codes).sort_values(["request", "position", "row"], kind="stable")
-    _once(rows, ["request", "position"], "log", "request_id and position")
-    number = pd.Index(names).get_indexer(pd.Index(entries["request_id"]))
-    entries = entries.assign(request=number)[number >= 0].sort_values(["request", "position"], kind="stable")
-    _once(entries, ["request", "position", "item_id"], "target", "request_id, position and item_id")
-    return rows.reset_index(drop=True), entries.reset_index(drop=True)
-
-
-def _once(frame: pd.DataFrame, columns: list[str], name: str, words: str) -> None:
-    again = frame.duplicated(columns)
-    if again.any():
-        row = int(frame["row"][again].iloc[0])
-        raise ContractBroken(f"{name}, row {row}: {words} occur a second time ({int(again.sum())} such rows)")
-
-
-def _offsets(rows: pd.DataFrame, entries: pd.DataFrame) -> Ints:
-    keys = pd.MultiIndex.from_frame(rows[["request", "position"]])
-    row_of = keys.get_indexer(pd.MultiIndex.from_frame(entries[["request", "position"]]))
-    counts = np.bincount(row_of[row_of >= 0], minlength=len(rows))
-    if (row_of < 0).any():
-        row = int(entries["row"].iloc[int(np.flatnonzero(row_of < 0)[0])])
-        raise ContractBroken(f"target, row {row}, column position: the log shows nothing at this position")
-    if (counts == 0).any():
-        row = int(rows["row"].iloc[int(np.flatnonzero(counts == 0)[0])])
-        raise ContractBroken(f"log, row {row}, column request_id: the target has no row for this decision")
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-def _actions(rows: pd.DataFrame, entries: pd.DataFrame, offsets: Ints) -> Ints:
-    keys = pd.MultiIndex.from_frame(entries[["request", "position", "item_id"]])
-    action = keys.get_indexer(pd.MultiIndex.from_frame(rows[["request", "position", "item_id"]]))
-    if (action < 0).any():
-        at = int(np.flatnonzero(action < 0)[0])
-        row, item = int(rows["row"].iloc[at]), rows["item_id"].iloc[at]
-        raise ContractBroken(f"log, row {row}, column item_id: {item} is outside the target's eligible set")
-    return action.astype(np.int64)
-
-
-def _instants(rows: pd.DataFrame) -> Ints:
-    if "at" in rows:
-        return rows["at"].to_numpy(np.int64)
-    if "timestamp" not in rows:
-        return np.arange(len(rows), dtype=np.int64)
-    if pd.api.types.is_numeric_dtype(rows["timestamp"]):
-        return (rows["timestamp"].to_numpy(float) * SECOND).astype(np.int64)
-    instants = pd.to_datetime(rows["timestamp"], utc=True, errors="coerce", format="ISO8601")
-    if instants.isna().any():
-        row = int(rows["row"][instants.isna()].iloc[0])
-        raise ContractBroken(f"log, row {row}, column timestamp: no ISO 8601 instant")
-    return instants.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
-
-
-def _champion(entries: pd.DataFrame, log: LoggedDecisions, action: Ints) -> Doubles:
-    """The champion's probabilities; without a column, the logger: its propensity, the rest spread evenly.
-
-    Only the shown entry's probability enters a weight. A model's expectation needs all of
-    them, so with q the column must be given.
-    """
-    if "champion" in entries:
-        champion = entries["champion"].to_numpy(float)
-        _sums(entries, log, "champion")
-        check_policy(log, champion, "champion")
-        return champion
-    if "q" in entries:
-        raise ContractBroken("the target has column q but lacks column champion; a model needs both policies whole")
-    shown = np.clip(np.nan_to_num(log.propensity, nan=1.0), 0.0, 1.0)
-    others = np.maximum(log.eligible - 1, 1)
-    champion = np.repeat(np.where(log.eligible > 1, (1 - shown) / others, 0.0), log.eligible)
-    champion[action] = np.where(log.eligible > 1, shown, 1.0)
-    return champion

@@ -101,7 +101,7 @@ def _own(case: Case, metric: Measured) -> Case:
     """The same decisions and weights, with the rewards and the margin of another metric."""
     log = replace(case.challenger.log, reward=np.asarray(metric.reward, float))
 
-    def of(p: Parts, policy: Doubles) -> Parts:
+    def of(p: Parts, policy: Doubles | None) -> Parts:
         return replace(parts_of(log, policy, metric.q, p.share), weight=p.weight)
 
     return replace(

@@ -14,7 +14,9 @@ import typer
 
 from components.domain import ContractBroken
 from components.publish.pointer import read_pointer
+from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, explain
+from flows.cli.options import HOME, AsJson, HomeFolder
 from flows.workspace import enter
 
 app = typer.Typer(
@@ -23,12 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-HomeFolder = Annotated[Path, typer.Option("--home", envvar="EVERCURRENT_HOME", help="Folder of all state.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
-HOME = Path(".evercurrent")
-REFUSED = 4
-"""Exit code of an evaluation whose diagnostics refuse the log; the others stand in `flows.cli.exit_codes`."""
 
 
 @app.command()
@@ -116,32 +112,7 @@ def refresh_memory(
     typer.echo(refresh(str(home), until))
 
 
-@app.command()
-def evaluate(
-    log: Annotated[Path, typer.Option(help="Logged decisions, .parquet or .csv; columns: docs/evaluate.md.")],
-    target: Annotated[Path, typer.Option(help="The policy to be judged, .parquet or .csv.")],
-    home: HomeFolder = HOME,
-    page: Annotated[Path | None, typer.Option(help="Where to write the HTML page.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Judge a policy on your own log; exit code 4 where the log cannot carry a verdict."""
-    from components.evaluate.evaluate import evaluate as judge
-    from components.evaluate.files import read_evaluable
-    from components.settings import read_settings
-    from flows.cli.evaluate_report import show_evaluation, write_evaluation
-
-    given = read_evaluable(log, target)
-    top = max(1.0, float(given.log.reward.max()))
-    settings = read_settings(home / "evercurrent.toml").evaluate
-    found = judge(given.log, given.target, given.champion, given.q, settings, value_range=(0.0, top), kind="change")
-    if page:
-        write_evaluation(page, found, str(log))
-    if as_json:
-        typer.echo(found.to_json())
-    else:
-        show_evaluation(found)
-    if found.refused:
-        raise typer.Exit(REFUSED)
+app.command()(evaluate)
 
 
 @app.command()

@@ -13,6 +13,10 @@ from components.domain import ContractBroken, Transient
 USAGE, BROKEN, FAULT, BUSY, INTERRUPTED = 2, 3, 1, 75, 130
 """Wrong words on the command line; data that breaks a contract; a fault of ours; try again later; Ctrl-C."""
 
+REFUSED, HELD = 4, 5
+"""An evaluation whose diagnostics refuse the log, and one that says HOLD; PROMOTE is 0. A script that releases on 0
+releases nothing else."""
+
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 

@@ -1,0 +1,87 @@
+"""`evercurrent evaluate`: may this policy be released, as far as somebody's own log can tell?"""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from components.domain import Verdict
+from flows.cli.exit_codes import HELD, REFUSED
+from flows.cli.options import HOME, AsJson, HomeFolder
+
+if TYPE_CHECKING:
+    from components.evaluate.evaluation import Evaluation
+    from components.evaluate.files import Evaluable
+    from components.evaluate.settings import EvaluateSettings
+
+Kind = Literal["update", "change"]
+"""As `components.evaluate.gate.Kind`, which brings numpy and scipy with it to every other command."""
+
+
+def evaluate(
+    log: Annotated[Path, typer.Option(help="Logged decisions, .parquet or .csv; columns: docs/evaluate.md.")],
+    target: Annotated[Path, typer.Option(help="The policy to be judged, .parquet or .csv.")],
+    kind: Annotated[
+        Kind, typer.Option(help="change: must be better. update: must not be worse by more than the margin.")
+    ] = "change",
+    margin: Annotated[
+        float | None, typer.Option(help="Share of the champion's value that an update may lose; default .05.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Column of the log that is the reward.")] = "reward",
+    value_range: Annotated[
+        tuple[float, float] | None, typer.Option("--range", metavar="LO HI", help="Smallest and largest reward.")
+    ] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Fit a reward model, cross-fitted; adds DM and DR.")] = False,
+    estimate_propensities: Annotated[
+        bool, typer.Option("--estimate-propensities", help="Where none were recorded; biased in unknown ways.")
+    ] = False,
+    home: HomeFolder = HOME,
+    page: Annotated[Path | None, typer.Option(help="Where to write the HTML page.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a policy on your own log.
+
+    Exit codes: 0 PROMOTE, 5 HOLD, 4 refused (the log cannot carry a verdict), 3 a file means nothing, 2 wrong words.
+    """
+    from components.evaluate.files import Reading, read_evaluable
+    from components.settings import read_settings
+    from flows.cli.evaluate_report import show_evaluation, write_evaluation
+
+    _check(kind, margin, value_range)
+    settings = read_settings(home / "evercurrent.toml").evaluate
+    if margin is not None:
+        settings = settings.model_copy(update={"margin": margin})
+    given = read_evaluable(log, target, Reading(metric, value_range, fit, estimate_propensities))
+    found = _judged(given, settings, kind)
+    if page:
+        write_evaluation(page, found, str(log))
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        show_evaluation(found)
+    if found.refused:
+        raise typer.Exit(REFUSED)
+    if found.verdict is not Verdict.PROMOTE:
+        raise typer.Exit(HELD)
+
+
+def _check(kind: Kind, margin: float | None, value_range: tuple[float, float] | None) -> None:
+    if margin is not None and not 0 <= margin <= 1:
+        raise typer.BadParameter(f"--margin is {margin:g}; allowed is a share from 0 to 1")
+    if margin is not None and kind == "change":
+        raise typer.BadParameter("--margin is read with --kind update alone: a change must be better, by any amount")
+    if value_range is None:
+        return
+    low, high = value_range
+    if not (0 <= low < high and math.isfinite(high)):
+        raise typer.BadParameter(f"--range is {low:g} {high:g}; allowed are two numbers from 0, the smaller one first")
+
+
+def _judged(given: "Evaluable", settings: "EvaluateSettings", kind: Kind) -> "Evaluation":
+    from components.evaluate.evaluate import evaluate as judge
+
+    policies = (given.log, given.target, given.champion, given.q)
+    found = judge(*policies, settings, value_range=given.value_range, kind=kind)
+    return replace(found, propensities=given.propensities, warnings=given.warnings)
