@@ -41,9 +41,7 @@ def paired_with_log(target: Parts, policy: Doubles) -> Paired:
         return _shared(target, plain + _lambda(plain, control, target) * control, b)
     if log.logger_propensity is not None:
         return _shared(target, plain, b)
-    gap = w.through - 1
-    earned = gap * log.reward
-    sums = np.array([gap @ gap, gap @ earned, earned @ earned])
+    sums = np.array([b @ b, b @ plain, plain @ plain])
     return _shared(target, plain, b, log.per_request(_least_spread(target, policy)), sums)
 
 
@@ -69,14 +67,16 @@ def _shared(
 
 
 def _least_spread(target: Parts, policy: Doubles) -> Doubles:
-    """(n,) the least that ``E[(W_l - 1)^2 | prefix]`` can be, when of the logger only the shown entry's mu is known.
+    """(n,) the least that each position adds to ``E[B^2 | x]``, when of the logger only the shown entry's mu is known.
 
-    Least where the logger splits what is left as the target does: two groups, the shown entry and the rest.
-    Exact for two eligible entries, and in expectation never above the true spread.
+    ``(2 (L - l) - 1) E[(W_l - 1)^2 | prefix]`` as in `components.evaluate.difference.gap_spread`, least where the
+    logger splits what is left as the target does: two groups, the shown entry and the rest. Exact for two eligible
+    entries, and in expectation never above the true spread.
     """
     log, before = target.log, target.weight.prefix
     pi, mu = policy[log.action], log.propensity
     shown, rest = before * pi - mu, before * (1 - pi) - (1 - mu)
     left = np.zeros(len(log))
     np.divide(rest * rest, 1 - mu, out=left, where=1 - mu > 1e-12)
-    return shown * shown / mu + left
+    following = np.repeat(log.positions, log.positions) - log.position
+    return (2 * following - 1) * (shown * shown / mu + left)

@@ -54,7 +54,7 @@ def evaluate(
     if margin is not None:
         settings = settings.model_copy(update={"margin": margin})
     given = read_evaluable(log, target, Reading(metric, value_range, fit, estimate_propensities))
-    found = _judged(given, settings, kind)
+    found = _judged(given, settings, kind, metric)
     if page:
         write_evaluation(page, found, str(log))
     if as_json:
@@ -79,9 +79,9 @@ def _check(kind: Kind, margin: float | None, value_range: tuple[float, float] | 
         raise typer.BadParameter(f"--range is {low:g} {high:g}; allowed are two numbers from 0, the smaller one first")
 
 
-def _judged(given: "Evaluable", settings: "EvaluateSettings", kind: Kind) -> "Evaluation":
+def _judged(given: "Evaluable", settings: "EvaluateSettings", kind: Kind, metric: str) -> "Evaluation":
     from components.evaluate.evaluate import evaluate as judge
 
     policies = (given.log, given.target, given.champion, given.q)
-    found = judge(*policies, settings, value_range=given.value_range, kind=kind)
+    found = judge(*policies, settings, value_range=given.value_range, kind=kind, metric=metric)
     return replace(found, propensities=given.propensities, warnings=given.warnings)
