@@ -51,7 +51,9 @@ def bounded_gain(case: Case, kind: Kind) -> Bounded | None:
     largest = case.bounds.upper / (int(log.position.max()) + 1)
     if np.isinf(largest):
         return Bounded(np.zeros(log.users), np.inf)
-    ours, theirs = (weights(log, policy).through for policy in (case.target, case.champion_policy))
+    ours = weights(log, case.target).through
+    champion = case.champion_policy  # what was logged weighs 1
+    theirs = case.champion.weight.through if champion is None else weights(log, champion).through
     gain = log.per_request(ours * log.reward + keep * (theirs * (largest - log.reward) - largest))
     bound = keep * largest * log.positions
     share = np.ones(log.requests) if case.challenger.share is None else case.challenger.share
