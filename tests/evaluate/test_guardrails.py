@@ -1,5 +1,7 @@
 """Metrics that a release must not harm: each holds by itself, and what is known of items has no noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,20 @@ def test_a_day_too_small_to_be_looked_at_is_kept_for_its_guardrails():
     (rail,) = found.guardrails
     assert rail.sequential_test is not None and rail.sequential_test.state.requests == 30
     assert not rail.passed
+
+
+def test_a_day_refused_for_its_weights_takes_nothing_from_its_guardrails():
+    tests = {}
+    for seed, propensity in ((3, None), (4, 1e-4)):
+        log, target, _ = many(300, seed=seed)
+        if propensity:
+            log = replace(log, propensity=np.where(np.arange(300) == 3, propensity, log.propensity))
+        found = judged(log, target, Measured("reward again", log.reward, None, margin=0.05), **tests)
+        (rail,) = found.guardrails
+        assert rail.sequential_test is not None and not (found.refused and rail.passed)
+        tests = {"reward again": rail.sequential_test}
+    assert found.refused and tests["reward again"].turns == 1, "a first look is not to be had twice"
+    assert read_evaluation(found.to_json()).guardrails[0].reasons == ("refused, as the day is",)
 
 
 def test_guardrails_err_no_oftener_than_one_of_them_alone():
