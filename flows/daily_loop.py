@@ -30,7 +30,7 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
         drift = tasks.measure_drift(turn, data)
         champion = tasks.refresh_memory(turn, data)
         challenger = tasks.update(turn, drift, data, champion)
-        judgement = tasks.evaluate(turn, validated, data, champion, challenger)
+        judgement = tasks.evaluate(turn, data, champion, challenger)
         successor = tasks.learn_held_out(turn, data, challenger, judgement)
         published = tasks.publish(turn, data, successor, judgement)
         return tasks.close_turn(turn, validated, drift, successor, judgement, published)

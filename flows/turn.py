@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from components.domain import ContractBroken, Verdict, Window, instant_of, iso
 from components.frozen import Frozen
@@ -71,6 +72,14 @@ class ValueRecord(Frozen):
     upper: float | None = None
 
 
+class HeldOutRecord(Frozen):
+    """Held-out requests of a turn: judged by it, waiting for outcomes, and dropped unjudged, by reason."""
+
+    judged: int = 0
+    waiting: int = 0
+    dropped: dict[str, int] = Field(default_factory=dict)
+
+
 class TurnRecord(Frozen):
     """The figures of one finished turn, as the ledger keeps them."""
 
@@ -83,6 +92,7 @@ class TurnRecord(Frozen):
     accepted: int
     quarantined: int
     drift_action: str
+    held_out: HeldOutRecord = HeldOutRecord()
     ids_grown: int
     ids_expired: int
     value: ValueRecord

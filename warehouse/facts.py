@@ -63,6 +63,21 @@ def window_frames(w: Warehouse, window: Window) -> WindowFrames:
     return WindowFrames(requests, impressions, _frame(w, "02_validate/window_outcomes", **ends))
 
 
+def unsettled(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
+    """Accepted requests of a window that have not matured as a whole by its end: request_id, user_id, requested_at."""
+    ends = {"start": window.start, "cutoff": window.cutoff}
+    return _frame(w, "05_evaluate/unsettled", **ends, **maturing.parameters)
+
+
+def requests(w: Warehouse, request_ids: np.ndarray) -> pd.DataFrame:
+    """Accepted requests by id: request_id, user_id, at, generation, context, eligible, positions, broken."""
+    table = pa.table({"request_id": pa.array(request_ids, pa.string())})
+    with connect(w.path) as connection:
+        found = query.frame(connection, "05_evaluate/requests", {"requested": table}, source=w.source)
+    eligible = found["eligible"].astype(object)
+    return found.assign(eligible=eligible.where(eligible.notna(), None))
+
+
 def matured(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     """Accepted impressions whose reward became known inside a window, in order of arrival."""
     return _frame(w, "04_update/matured", start=window.start, cutoff=window.cutoff, **maturing.parameters)

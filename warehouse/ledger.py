@@ -40,6 +40,18 @@ def last_window(w: Warehouse, before: int) -> Window | None:
     return Window(_whole(found[0]["start"]), _whole(found[0]["cutoff"])) if found else None
 
 
+def windows(w: Warehouse, since: int, before: int) -> tuple[Window, ...]:
+    """The windows of finished turns whose cutoff is in ``[since, before)``, in order."""
+    found = _rows(w, "windows", since=since, cutoff=before)
+    return tuple(Window(_whole(row["start"]), _whole(row["cutoff"])) for row in found)
+
+
+def first_generation(w: Warehouse) -> int | None:
+    """The cutoff at which the first generation was made; None before."""
+    made = generations(w)
+    return made[0].cutoff if made else None
+
+
 def first_instant(w: Warehouse) -> int | None:
     """The instant of the first impression."""
     first = _rows(w, "first_instant")[0]["first_at"]

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
 from components.evaluate.gate import Kind
+from components.evaluate.holdout import Dropped, HoldoutCounts
 from components.evaluate.sequential_test import Rest, SequentialTest
 
 Compared = Literal["champion", "what was logged"]
@@ -123,6 +124,7 @@ class Evaluation:
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
     guardrails : metrics that the release must not harm, each with its own test.
     creep : in the loop, what releases may have lost against the anchor, this one included.
+    held_out : in the loop, what became of the held-out requests.
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     sequential_test : those challengers' evidence with today's, for the next turn.
     unit : what a request earns is told in: ``reward``, or the unit of the source's amounts.
@@ -150,6 +152,7 @@ class Evaluation:
     tail: tuple[TailAt, ...] = ()
     guardrails: tuple[GuardrailFound, ...] = ()
     creep: Creep | None = None
+    held_out: HoldoutCounts | None = None
     rest: Rest | None = None
     sequential_test: SequentialTest | None = None
     unit: str = "reward"
@@ -213,10 +216,15 @@ def read_evaluation(text: str) -> Evaluation:
         "reasons": tuple(told["reasons"]),
         "warnings": tuple(told["warnings"]),
         "rest": _figures(Rest, told["rest"]) if told["rest"] else None,
+        "held_out": _held_out(told["held_out"]) if told["held_out"] else None,
         "creep": _creep(told["creep"]) if told["creep"] else None,
     }
     values = ("champion_value", "parent_value", "difference")
     return Evaluation(**told | read | {name: _figures(Estimate, told[name]) for name in values if told[name]})
+
+
+def _held_out(told: dict[str, Any]) -> HoldoutCounts:
+    return HoldoutCounts(**told | {"dropped": tuple(Dropped(**d) for d in told["dropped"])})
 
 
 def _creep(told: dict[str, Any]) -> Creep:

@@ -208,6 +208,8 @@ def _support(e: Evaluation) -> Section:
         "effective rewarded users": (ours.rewarded, theirs.rewarded),
         "share of missing propensities": (ours.missing, theirs.missing),
     }
+    if e.held_out is not None:
+        blocks.append(Text([f"{e.held_out}."]))
     rows = [Row([name, *pair]) for name, pair in names.items()]
     blocks.append(Table(["figure", "challenger", e.compared_with], rows))
     return Section("What the values rest on", blocks)

@@ -41,6 +41,9 @@ class EvaluateSettings(Frozen):
     """Power at which the smallest detectable difference is stated (convention of clinical trials)."""
     holdout_share: float = Field(0.3, gt=0, le=1)
     """Share of requests, by hash of the user, that a challenger may not learn from before its verdict."""
+    wait_days: float = Field(7.0, ge=0)
+    """Days beyond the attribution window that a held-out request waits for the rest of its slate. After them it is
+    learned unjudged and counted: a position whose outcome never comes must not keep the others for ever."""
     minimum_users: int = Field(50, ge=2)
     """Users below which no normal approximation of a mean is trusted: requests of one user are one observation."""
     minimum_ess: float = Field(50.0, gt=0)

@@ -1,8 +1,9 @@
 """Close the turn: its record, which the table, the report and the JSON are made of."""
 
 from components.domain import iso
+from components.evaluate.holdout import HoldoutCounts
 from flows.stages.results import Challenger, DriftFound, Judgement, Published, ValidatedWindow
-from flows.turn import Turn, TurnRecord
+from flows.turn import HeldOutRecord, Turn, TurnRecord
 from warehouse import ledger
 
 
@@ -26,6 +27,7 @@ def close_turn(
         accepted=statistics.accepted,
         quarantined=statistics.quarantined,
         drift_action=drift.action.value,
+        held_out=_counted(judgement.held_out),
         ids_grown=len(challenger.update.admitted) if challenger else 0,
         ids_expired=len(challenger.update.expired) if challenger else 0,
         value=judgement.value,
@@ -37,3 +39,10 @@ def close_turn(
     counts = (record.requests, record.impressions)
     ledger.finish_turn(turn.warehouse, turn.window.cutoff, *counts, record.model_dump_json())
     return record
+
+
+def _counted(counts: HoldoutCounts | None) -> HeldOutRecord:
+    if counts is None:
+        return HeldOutRecord()
+    dropped = {d.reason: d.requests for d in counts.dropped}
+    return HeldOutRecord(judged=counts.judged, waiting=counts.waiting, dropped=dropped)

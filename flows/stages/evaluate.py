@@ -10,6 +10,7 @@ from components.evaluate.anchor import Anchor
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
+from components.evaluate.holdout import Dropped, HoldoutCounts
 from components.evaluate.sequential_test import SequentialTest
 from components.ingest.reward_rule import RewardRule
 from components.pages.page import write_page
@@ -17,9 +18,10 @@ from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardrails, outcomes_of
-from flows.stages.held_out import HeldOut, held_out_log
-from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData, ValidatedWindow
+from flows.stages.held_out import HeldOut, held_out_log, why_not
+from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData
 from flows.turn import Turn
+from warehouse import facts
 
 SEQUENTIAL_TEST = "sequential_test.json"
 """Beside the turn: the evidence of the challengers on hold against its champion, today's included."""
@@ -27,13 +29,12 @@ SEQUENTIAL_TEST = "sequential_test.json"
 
 def evaluate(
     turn: Turn,
-    validated: ValidatedWindow,
     data: TurnData,
     champion: Champion | None,
     challenger: Challenger | NoChallenger,
 ) -> Judgement:
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
-    judgement = _judge(turn, validated, data, champion, challenger)
+    judgement = _judge(turn, data, champion, challenger)
     evaluation = judgement.evaluation
     if judgement.verdict is not Verdict.HOLD:
         _keep(turn, None)
@@ -49,23 +50,22 @@ def evaluate(
 
 def _judge(
     turn: Turn,
-    validated: ValidatedWindow,
     data: TurnData,
     champion: Champion | None,
     challenger: Challenger | NoChallenger,
 ) -> Judgement:
-    if isinstance(challenger, NoChallenger):
-        return Judgement(Verdict.HOLD, challenger.reasons)
-    if champion is None or challenger.kind is None:
+    if champion is None or (isinstance(challenger, Challenger) and challenger.kind is None):
         return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
-    held = _held_out(turn, validated, data)
+    held, counts = _held_out(turn, data)
+    if isinstance(challenger, NoChallenger):
+        return Judgement(Verdict.HOLD, challenger.reasons, held_out=counts.unjudged("the turn made no challenger"))
     if held is None:
-        return Judgement(
-            Verdict.HOLD, ("refused: no held-out request of the window left a choice and recorded its eligible set",)
-        )
+        why = f"refused: no held-out request can be judged by this turn; {counts}"
+        return Judgement(Verdict.HOLD, (why,), held_out=counts)
     evaluation, target = _weigh(turn, data, held, champion, challenger)
+    evaluation = replace(evaluation, held_out=counts)
     _write(turn, evaluation, held, target)
-    return Judgement(evaluation.verdict, evaluation.reasons, evaluation)
+    return Judgement(evaluation.verdict, evaluation.reasons, evaluation, counts)
 
 
 def _test_so_far(turn: Turn) -> SequentialTest | None:
@@ -87,14 +87,17 @@ def _keep(turn: Turn, sequential_test: SequentialTest | None) -> None:
         write_durably(path, sequential_test.to_json().encode())
 
 
-def _held_out(turn: Turn, validated: ValidatedWindow, data: TurnData) -> HeldOut | None:
-    """The held-out requests, each reward in the unit that is judged."""
+def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts]:
+    """The held-out requests that can be judged, each reward in the unit that is judged; and what became of all."""
     frame = data.held_out.frame
     earned = RewardRule.of(turn.source).earned(frame["reward"].to_numpy(), frame["grade"].to_numpy())
     frame = frame.assign(reward=earned)
-    users = set(frame["user_id"])
-    requests = validated.requests[validated.requests["user_id"].isin(users)]
-    return held_out_log(requests, frame, data.encoder)
+    requests = facts.requests(turn.warehouse, frame["request_id"].unique())
+    reasons = why_not(requests, frame)
+    known, counts = np.unique(reasons[reasons != ""], return_counts=True)
+    dropped = tuple(Dropped(str(reason), int(count)) for reason, count in zip(known, counts, strict=True))
+    judged = requests[reasons == ""]
+    return held_out_log(judged, frame, data.encoder), HoldoutCounts(len(judged), data.waiting_requests, dropped)
 
 
 def _weigh(

@@ -36,21 +36,20 @@ class HeldOut:
 
 
 def held_out_log(requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Encoder) -> HeldOut | None:
-    """The requests whose slate is wholly known and left something to choose; None if there are none.
+    """The requests as logged decisions; None if there are none.
 
     Parameters
     ----------
-    requests : request_id, user_id, at, context, eligible.
+    requests : that can be judged (`why_not`): request_id, user_id, at, context, eligible.
     impressions : matured: request_id, item_id, position, propensity, reward, generation, and `recent`
-        where the source has it.
+        where the source has it; those of other requests are left out.
     """
-    choice = requests[requests["eligible"].map(lambda e: e is not None and len(e) > 1)]
-    choice = choice[_whole_slates(choice, impressions)].reset_index(drop=True)
+    if requests.empty:
+        return None
+    choice = requests.reset_index(drop=True)
     if RECENT in impressions:
         known = impressions.drop_duplicates("request_id").set_index("request_id")[RECENT]
         choice[RECENT] = choice["request_id"].map(known)
-    if choice.empty:
-        return None
     eligible = encode_eligible(choice, encoder)
     shown = _in_slate_order(choice, impressions)
     per_request = np.bincount(shown["request"], minlength=len(choice))
@@ -71,14 +70,35 @@ def held_out_log(requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Enc
     return HeldOut(eligible, slates, remaining.entry, log)
 
 
-def _whole_slates(requests: pd.DataFrame, impressions: pd.DataFrame) -> pd.Series:
-    """Whether all positions of a request's slate have matured, each showing an eligible item."""
-    sets = requests.set_index("request_id")["eligible"]
-    known = impressions[impressions["request_id"].isin(sets.index)]
-    inside = [item in set(sets[request]) for request, item in zip(known["request_id"], known["item_id"], strict=True)]
-    slate = known.assign(inside=inside).groupby("request_id")
-    whole = (slate["position"].max() + 1 == slate["position"].nunique()) & slate["inside"].all()
-    return requests["request_id"].map(whole).fillna(False).astype(bool)
+def why_not(requests: pd.DataFrame, impressions: pd.DataFrame) -> np.ndarray:
+    """(r,) why a held-out request cannot be judged, an empty text where it can.
+
+    The slate's length and what could have been shown are the request's own, never read off what happened to mature.
+
+    Parameters
+    ----------
+    requests : request_id, eligible, and as logged: `positions` shown, `broken` of them set aside by a contract.
+    impressions : matured: request_id, item_id, position.
+    """
+    sets = {r: set(() if e is None else e) for r, e in zip(requests["request_id"], requests["eligible"], strict=True)}
+    pairs = zip(impressions["request_id"], impressions["item_id"], strict=True)
+    inside = [item in sets.get(request, ()) for request, item in pairs]
+    slate = (
+        impressions.assign(inside=inside)
+        .groupby("request_id")
+        .agg(known=("position", "nunique"), last=("position", "max"), inside=("inside", "all"))
+        .reindex(requests["request_id"])
+    )
+    positions, sizes = requests["positions"].to_numpy(), requests["eligible"].map(lambda e: 0 if e is None else len(e))
+    reasons = {
+        "a position was set aside by a contract": requests["broken"].to_numpy() > 0,
+        "a position's outcome did not come in time": slate["known"].to_numpy() != positions,
+        "positions with a hole": slate["last"].to_numpy() + 1 != positions,
+        "no eligible set on record": sizes.to_numpy() == 0,
+        "nothing to choose": sizes.to_numpy() == 1,
+        "shown outside the eligible set": ~slate["inside"].fillna(False).to_numpy(bool),
+    }
+    return np.select(list(reasons.values()), list(reasons), default="")
 
 
 def _in_slate_order(requests: pd.DataFrame, impressions: pd.DataFrame) -> pd.DataFrame:

@@ -7,12 +7,16 @@ import shutil
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
+
+from components.domain import Bools
 from components.evaluate.creep import Standing
 from components.memory.memory import ErrorMemory
 from components.publish.bundle import load_bundle
 from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
 from components.settings import read_settings
+from flows.stages.read import read_fresh
 from flows.stages.results import Champion, TurnData
 from flows.stages.training_data import TrainingData, read_history
 from flows.turn import Turn, described_source, warehouse_of
@@ -30,9 +34,8 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     if data.champion is None:
         return None
     served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
-    since = data.fresh.frame["matured_at"].to_numpy() >= known_until
-    live = _learned(served, data.fresh.take(since))
-    blind = _learned(served, data.fresh.take(since & ~data.held))
+    live = _learned(served, data.fresh.take(_unknown(served, data.champion, data, known_until)))
+    blind = _blind(turn, served, data, known_until)
     _keep(turn, replace(served, history=data.history), live)
     generation = served.generation
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
@@ -61,6 +64,26 @@ def as_of(workspace: Workspace, released: Served, until: int) -> "tuple[Served, 
     settings = read_settings(workspace.settings).memory
     memory = ErrorMemory.load(workspace.root / kept.folder, released.encoder.spec, settings)
     return released.with_memory(memory), kept.cutoff
+
+
+def _unknown(served: Served, released: Served, data: TurnData, known_until: int) -> Bools:
+    """(n,) what of the fresh rows a memory does not know: a bundle's knows none of them, a snapshot's what matured."""
+    if served.memory is released.memory:
+        return np.ones(len(data.fresh), bool)
+    return data.fresh.frame["matured_at"].to_numpy() >= known_until
+
+
+def _blind(turn: Turn, served: Served, data: TurnData, known_until: int) -> ErrorMemory:
+    """The champion's memory without what this turn or a later one judges by.
+
+    A snapshot knows what had matured; where part of a slate had that is to be judged, the memory is made again from
+    the bundle, which knows nothing of it.
+    """
+    assert data.champion is not None, "only a champion has a memory"
+    unknown = _unknown(served, data.champion, data, known_until)
+    if (~unknown & ~data.learned_before(turn.window.start)).any():
+        served, unknown = data.champion, np.ones(len(data.fresh), bool)
+    return _learned(served, data.fresh.take(unknown & data.is_open))
 
 
 def _learned(served: Served, data: TrainingData) -> ErrorMemory:
@@ -96,5 +119,8 @@ def _taught(turn: Turn, data: TurnData, generation: int) -> Served:
     """An earlier generation, taught what the blind champion was: would it have done better?"""
     released = load_bundle(turn.workspace.bundle(generation))
     served, known_until = as_of(turn.workspace, released, turn.window.start)
-    since = data.open.frame["matured_at"].to_numpy() >= known_until
-    return served.with_memory(_learned(served, data.open.take(since)))
+    matured = data.fresh.frame["matured_at"].to_numpy()
+    if ((matured < known_until) & ~data.learned_before(turn.window.start)).any():
+        rest = read_fresh(turn, data.encoder, released.cutoff)
+        return released.with_memory(_learned(released, rest.rows.take(rest.open)))
+    return served.with_memory(_learned(served, data.fresh.take((matured >= known_until) & data.is_open)))

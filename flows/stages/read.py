@@ -1,43 +1,132 @@
 """Read: the champion, what matured since it was made, and what is held out of learning before the verdict."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
-from components.domain import Bools, Window
-from components.evaluate.holdout import held_out
+from components.domain import Bools, ContractBroken, Ints, Window, iso
+from components.evaluate.holdout import Holdout
 from components.publish.bundle import load_bundle
 from components.ranker.features import Encoder
 from flows.stages.results import DriftReferences, TurnData
-from flows.stages.training_data import TrainingData, read_encoder, read_history, read_matured, read_replayed
+from flows.stages.training_data import (
+    TrainingData,
+    maturing,
+    read_encoder,
+    read_history,
+    read_matured,
+    read_replayed,
+)
 from flows.turn import Turn
 from warehouse import facts, ledger
 
 
 def read(turn: Turn) -> TurnData:
-    """Read each matured impression once, and the champion's bundle once, for all stages of the turn."""
+    """Read each matured impression once, and the champion's bundle once, for all stages of the turn.
+
+    Raises
+    ------
+    ContractBroken
+        If there is no champion yet and nothing has matured that one could be made from.
+    """
     w, source = turn.warehouse, turn.source
     champion = None if turn.champion is None else load_bundle(turn.workspace.bundle(turn.champion))
-    since = 0 if champion is None else champion.cutoff
     encoder = read_encoder(w, source)
-    fresh = read_matured(w, source, encoder, Window(since, turn.window.cutoff))
-    held = _held(turn, fresh.frame)
+    since = 0 if champion is None else champion.cutoff
+    fresh = read_fresh(turn, encoder, since)
+    if champion is None and not len(fresh.rows):
+        raise ContractBroken(_nothing_matured(turn))
+    open_rows = int(fresh.open.sum())
     return TurnData(
         encoder=encoder,
         servable=facts.servable(w, turn.window.cutoff),
-        fresh=fresh,
-        held=held,
-        replayed=None if champion is None else _replayed(turn, encoder, draw_of(turn, since, int((~held).sum()))),
+        fresh=fresh.rows,
+        held=fresh.held,
+        waiting=fresh.waiting,
+        waiting_requests=_waiting_requests(turn, fresh.holdout),
+        learnable=fresh.learnable,
+        replayed=None if champion is None else _replayed(turn, encoder, draw_of(turn, since, open_rows), fresh),
         champion=champion,
-        references=None if champion is None else _references(turn, encoder, fresh),
+        references=None if champion is None else _references(turn, encoder, fresh.rows),
         history=read_history(w, source, turn.window.cutoff),
     )
 
 
-def _held(turn: Turn, fresh: pd.DataFrame) -> Bools:
-    if turn.champion is None:
-        return np.zeros(len(fresh), bool)
-    chosen = held_out(fresh["user_id"].to_numpy(object), turn.window.cutoff, turn.settings.evaluate.holdout_share)
-    return chosen & (fresh["at"].to_numpy() >= turn.window.start)
+@dataclass(frozen=True)
+class Fresh:
+    """What matured and a generation does not know: `rows` in order of arrival, and (n,) when each may be learned."""
+
+    rows: TrainingData
+    learnable: Ints
+    holdout: Holdout | None
+    window: Window
+
+    @property
+    def waiting(self) -> Bools:
+        """(n,) of held-out requests of which a later turn will judge."""
+        return self.learnable >= self.window.cutoff
+
+    @property
+    def held(self) -> Bools:
+        """(n,) of held-out requests that this turn judges, or gives up waiting for."""
+        if self.holdout is None:
+            return np.zeros(len(self.rows), bool)
+        return _chosen(self.rows.frame, self.holdout) & ~self.waiting & (self.learnable >= self.window.start)
+
+    @property
+    def open(self) -> Bools:
+        """(n,) what may be learned before the verdict."""
+        return ~self.held & ~self.waiting
+
+
+def read_fresh(turn: Turn, encoder: Encoder, since: int) -> Fresh:
+    """What a generation made at `since` does not know: what has matured, or become learnable, since then."""
+    holdout = _holdout(turn)
+    explicit = turn.source.attribution is None
+    reach = since - holdout.patience if holdout and explicit else since  # a slate's early outcomes may have waited
+    rows = read_matured(turn.warehouse, turn.source, encoder, Window(max(reach, 0), turn.window.cutoff))
+    learnable = _learnable(rows.frame, holdout)
+    unknown = learnable >= since
+    return Fresh(rows.take(unknown), learnable[unknown], holdout, turn.window)
+
+
+def _holdout(turn: Turn) -> Holdout | None:
+    """What is held out: requests of the windows since there is a champion; None before."""
+    first = ledger.first_generation(turn.warehouse)
+    if turn.champion is None or first is None:
+        return None
+    windows = (*ledger.windows(turn.warehouse, first + 1, turn.window.cutoff), turn.window)
+    s = turn.settings.evaluate
+    return Holdout(windows, s.holdout_share, turn.source.attribution or 0.0, s.wait_days)
+
+
+def _chosen(frame: pd.DataFrame, holdout: Holdout) -> Bools:
+    return holdout.chosen(frame["user_id"].to_numpy(object), frame["requested_at"].to_numpy(np.int64))
+
+
+def _learnable(frame: pd.DataFrame, holdout: Holdout | None) -> Ints:
+    matured = frame["matured_at"].to_numpy(np.int64)
+    if holdout is None:
+        return matured
+    requested, settled = (frame[name].to_numpy(np.int64) for name in ("requested_at", "settled_at"))
+    return holdout.learnable_at(_chosen(frame, holdout), requested, matured, settled)
+
+
+def _waiting_requests(turn: Turn, holdout: Holdout | None) -> int:
+    """Held-out requests that may still wait and have not matured as a whole; of some nothing is known yet."""
+    if holdout is None:
+        return 0
+    patient = Window(turn.window.cutoff - holdout.patience - 1, turn.window.cutoff)
+    return int(_chosen(facts.unsettled(turn.warehouse, patient, maturing(turn.source)), holdout).sum())
+
+
+def _nothing_matured(turn: Turn) -> str:
+    waits = f" its attribution of {turn.source.attribution:g} s" if turn.source.attribution else " their outcomes"
+    return (
+        f"nothing has matured before {iso(turn.window.cutoff)}: what was shown waits for{waits}; "
+        "run the loop with a later cutoff"
+    )
 
 
 def draw_of(turn: Turn, since: int, learned: int) -> facts.Draw:
@@ -47,8 +136,13 @@ def draw_of(turn: Turn, since: int, learned: int) -> facts.Draw:
     return facts.Draw(since, rows, s.replay_half_life_days, turn.seed)
 
 
-def _replayed(turn: Turn, encoder: Encoder, draw: facts.Draw) -> TrainingData | None:
-    return read_replayed(turn.warehouse, turn.source, encoder, draw) if draw.rows else None
+def _replayed(turn: Turn, encoder: Encoder, draw: facts.Draw, fresh: Fresh) -> TrainingData | None:
+    """A sample of the past, without what belongs to requests that are still to be judged."""
+    if not draw.rows:
+        return None
+    past = read_replayed(turn.warehouse, turn.source, encoder, draw)
+    closed = set(fresh.rows.frame["request_id"][~fresh.open])
+    return past.take(~past.frame["request_id"].isin(closed).to_numpy(bool))
 
 
 def _references(turn: Turn, encoder: Encoder, fresh: TrainingData) -> DriftReferences:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
-from components.domain import Bools, DriftAction, Examples, Refused, Verdict
+from components.domain import Bools, DriftAction, Examples, Ints, Refused, Verdict
 from components.evaluate.creep import Standing
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.gate import Kind
+from components.evaluate.holdout import HoldoutCounts
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.ranker.features import Encoder
@@ -25,10 +25,9 @@ from flows.turn import ValueRecord
 
 @dataclass(frozen=True)
 class ValidatedWindow:
-    """A validated window: what was found, and its requests with whole slates."""
+    """A validated window: what was found."""
 
     validation: Validation
-    requests: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,15 @@ class DriftReferences:
 
 @dataclass(frozen=True)
 class TurnData:
-    """What matured since the champion was made, in order of arrival, and the champion as it was released.
+    """What matured and the champion does not know, in order of arrival, and the champion as it was released.
 
     Attributes
     ----------
     servable : (k,) ids of the items that can be shown.
-    held : (n,) marks the window's held-out requests among `fresh`: nobody learns from them before the verdict.
+    held : (n,) marks, among `fresh`, what is judged by this turn: nobody learns from it before the verdict.
+    waiting : (n,) marks what belongs to held-out requests of which a later turn will judge: nobody learns from it, but
+        the live memory. `waiting_requests` counts those requests, the ones of which nothing matured yet included.
+    learnable : (n,) instants from which `fresh` may be learned, `NEVER` while it waits.
     replayed : a sample of what earlier generations learned from, against forgetting; None where none is wanted.
     champion, references : None before the first generation.
     history : what every user liked last as known at the cutoff, where the source has the field `recent`.
@@ -56,15 +58,27 @@ class TurnData:
     servable: np.ndarray
     fresh: TrainingData
     held: Bools
+    waiting: Bools
+    learnable: Ints
+    waiting_requests: int
     replayed: TrainingData | None
     champion: Served | None
     references: DriftReferences | None
     history: History | None = None
 
+    @property
+    def is_open(self) -> Bools:
+        """(n,) what may be learned before the verdict."""
+        return ~self.held & ~self.waiting
+
+    def learned_before(self, instant: int) -> Bools:
+        """(n,) what could be learned before an instant."""
+        return self.learnable < instant
+
     @cached_property
     def open(self) -> TrainingData:
         """What the challenger may learn from before the verdict."""
-        return self.fresh.take(~self.held)
+        return self.fresh.take(self.is_open)
 
     @cached_property
     def held_out(self) -> TrainingData:
@@ -125,11 +139,15 @@ class NoChallenger:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict with its reasons; `evaluation` is None where there was nothing to compare or to judge."""
+    """The verdict with its reasons; `evaluation` is None where there was nothing to compare or to judge.
+
+    `held_out` counts the held-out requests by what became of them, where there is a champion.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     evaluation: Evaluation | None = None
+    held_out: HoldoutCounts | None = None
 
     @property
     def value(self) -> ValueRecord:

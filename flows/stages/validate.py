@@ -26,14 +26,13 @@ def validate(turn: Turn) -> ValidatedWindow:
         turn.window, frames, [turn.source.outcome.kind, *(m.kind for m in turn.source.measured)], settings
     )
     _write(turn, validation)
-    whole = logged.requests[logged.requests["request_id"].isin(set(validation.whole_requests))]
     if not validation.success:
         share = validation.statistics.share_set_aside
         raise ContractBroken(
             f"{share:.1%} of the window's impressions broke a contract, {settings.max_set_aside:.1%} is allowed; "
             f"see {turn.folder / 'validation.html'}"
         )
-    return ValidatedWindow(validation, whole.reset_index(drop=True))
+    return ValidatedWindow(validation)
 
 
 def _write(turn: Turn, validation: Validation) -> None:

@@ -1,20 +1,48 @@
 -- grain: impression whose reward became known inside [start, cutoff), in order of arrival; see the macro `matured`.
--- Read by: refresh_memory, update, drift.
+-- `settled_at` is the instant at which the last accepted impression of its request had matured, or the last instant
+-- there is if one had not before the cutoff. Read by: refresh_memory, update, evaluate, drift.
+with known as (
+    select * from matured($source, $kind, $attribution) where matured_at < make_timestamp($cutoff)
+),
+fresh as (
+    select * from known where matured_at >= make_timestamp($start)
+),
+rejected as (
+    select row_id from quarantine where source = $source and table_name = 'impressions'
+),
+shown as (
+    select i.request_id, count(*) as positions
+    from impressions as i
+    semi join fresh as f on f.request_id = i.request_id
+    anti join rejected as x on x.row_id = i.impression_id
+    where i.source = $source
+    group by i.request_id
+),
+slates as (
+    select k.request_id, max(k.matured_at) as settled_at
+    from known as k
+    join shown as s on s.request_id = k.request_id
+    group by k.request_id
+    having count(*) = max(s.positions)
+)
 select
-    impression_id,
-    request_id,
-    user_id,
-    item_id,
-    position,
-    propensity,
-    logit,
-    score,
-    generation,
-    context,
-    epoch_us(shown_at) as "at",
-    epoch_us(matured_at) as matured_at,
-    reward,
-    grade
-from matured($source, $kind, $attribution)
-where matured_at >= make_timestamp($start) and matured_at < make_timestamp($cutoff)
-order by matured_at, impression_id
+    f.impression_id,
+    f.request_id,
+    f.user_id,
+    f.item_id,
+    f.position,
+    f.propensity,
+    f.logit,
+    f.score,
+    f.generation,
+    f.context,
+    epoch_us(q.requested_at) as requested_at,
+    epoch_us(f.shown_at) as "at",
+    epoch_us(f.matured_at) as matured_at,
+    coalesce(epoch_us(s.settled_at), 9223372036854775807) as settled_at,
+    f.reward,
+    f.grade
+from fresh as f
+join requests as q on q.request_id = f.request_id and q.source = $source
+left join slates as s on s.request_id = f.request_id
+order by f.matured_at, f.impression_id

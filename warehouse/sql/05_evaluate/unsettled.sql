@@ -1,0 +1,32 @@
+-- grain: accepted request of [start, cutoff) of which not every accepted impression has matured before the cutoff.
+-- Read by: read, to count the held-out ones that wait.
+with rejected as (
+    select table_name, row_id from quarantine where source = $source
+),
+asked as (
+    select q.request_id, q.user_id, q.requested_at
+    from requests as q
+    anti join rejected as x on x.row_id = q.request_id and x.table_name = 'requests'
+    where q.source = $source and q.requested_at >= make_timestamp($start) and q.requested_at < make_timestamp($cutoff)
+),
+shown as (
+    select i.request_id, count(*) as positions
+    from impressions as i
+    semi join asked as a on a.request_id = i.request_id
+    anti join rejected as x on x.row_id = i.impression_id and x.table_name = 'impressions'
+    where i.source = $source
+    group by i.request_id
+),
+known as (
+    select m.request_id, count(*) as positions
+    from matured($source, $kind, $attribution) as m
+    semi join asked as a on a.request_id = m.request_id
+    where m.matured_at < make_timestamp($cutoff)
+    group by m.request_id
+)
+select a.request_id, a.user_id, epoch_us(a.requested_at) as requested_at
+from asked as a
+join shown as s on s.request_id = a.request_id
+left join known as k on k.request_id = a.request_id
+where coalesce(k.positions, 0) < s.positions
+order by a.requested_at, a.request_id
