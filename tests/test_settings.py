@@ -16,6 +16,7 @@ from components.evaluate.anchor import Anchor, after_release
 from components.evaluate.creep import Released, Standing
 from components.evaluate.evaluate import evaluate
 from components.evaluate.guardrails import Guardrails, Measured
+from components.evaluate.holdout import NEVER, Holdout
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.sequential_test import SequentialTest
 from components.frozen import Frozen
@@ -159,6 +160,13 @@ def railed(s: Settings) -> str:
     ).to_json()
 
 
+def waited(s: Settings) -> str:
+    """When an impression may be learned whose slate has not settled."""
+    two_days_ago, never = np.array([8 * DAY]), np.array([NEVER])
+    holdout = Holdout([Window(9 * DAY, 10 * DAY)], 0.5, 0.0, s.evaluate.wait_days)
+    return repr(holdout.learnable_at(np.array([True]), two_days_ago, two_days_ago, never))
+
+
 def held(s: Settings) -> str:
     from components.evaluate.holdout import held_out
 
@@ -284,6 +292,7 @@ CASES: dict[str, Case] = {
     "evaluate.first_look_share": Case(0.3, judged),
     "evaluate.power": Case(0.95, judged),
     "evaluate.holdout_share": Case(0.7, held),
+    "evaluate.wait_days": Case(0.5, waited),
     "evaluate.minimum_users": Case(1000, judged),
     "evaluate.minimum_ess": Case(399.0, judged),
     "evaluate.largest_weight_share": Case(0.01, judged),

@@ -1,4 +1,4 @@
-"""A shop whose outcomes come late: requests of returning users, slates shown at random, outcomes after hours or days."""
+"""A shop whose outcomes come late: users who come back, slates shown at random, outcomes after hours or days."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ wait_days = {wait_days}
 
 @dataclass(frozen=True)
 class LateShop:
-    """`attribution` seconds, or None for explicit outcomes; `delay_days` until an outcome, exponential, at most thrice."""
+    """`attribution` seconds, or None for explicit outcomes; `delay_days` to an outcome, exponential, at most thrice."""
 
     attribution: float | None
     delay_days: float

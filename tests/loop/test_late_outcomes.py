@@ -72,13 +72,13 @@ def test_what_waits_is_counted_and_said(played: tuple[Path, list[TurnRecord]]) -
 
 @pytest.mark.parametrize("attribution", [1.0, 3.0], ids=["as long as the turn", "longer than the turn"])
 def test_any_attribution_ends_every_turn_with_a_verdict(attribution: float, tmp_path: Path) -> None:
-    shop = LateShop(attribution=attribution * DAY, delay_days=0.3, per_day=80, days=11)
+    shop = LateShop(attribution=attribution * DAY, delay_days=0.3, per_day=300, days=8)
     home = shop.open(tmp_path)
-    records = [turn(home, day) for day in (4, 5, 6, 7, 8, 9, 10, 11)]
+    records = [turn(home, day) for day in (4, 5, 6, 7, 8)]
     assert all(r.verdict in (Verdict.PROMOTE, Verdict.HOLD) and r.reasons for r in records)
     requests = judged(home)
     assert len(requests) == len(set(requests))
-    assert set(requests) == held_requests(shop, home, 4, 11 - attribution)
+    assert set(requests) == held_requests(shop, home, 4, 8 - attribution)
 
 
 def test_a_first_turn_in_which_nothing_has_matured_is_one_line(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_first_turn_in_which_nothing_has_matured_is_one_line(tmp_path: Path) -
     assert turn(home, 3).generation == 1
 
 
-SLATES = LateShop(attribution=None, delay_days=0.5, slate=3, per_day=60, wait_days=1.0, days=8)
+SLATES = LateShop(attribution=None, delay_days=0.5, slate=3, per_day=120, wait_days=1.0, days=8)
 
 
 def closed_on_day_5(home: Path) -> pd.DataFrame:
@@ -144,8 +144,8 @@ def test_outcomes_of_slates_that_wait_or_are_judged_reach_neither_challenger_nor
     assert np.array_equal(
         challenger.memory.compensate(examples, prediction), other.memory.compensate(examples, prediction)
     )
-    assert np.array_equal(champion.blind.score(examples), flipped.blind.score(examples))
-    assert not np.array_equal(champion.live.score(examples), flipped.live.score(examples))
+    assert np.array_equal(champion.blind.appraise(examples).preference, flipped.blind.appraise(examples).preference)
+    assert not np.array_equal(champion.live.appraise(examples).preference, flipped.live.appraise(examples).preference)
 
 
 def test_a_request_is_of_the_window_it_was_made_in_whenever_it_is_judged(tmp_path: Path) -> None:
