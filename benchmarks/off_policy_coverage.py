@@ -16,7 +16,7 @@ from components.evaluate.intervals import BOOTSTRAP, SKEW, Interval, bootstrap_i
 from components.evaluate.settings import EvaluateSettings
 
 RATES = (0.005, 0.05, 0.5, 0.9)
-SETTINGS = EvaluateSettings()
+SETTINGS = EvaluateSettings(bootstrap_resamples=0)
 
 
 GUARANTEED = ("empirical Bernstein",)

@@ -223,7 +223,9 @@ class Shown:
         """The evaluation of a target on some of the rows, asked for superiority."""
         log = as_log(self.logging[rows], self.shown[rows], self.reward[rows])
         champion = self.logging[rows].ravel()
-        return evaluate(log, target[rows].ravel(), champion, None, EvaluateSettings(), kind="change")
+        return evaluate(
+            log, target[rows].ravel(), champion, None, EvaluateSettings(bootstrap_resamples=0), kind="change"
+        )
 
     def promotes(self, target: Doubles, rows: np.ndarray) -> bool:
         """Whether it is promoted."""

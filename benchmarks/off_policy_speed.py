@@ -4,6 +4,7 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,9 +16,13 @@ from components.evaluate.intervals import bootstrap_interval, skew_interval
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.settings import EvaluateSettings
 
+REQUESTS_PER_USER = 4
+
 
 def speed(rows: int, k: int = 10) -> dict[str, object]:
     """`seconds`: the whole of `evaluate`, from its checks to the verdict, every estimator with its interval.
+
+    `seconds_returning_users`: the same where every user makes `REQUESTS_PER_USER` requests on average.
 
     `seconds_estimators`: weights, model expectations and each estimator with one interval, no more.
     `cpu_seconds` is that of the processor: `load` tells who else was using it.
@@ -39,6 +44,10 @@ def speed(rows: int, k: int = 10) -> dict[str, object]:
     start, busy = time.perf_counter(), time.process_time()
     evaluate(log, target, logging, q, EvaluateSettings())
     judged, worked = time.perf_counter() - start, time.process_time() - busy
+    whose = np.random.default_rng(1).integers(max(rows // REQUESTS_PER_USER, 1), size=rows)
+    start = time.perf_counter()
+    evaluate(replace(log, user=whose), target, logging, q, EvaluateSettings())
+    returning = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     rng = np.random.default_rng(0)
     start = time.perf_counter()
@@ -47,6 +56,7 @@ def speed(rows: int, k: int = 10) -> dict[str, object]:
         "rows": rows,
         "eligible": k,
         "seconds": judged,
+        "seconds_returning_users": returning,
         "cpu_seconds": worked,
         "load": os.getloadavg()[0],
         "seconds_estimators": whole,

@@ -18,7 +18,7 @@ from components.evaluate.evaluation import Evaluation
 from components.evaluate.gate import Kind
 from components.evaluate.settings import EvaluateSettings
 
-SETTINGS = EvaluateSettings()
+SETTINGS = EvaluateSettings(bootstrap_resamples=0)
 SIZES = (1000, 5000)
 POPULATION = 25
 """Logs drawn from one population before the next is made."""

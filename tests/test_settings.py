@@ -300,6 +300,7 @@ CASES: dict[str, Case] = {
     "evaluate.mean_weight_tolerance": Case(0.5, judged, {"evaluate.mean_weight_z": 0.1}),
     "evaluate.pareto_k": Case(9.0, heavy),
     "evaluate.unsupported_mass": Case(0.001, judged),
+    "evaluate.bootstrap_resamples": Case(0, judged),
     "evaluate.decay_half_life": Case(30.0, judged),
     "evaluate.creep_budget": Case(0.02, stood),
     "evaluate.anchor_releases": Case(1, stood),

@@ -4,11 +4,13 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from components.domain import DAY, Doubles
 from components.evaluate.difference import Paired, gap_spread, paired
 from components.evaluate.estimators import Parts, Terms, dr, parts, snips
 from components.evaluate.evaluation import Estimate
-from components.evaluate.intervals import Interval, skew_interval
+from components.evaluate.intervals import Interval, signed_interval, skew_interval
 from components.evaluate.logged_champion import as_logged, paired_with_log
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.settings import EvaluateSettings
@@ -36,13 +38,24 @@ class Case:
 
     def estimate(self, terms: Terms) -> Estimate:
         """A value with its interval, kept within what a request can earn."""
-        found = skew_interval(terms.clustered, self.settings.alpha)
-        lower, upper = found.lower, found.upper
-        if lower == upper:
-            lower, upper = lower - self._unseen(terms), upper + self._unseen(terms)
-        return Estimate(
-            terms.name, terms.value, max(lower, self.bounds.lower), min(upper, self.bounds.upper), terms.ess, found.kind
-        )
+        found = self.kept_open(skew_interval(terms.clustered, self.settings.alpha), terms)
+        lower, upper = max(found.lower, self.bounds.lower), min(found.upper, self.bounds.upper)
+        return Estimate(terms.name, terms.value, lower, upper, terms.ess, found.kind)
+
+    def kept_open(self, found: Interval, terms: Terms) -> Interval:
+        """An interval of `terms`, wider where all rewards were alike and a user unlike the others is still to come.
+
+        A model that is right about them leaves no residual to take an error from, so this holds with a model, too.
+        """
+        if found.lower < found.upper and np.ptp(self.challenger.log.reward) > 0:
+            return found
+        return replace(found, lower=found.lower - self._unseen(terms), upper=found.upper + self._unseen(terms))
+
+    def gap(self, terms: Terms) -> Interval:
+        """The interval of the paired difference `terms`; policies that are one differ by 0 for certain."""
+        found = signed_interval(terms.clustered, self.settings.alpha, self.pair.expected_error)
+        same = self.champion_policy is not None and np.array_equal(self.target, self.champion_policy)
+        return found if same else self.kept_open(found, terms)
 
     def _unseen(self, terms: Terms) -> float:
         """Rule of three: what so many alike users leave open about the next (Hanley and Lippman-Hand 1983)."""

@@ -1,5 +1,9 @@
 """Evaluate: may the challenger replace the champion, as far as the champion's own log can tell?
 
+What is estimated is the expected reward per request of a policy on further requests like the judged ones: users,
+their requests, what they are shown and what they answer drawn anew, from the time that the log spans. It is not what
+the judged requests happened to be worth, and it promises nothing about a time in which tastes have moved on.
+
 The order is fixed: diagnostics, then refusals, then values, then the verdict. A refused
 log yields HOLD with its reasons and no weighted value.
 """
@@ -25,6 +29,7 @@ from components.evaluate.guardrails import Guardrails, guarded, waiting
 from components.evaluate.intervals import Interval, drawn_and_bound, signed_interval, standard_error
 from components.evaluate.logged_decisions import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
+from components.evaluate.second_opinion import second_opinion
 from components.evaluate.sequential_test import SequentialTest, look, turns
 from components.evaluate.settings import EvaluateSettings
 from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, choose, tuned
@@ -166,7 +171,7 @@ def _judged(blank: Evaluation, case: Case, sequential_test: SequentialTest | Non
     weight = min(case.challenger.whole, case.champion.whole, key=effective)
     terms = Terms("paired DR" if case.challenger.modelled else "paired IPS", pair.corrected, weight, pair.cluster)
     error = drawn_and_bound(standard_error(terms.clustered), pair.expected_error)
-    bounds = signed_interval(terms.clustered, s.alpha, pair.expected_error)
+    bounds = case.gap(terms)
     gap = Estimate(terms.name, terms.value, bounds.lower, bounds.upper, terms.ess, bounds.kind)
     assert blank.champion_value is not None
     margin = s.margin * blank.champion_value.value
@@ -176,6 +181,7 @@ def _judged(blank: Evaluation, case: Case, sequential_test: SequentialTest | Non
         estimates=estimated.estimates,
         slope_choice=estimated.slope_choice,
         difference=gap,
+        second_opinion=second_opinion(case, terms),
         margin=margin,
         detectable=float(ndtri(1 - s.alpha / 2) + ndtri(s.power)) * error,
     )

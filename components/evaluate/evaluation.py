@@ -118,7 +118,7 @@ class Evaluation:
     parent_value : the champion's parent, where it was asked for.
     slope_choice : name of the estimate that SLOPE++ takes as the most shrunk one without visible
         bias; told, not relied on: the gate's estimator is fixed before the data are seen.
-    difference : paired, challenger - champion.
+    difference : paired, challenger - champion. second_opinion : the same by a by-user bootstrap, told and not read.
     margin : non-inferiority margin in rewards per request.
     detectable : smallest true difference this sample would have shown, at the set power.
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
@@ -143,6 +143,7 @@ class Evaluation:
     champion_value: Estimate | None = None
     parent_value: Estimate | None = None
     difference: Estimate | None = None
+    second_opinion: Estimate | None = None
     margin: float | None = None
     detectable: float | None = None
     verdict: Verdict = Verdict.HOLD
@@ -219,7 +220,7 @@ def read_evaluation(text: str) -> Evaluation:
         "held_out": _held_out(told["held_out"]) if told["held_out"] else None,
         "creep": _creep(told["creep"]) if told["creep"] else None,
     }
-    values = ("champion_value", "parent_value", "difference")
+    values = ("champion_value", "parent_value", "difference", "second_opinion")
     return Evaluation(**told | read | {name: _figures(Estimate, told[name]) for name in values if told[name]})
 
 

@@ -29,6 +29,15 @@ from components.pages.turn_pages import TurnPage, links_to
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
+ESTIMAND = (
+    "Every value is what a policy is expected to earn on further requests like these, users and their answers drawn "
+    "anew: not what these very requests happened to be worth, nor what they will be worth once tastes have moved on."
+)
+TAIL = (
+    "rests on a thousandth of the requests: a few large rewards. Intervals are wider for it; another sample may lie "
+    "far from this one."
+)
+
 TONES = {Verdict.PROMOTE: Tone.OK, Verdict.HOLD: Tone.WARN, Verdict.ROLL_BACK: Tone.BAD}
 
 
@@ -106,7 +115,7 @@ def _values(e: Evaluation, truth: float | None) -> Section:
     rows = [Row([n, x.value, x.lower, x.upper, x.ess, x.interval]) for n, x in named.items()]
     caption = (
         f"Values ({e.earned}) with 95 % intervals. The model's word (DM) has none: its bias is unknown. "
-        f"SLOPE++ would take {e.slope_choice}; the gate's estimator was fixed beforehand."
+        f"SLOPE++ would take {e.slope_choice}; the gate's estimator was fixed beforehand. {ESTIMAND}"
     )
     return Section("Values", [Figure("Policy values", figure, caption, 90 + 34 * len(named)), Table(columns, rows)])
 
@@ -120,6 +129,9 @@ def _paired(e: Evaluation) -> Section:
     )
     if e.rest is not None:
         named, caption = _gate_readings(e.difference, e.rest)
+    if e.second_opinion is not None:
+        named = named | {"second opinion, bootstrap": e.second_opinion}
+        caption += " The second opinion draws these users again and is not read by the gate."
     figure = _forest(named, f"difference in expected {e.earned}", [("floor", floor), ("equal", 0.0)])
     title = f"Challenger minus {e.compared_with}"
     return Section("The gate's quantity", [Figure(title, figure, caption, 140 + 45 * len(named))])
@@ -203,6 +215,7 @@ def _support(e: Evaluation) -> Section:
         "effective sample size, in users": (ours.ess, theirs.ess),
         "largest weight": (ours.largest_weight, theirs.largest_weight),
         "share of the largest user's weight": (ours.largest_weight_share, theirs.largest_weight_share),
+        "share of the value in its largest .1 % of requests": (ours.tail_share, theirs.tail_share),
         "Pareto index of the tail": (ours.pareto_k, theirs.pareto_k),
         "target's mass without support": (ours.unsupported_mass, theirs.unsupported_mass),
         "effective rewarded users": (ours.rewarded, theirs.rewarded),
@@ -212,6 +225,8 @@ def _support(e: Evaluation) -> Section:
         blocks.append(Text([f"{e.held_out}."]))
     rows = [Row([name, *pair]) for name, pair in names.items()]
     blocks.append(Table(["figure", "challenger", e.compared_with], rows))
+    if ours.tail_dominated:
+        blocks.append(Text([f"{ours.tail_share:.0%} of the challenger's value {TAIL}"]))
     return Section("What the values rest on", blocks)
 
 

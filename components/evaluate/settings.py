@@ -58,6 +58,9 @@ class EvaluateSettings(Frozen):
     """Tail index of the weights above which sums do not settle (Vehtari et al. 2024, PSIS)."""
     unsupported_mass: float = Field(0.05, ge=0, le=1)
     """Largest share of the target's probability on entries the logger never showed."""
+    bootstrap_resamples: int = Field(1000, ge=0)
+    """Resamples of the by-user bootstrap that stands beside the gate's interval as a second opinion; 0 leaves it out.
+    With 1,000 its ends repeat to a twentieth of the width; 1e6 requests take a tenth of a second."""
     decay_half_life: float | None = Field(None, gt=0)
     """Days after which a decision counts half; None counts all alike."""
 

@@ -72,7 +72,11 @@ def _tiles(record: ReplayRecord) -> KeyFigures:
         [
             KeyFigure("AUC gained by loop and memory", _points(auc.champion_with_memory, auc.frozen), "points, mean"),
             KeyFigure("AUC gained by warm start alone", _points(auc.champion, auc.frozen), "points, mean"),
-            KeyFigure("intervals that hold the truth", f"{covered} of {len(judged)}", "95 % intervals"),
+            KeyFigure(
+                "intervals that hold the truth",
+                f"{covered} of {len(judged)}",
+                "of the judged requests: finds gross faults",
+            ),
             KeyFigure("promoted", f"{promoted} of {len(record.turns)}", "challengers"),
         ]
     )

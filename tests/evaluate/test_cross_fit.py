@@ -42,6 +42,16 @@ def test_rows_of_one_request_share_a_fold():
     assert all(len(set(folds(request, 4)[request == i])) == 1 for i in range(50))
 
 
+def test_all_requests_of_a_user_share_a_fold_so_that_no_taste_is_seen_beforehand():
+    log, _, _ = many(200, seed=5)
+    user = np.arange(200) % 40
+    told = replaced(log, user=user)
+    whose = np.repeat(user, told.eligible)
+    q = cross_fitted(told, whose[:, None], Memoriser, count=3)
+    assert (q == -1).all()
+    assert (cross_fitted(log, whose[:, None], Memoriser, count=3) != -1).any()
+
+
 def test_one_fold_is_an_error():
     log, _, _ = many(20, seed=4)
     with pytest.raises(ValueError, match="1 folds; allowed is 2 or more"):

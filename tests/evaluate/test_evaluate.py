@@ -5,6 +5,7 @@ import pytest
 
 from components.domain import ContractBroken, Verdict
 from components.evaluate.evaluate import evaluate
+from components.evaluate.evaluation import read_evaluation
 from components.evaluate.settings import EvaluateSettings
 from tests.evaluate.tiny import many, replaced, tiny
 
@@ -111,3 +112,48 @@ def test_the_json_document_has_no_nan_and_reads_back():
     document = json.loads(evaluate(log, target, target, q, S).to_json())
     assert document["verdict"] == "PROMOTE"
     assert {e["name"] for e in document["estimates"]} >= {"IPS", "SNIPS", "DM", "DR"}
+
+
+def test_a_log_without_a_reward_leaves_open_what_is_still_to_come_even_with_a_model():
+    log, target, q = many(400, seed=30)
+    silent = replaced(log, reward=np.zeros(len(log)))
+    found = evaluate(silent, target, np.full(len(target), 0.25), 0.001 * q, S)
+    truth = 0.002  # no reward among 400 users: one in 500 is no surprise
+    for estimate in found.estimates:
+        if estimate.interval != "none":
+            assert estimate.lower <= truth <= estimate.upper, estimate.name
+    assert found.difference.lower < -0.002 and found.difference.upper > 0.002
+    assert found.verdict is Verdict.HOLD
+    same = evaluate(silent, target, target, None, S)
+    assert same.difference.lower == same.difference.upper == 0
+
+
+def test_the_bootstrap_s_second_opinion_is_told_beside_the_gate_s_interval_and_repeats_itself():
+    log, target, q = many(600, seed=31)
+    champion = np.full(len(target), 0.25)
+    found, again = (evaluate(log, target, champion, q, S) for _ in range(2))
+    assert found.second_opinion == again.second_opinion
+    width = found.difference.upper - found.difference.lower
+    assert found.second_opinion.value == found.difference.value
+    assert found.second_opinion.lower == pytest.approx(found.difference.lower, abs=0.15 * width)
+    assert found.second_opinion.upper == pytest.approx(found.difference.upper, abs=0.15 * width)
+    told = json.loads(found.to_json())
+    assert told["second_opinion"]["interval"] == "by-user bootstrap"
+    assert read_evaluation(found.to_json()).second_opinion == found.second_opinion
+    none = evaluate(log, target, champion, q, S.model_copy(update={"bootstrap_resamples": 0}))
+    assert none.second_opinion is None
+    assert none.verdict is found.verdict
+
+
+def test_a_value_that_rests_on_one_large_reward_is_flagged_and_not_refused():
+    log, target, q = many(800, seed=32)
+    large = log.reward.copy()
+    large[np.flatnonzero(large)[0]] = 400.0
+    flagged, plain = (
+        evaluate(replaced(log, reward=reward), target, np.full(len(target), 0.25), q, S, value_range=(0, 1000))
+        for reward in (large, log.reward)
+    )
+    assert flagged.diagnostics.tail_dominated and flagged.diagnostics.tail_share > 0.3
+    assert not plain.diagnostics.tail_dominated
+    assert not flagged.refused
+    assert flagged.value.upper - flagged.value.lower > 5 * (plain.value.upper - plain.value.lower)
