@@ -32,6 +32,7 @@ from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.second_opinion import second_opinion
 from components.evaluate.sequential_test import SequentialTest, look, turns
 from components.evaluate.settings import EvaluateSettings
+from components.evaluate.slate_values import by_model, by_position
 from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, choose, tuned
 
 __all__ = ["Estimate", "EvaluateSettings", "Evaluation", "evaluate"]
@@ -107,14 +108,14 @@ def evaluate(
         champion_value=None if refusals(theirs, settings) else _champion_value(case),
     )
     if blank.refused:
-        return _refused(blank, case, sequential_test, guardrails)
+        return replace(_refused(blank, case, sequential_test, guardrails), other_models=by_model(case, q))
     creep = creep_of(case, anchor, q) if anchor else None
     judged = _judged(blank, case if creep is None else within_budget(case, creep), sequential_test)
     judged = judged if creep is None else settled(judged, creep, settings)
     judged = judged if guardrails is None else guarded(judged, case, guardrails)
     if parent is not None:
         judged = _against_parent(judged, case, parts_of(log, parent, q, share))
-    return _pictured(judged, case, segments or {})
+    return replace(_pictured(judged, case, segments or {}), slots=by_position(case), other_models=by_model(case, q))
 
 
 def _check(

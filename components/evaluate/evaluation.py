@@ -44,6 +44,29 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Slot:
+    """One position of the slates: what it earns per request under the challenger, and the paired difference."""
+
+    position: int
+    value: Estimate
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """Value and paired difference if users were as the slate model `model` assumes; `absent` says why there are none.
+
+    The gate does not read them: where `assumed` is wrong they are biased, and no interval shows it.
+    """
+
+    model: str
+    assumed: str
+    absent: str
+    value: Estimate | None = None
+    difference: Estimate | None = None
+
+
+@dataclass(frozen=True)
 class EssAt:
     """Effective sample size of all requests up to the instant `at` (microseconds)."""
 
@@ -122,6 +145,7 @@ class Evaluation:
     margin : non-inferiority margin in rewards per request.
     detectable : smallest true difference this sample would have shown, at the set power.
     segments, history, tail : per-segment values, ESS over time, the weights' tail.
+    slots, other_models : of slates: values per position, and under other assumptions on users.
     guardrails : metrics that the release must not harm, each with its own test.
     creep : in the loop, what releases may have lost against the anchor, this one included.
     held_out : in the loop, what became of the held-out requests.
@@ -151,6 +175,8 @@ class Evaluation:
     segments: tuple[Segment, ...] = ()
     history: tuple[EssAt, ...] = ()
     tail: tuple[TailAt, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    other_models: tuple[OtherModel, ...] = ()
     guardrails: tuple[GuardrailFound, ...] = ()
     creep: Creep | None = None
     held_out: HoldoutCounts | None = None
@@ -213,6 +239,8 @@ def read_evaluation(text: str) -> Evaluation:
         ),
         "history": tuple(EssAt(**h) for h in told["history"]),
         "tail": tuple(TailAt(**t) for t in told["tail"]),
+        "slots": tuple(Slot(**s | _estimates(s)) for s in told["slots"]),
+        "other_models": tuple(OtherModel(**o | _estimates(o)) for o in told["other_models"]),
         "verdict": Verdict(told["verdict"]),
         "reasons": tuple(told["reasons"]),
         "warnings": tuple(told["warnings"]),
@@ -226,6 +254,11 @@ def read_evaluation(text: str) -> Evaluation:
 
 def _held_out(told: dict[str, Any]) -> HoldoutCounts:
     return HoldoutCounts(**told | {"dropped": tuple(Dropped(**d) for d in told["dropped"])})
+
+
+def _estimates(told: dict[str, Any]) -> dict[str, Estimate]:
+    """The value and the difference that are there."""
+    return {name: _figures(Estimate, told[name]) for name in ("value", "difference") if told[name]}
 
 
 def _creep(told: dict[str, Any]) -> Creep:

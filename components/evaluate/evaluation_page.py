@@ -8,6 +8,7 @@ import numpy as np
 from components.domain import SECOND, Verdict, iso
 from components.evaluate.evaluation import Creep, Estimate, Evaluation, GuardrailFound, Segment
 from components.evaluate.sequential_test import Rest, turns
+from components.evaluate.slate_page import slate_section
 from components.pages.blocks import (
     Badge,
     Block,
@@ -63,6 +64,8 @@ def evaluation_page(
         sections.append(_guardrails(e.guardrails))
     if e.creep:
         sections.append(_creep(e.creep))
+    if e.other_models:
+        sections.append(slate_section(e))
     if e.segments:
         sections.append(_segments(e))
     badge = Badge(str(e.verdict), TONES[e.verdict])

@@ -1,8 +1,7 @@
 """What is assumed of a user who sees a slate, and the weights that follow from it.
 
 - ``cascade``: users look from the top down: a position's reward depends on its item and those above. Weights are
-  running products, W_l (RIPS, Cascade-DR; `components.evaluate.estimators`). The weakest assumption of the three, and
-  the widest.
+  running products, W_l (RIPS, Cascade-DR; `components.evaluate.estimators`). What the gate assumes.
 - ``independent``: a position's reward depends on its own item. Weights are ratios of *marginal* probabilities,
   ``w_l = p_t(a_l at l) / p_mu(a_l at l)`` (item-position model: Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay, Wen
   2018, "Offline evaluation of ranking policies with click models", section 4).
@@ -14,7 +13,7 @@
   multiple of it that leaves the least variance: the control variate of Vlassis, Chandrashekar, Amat Gil and Kallus
   2021, "Control variates for slate off-policy evaluation", section 4.
 
-The more is assumed, the less variance, and a wrong assumption is a bias that no interval shows. Both models need the
+A wrong assumption is a bias that no interval shows. Both other models need the
 logger's whole distribution and Plackett-Luce policies. With a model q of the rewards they are doubly robust: q of the
 first position, scaled per position, is itself independent and additive, so it may be wrong without a bias.
 """
@@ -41,6 +40,8 @@ ASSUMED: dict[SlateModel, str] = {
 """Model -> what it assumes of users."""
 SMALLEST_EIGENVALUE = 1e-9
 """Of the scaled Gamma, relative to its largest: below it is a direction that no slate has."""
+ROUNDED = 12
+"""Decimals of a weight: of a policy that is the logger all are 1, and noise in the last bit is no tail."""
 LOGGED_TOLERANCE = 1e-3
 """Share by which the logger's distribution may miss the propensity recorded beside it (single precision, rounding)."""
 
@@ -120,6 +121,7 @@ class WholeSlates:
                 each = target.reshape(len(first), length, -1)
                 qbar[rows] = np.einsum("rlk,rk->rl", each, first) * scale[:length]
                 shown[rows] = np.take_along_axis(first, shape.slates.shown, axis=1) * scale[:length]
+        through = through.round(ROUNDED)
         whole = log.per_request(through) / log.positions
         weight = Weights(through, np.broadcast_to(1.0, len(log)), through, whole)
         share = None if share is None else share / share.mean()

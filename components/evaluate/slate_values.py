@@ -1,0 +1,62 @@
+"""A slate's value by position, and what it would be if users looked otherwise than from the top down.
+
+Values by position rest on the gate's own estimator and add up to it. The other slate models are labelled alternatives:
+the gate reads neither, but where whole-slate weights are refused they say what could be known, and at which price.
+"""
+
+from components.domain import ContractBroken, Doubles
+from components.evaluate.case import Case, relied_on
+from components.evaluate.diagnostics import diagnose, refusals
+from components.evaluate.difference import paired
+from components.evaluate.estimators import Parts
+from components.evaluate.evaluation import Estimate, OtherModel, Slot
+from components.evaluate.intervals import signed_interval
+from components.evaluate.slates import ASSUMED, SlateModel, WholeSlates, at_position
+
+OTHERS: tuple[SlateModel, ...] = ("independent", "additive")
+
+
+def by_position(case: Case) -> tuple[Slot, ...]:
+    """What each position of the slate earns per request, and the paired difference there; empty without slates."""
+    log = case.challenger.log
+    if log.single:
+        return ()
+    found = []
+    for position in range(int(log.position.max()) + 1):
+        ours, theirs = (at_position(p, position) for p in (case.challenger, case.champion))
+        found.append(Slot(position, case.estimate(relied_on(ours)), _gap(case, ours, theirs, None)))
+    return tuple(found)
+
+
+def by_model(case: Case, q: Doubles | None) -> tuple[OtherModel, ...]:
+    """Values under each other slate model, or why there are none; empty without slates."""
+    log = case.challenger.log
+    if log.single:
+        return ()
+    try:
+        slates = WholeSlates.of(log, case.champion_policy if log.logging is None else log.logging)
+    except ContractBroken as error:
+        return tuple(OtherModel(model, ASSUMED[model], str(error)) for model in OTHERS)
+    return tuple(_under(model, slates, case, q) for model in OTHERS)
+
+
+def _under(model: SlateModel, slates: WholeSlates, case: Case, q: Doubles | None) -> OtherModel:
+    share, policies = case.challenger.share, (case.target, case.champion_policy)
+    try:
+        ours, theirs = (slates.parts(model, policy, q, share) for policy in policies)
+        spread = slates.gap_spread(model, *policies)
+    except ContractBroken as error:
+        return OtherModel(model, ASSUMED[model], str(error))
+    for p in (ours, theirs):
+        refused = refusals(diagnose(p.log, None, p.weight, p.share), case.settings)
+        if refused:
+            return OtherModel(model, ASSUMED[model], f"refused: {refused[0]}")
+    return OtherModel(model, ASSUMED[model], "", case.estimate(relied_on(ours)), _gap(case, ours, theirs, spread))
+
+
+def _gap(case: Case, ours: Parts, theirs: Parts, spread: Doubles | None) -> Estimate:
+    pair = paired(ours, theirs, spread)
+    bounds = signed_interval(pair.clustered, case.settings.alpha, pair.expected_error)
+    name = "paired DR" if ours.modelled else "paired IPS"
+    ess = min(relied_on(p).ess for p in (ours, theirs))
+    return Estimate(name, float(pair.corrected.mean()), bounds.lower, bounds.upper, ess, bounds.kind)
