@@ -13,13 +13,17 @@ from components.evaluate.evaluation import Estimate, OtherModel, Slot
 from components.evaluate.intervals import signed_interval
 from components.evaluate.slates import ASSUMED, SlateModel, WholeSlates, at_position
 
+UNKNOWN = "neither the champion's probabilities nor the logger's are in the log"
 OTHERS: tuple[SlateModel, ...] = ("independent", "additive")
 
 
 def by_position(case: Case) -> tuple[Slot, ...]:
-    """What each position of the slate earns per request, and the paired difference there; empty without slates."""
+    """What each position of the slate earns per request, and the paired difference there.
+
+    Empty without slates, and where the champion's probabilities are not known.
+    """
     log = case.challenger.log
-    if log.single:
+    if log.single or case.champion_policy is None:
         return ()
     found = []
     for position in range(int(log.position.max()) + 1):
@@ -30,18 +34,22 @@ def by_position(case: Case) -> tuple[Slot, ...]:
 
 def by_model(case: Case, q: Doubles | None) -> tuple[OtherModel, ...]:
     """Values under each other slate model, or why there are none; empty without slates."""
-    log = case.challenger.log
+    log, champion = case.challenger.log, case.champion_policy
     if log.single:
         return ()
+    if champion is None:
+        return tuple(OtherModel(model, ASSUMED[model], UNKNOWN) for model in OTHERS)
     try:
-        slates = WholeSlates.of(log, case.champion_policy if log.logging is None else log.logging)
+        slates = WholeSlates.of(log, champion if log.logging is None else log.logging)
     except ContractBroken as error:
         return tuple(OtherModel(model, ASSUMED[model], str(error)) for model in OTHERS)
-    return tuple(_under(model, slates, case, q) for model in OTHERS)
+    return tuple(_under(model, slates, case, (case.target, champion), q) for model in OTHERS)
 
 
-def _under(model: SlateModel, slates: WholeSlates, case: Case, q: Doubles | None) -> OtherModel:
-    share, policies = case.challenger.share, (case.target, case.champion_policy)
+def _under(
+    model: SlateModel, slates: WholeSlates, case: Case, policies: tuple[Doubles, Doubles], q: Doubles | None
+) -> OtherModel:
+    share = case.challenger.share
     try:
         ours, theirs = (slates.parts(model, policy, q, share) for policy in policies)
         spread = slates.gap_spread(model, *policies)

@@ -117,3 +117,10 @@ def test_single_decisions_have_neither():
     log, target, _ = many(500, 0)
     found = evaluate(log, target, np.full(log.entries, 0.25), None, EvaluateSettings())
     assert not found.slots and not found.other_models
+
+
+def test_without_anybody_s_probabilities_but_the_target_s_there_is_neither_a_position_nor_another_model():
+    log, target, _ = drawn("position", 1)
+    found = evaluate(log, target, None, None, EvaluateSettings())
+    assert not found.slots
+    assert "nor the logger's are in the log" in found.other_models[0].absent
