@@ -18,6 +18,7 @@ from components.evaluate.evaluate import evaluate
 from components.evaluate.guardrails import Guardrails, Measured
 from components.evaluate.holdout import NEVER, Holdout
 from components.evaluate.logged_decisions import LoggedDecisions
+from components.evaluate.propensity_audit import audit
 from components.evaluate.sequential_test import SequentialTest
 from components.frozen import Frozen
 from components.memory.memory import ErrorMemory
@@ -160,6 +161,12 @@ def railed(s: Settings) -> str:
     ).to_json()
 
 
+def audited(s: Settings) -> str:
+    """The audit of a log that is sound."""
+    log, _, _ = many(300, seed=4)
+    return repr(audit(log, np.full(log.entries, 0.25), np.arange(log.entries) % 4, s.evaluate))
+
+
 def waited(s: Settings) -> str:
     """When an impression may be learned whose slate has not settled."""
     two_days_ago, never = np.array([8 * DAY]), np.array([NEVER])
@@ -298,6 +305,7 @@ CASES: dict[str, Case] = {
     "evaluate.largest_weight_share": Case(0.01, judged),
     "evaluate.mean_weight_z": Case(0.1, judged),
     "evaluate.mean_weight_tolerance": Case(0.5, judged, {"evaluate.mean_weight_z": 0.1}),
+    "evaluate.audit_alpha": Case(0.4, audited),
     "evaluate.pareto_k": Case(9.0, heavy),
     "evaluate.unsupported_mass": Case(0.001, judged),
     "evaluate.bootstrap_resamples": Case(0, judged),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
-from components.domain import ContractBroken, Doubles, Verdict
+from components.domain import ContractBroken, Doubles, Ints, Verdict
 from components.evaluate import gate
 from components.evaluate.anchor import Anchor, creep_of, settled, within_budget
 from components.evaluate.bounded_gain import gain_for
@@ -29,6 +29,7 @@ from components.evaluate.guardrails import Guardrails, guarded, waiting
 from components.evaluate.intervals import Interval, drawn_and_bound, signed_interval, standard_error
 from components.evaluate.logged_decisions import LoggedDecisions, check_model, check_policy
 from components.evaluate.picture import by_segment, ess_over_time, weight_tail
+from components.evaluate.propensity_audit import audit
 from components.evaluate.second_opinion import second_opinion
 from components.evaluate.sequential_test import SequentialTest, look, turns
 from components.evaluate.settings import EvaluateSettings
@@ -57,6 +58,7 @@ def evaluate(
     anchor: Anchor | None = None,
     guardrails: Guardrails | None = None,
     metric: str = "reward",
+    item: Ints | None = None,
 ) -> Evaluation:
     """Judge the challenger `target` against `champion` on requests neither learned from.
 
@@ -74,6 +76,7 @@ def evaluate(
     anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
     guardrails : metrics that must not fall, each of which holds the challenger by itself.
     metric : what the rewards of the log are.
+    item : (nnz,) code of each entry's item, for the audit of the propensities; None leaves items out of it.
 
     Raises
     ------
@@ -98,13 +101,15 @@ def evaluate(
     ours, theirs = (
         diagnose(log, pi, p.weight, share) for pi, p in ((target, case.challenger), (champion, case.champion))
     )
+    audited = None if champion is None else audit(log, champion, item, settings)
     blank = Evaluation(
         kind=kind,
         metric=metric,
         compared_with=compared_with,
         diagnostics=ours,
         champion_diagnostics=theirs,
-        refused=refusals(ours, settings) or refusals(theirs, settings),
+        refused=refusals(ours, settings) or refusals(theirs, settings) or (audited.refusals if audited else ()),
+        audit=audited,
         champion_value=None if refusals(theirs, settings) else _champion_value(case),
     )
     if blank.refused:

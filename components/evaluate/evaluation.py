@@ -10,6 +10,7 @@ from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
 from components.evaluate.gate import Kind
 from components.evaluate.holdout import Dropped, HoldoutCounts
+from components.evaluate.propensity_audit import AuditedCell, PropensityAudit
 from components.evaluate.sequential_test import Rest, SequentialTest
 
 Compared = Literal["champion", "what was logged"]
@@ -148,6 +149,7 @@ class Evaluation:
     slots, other_models : of slates: values per position, and under other assumptions on users.
     guardrails : metrics that the release must not harm, each with its own test.
     creep : in the loop, what releases may have lost against the anchor, this one included.
+    audit : of the logged propensities; None where none was possible.
     held_out : in the loop, what became of the held-out requests.
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     sequential_test : those challengers' evidence with today's, for the next turn.
@@ -179,6 +181,7 @@ class Evaluation:
     other_models: tuple[OtherModel, ...] = ()
     guardrails: tuple[GuardrailFound, ...] = ()
     creep: Creep | None = None
+    audit: PropensityAudit | None = None
     held_out: HoldoutCounts | None = None
     rest: Rest | None = None
     sequential_test: SequentialTest | None = None
@@ -245,11 +248,16 @@ def read_evaluation(text: str) -> Evaluation:
         "reasons": tuple(told["reasons"]),
         "warnings": tuple(told["warnings"]),
         "rest": _figures(Rest, told["rest"]) if told["rest"] else None,
+        "audit": _audit(told["audit"]) if told["audit"] else None,
         "held_out": _held_out(told["held_out"]) if told["held_out"] else None,
         "creep": _creep(told["creep"]) if told["creep"] else None,
     }
     values = ("champion_value", "parent_value", "difference", "second_opinion")
     return Evaluation(**told | read | {name: _figures(Estimate, told[name]) for name in values if told[name]})
+
+
+def _audit(told: dict[str, Any]) -> PropensityAudit:
+    return PropensityAudit(**told | {"worst": tuple(AuditedCell(**cell) for cell in told["worst"])})
 
 
 def _held_out(told: dict[str, Any]) -> HoldoutCounts:

@@ -7,6 +7,7 @@ import numpy as np
 
 from components.domain import SECOND, Verdict, iso
 from components.evaluate.evaluation import Creep, Estimate, Evaluation, GuardrailFound, Segment
+from components.evaluate.propensity_audit import PropensityAudit
 from components.evaluate.sequential_test import Rest, turns
 from components.evaluate.slate_page import slate_section
 from components.pages.blocks import (
@@ -60,6 +61,8 @@ def evaluation_page(
         *([_values(e, truth), _paired(e)] if e.difference is not None else [_refused(e)]),
         _support(e),
     ]
+    if e.audit:
+        sections.append(_audit(e.audit))
     if e.guardrails:
         sections.append(_guardrails(e.guardrails))
     if e.creep:
@@ -152,6 +155,23 @@ def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], st
         f"{ends} Every turn brought another challenger against the same champion; this turn's alone is for comparison."
     )
     return {"this turn's requests, 95 %": today, f"the gate: {turns(rest.turns)}, {rest.level:.1%}": read}, words
+
+
+def _audit(a: PropensityAudit) -> Section:
+    columns: list[Column | str] = ["", "cell", "expected", "observed, weighted", Column("standard errors", "+.1f")]
+    rows = [
+        Row(
+            [c.dimension, c.cell, f"{c.expected:.1%}", f"{c.observed:.1%}", c.z],
+            Tone.BAD if a.failed and abs(c.z) > a.limit else Tone.PLAIN,
+        )
+        for c in a.worst
+    ]
+    words = f"failed, likely cause: {a.cause}" if a.failed else "passed"
+    caption = (
+        f"The worst of {a.cells} cells; more than {a.limit:.1f} standard errors refuses the log: {words}. Weighted to "
+        "the champion, every item, position and generation must be shown as often as the champion shows it."
+    )
+    return Section("Audit of the logged propensities", [Table(columns, rows, caption)])
 
 
 def _guardrails(guardrails: Sequence[GuardrailFound]) -> Section:

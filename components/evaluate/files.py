@@ -36,7 +36,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.domain import ContractBroken, Doubles
+from components.domain import ContractBroken, Doubles, Ints
 from components.evaluate.estimated_propensity import estimated_propensity
 from components.evaluate.evaluation import Propensities
 from components.evaluate.file_columns import (
@@ -104,13 +104,14 @@ class Reading:
 class Evaluable:
     """A log with what is to be evaluated on it: `target` (nnz,), `champion` and `q` (nnz,) or None.
 
-    `warnings` are what a reader must know before believing a figure.
+    `item` (nnz,) is a code of each entry's item. `warnings` are what a reader must know before believing a figure.
     """
 
     log: LoggedDecisions
     target: Doubles
     champion: Doubles | None
     q: Doubles | None
+    item: Ints
     value_range: tuple[float, float] = (0.0, np.inf)
     propensities: Propensities = "recorded"
     warnings: tuple[str, ...] = ()
@@ -141,8 +142,8 @@ def evaluable(log: pd.DataFrame, target: pd.DataFrame, reading: Reading | None =
         raise ContractBroken("the target has column q, and a model is to be fitted; leave one out")
     rows, entries = ordered(_log(log, reading), _target(target, fit=reading.fit))
     decisions = _decisions(rows, entries, reading)
+    item = pd.factorize(entries["item_id"])[0].astype(np.int64)
     if reading.estimate_propensities:
-        item = pd.factorize(entries["item_id"])[0].astype(np.int64)
         decisions = replace(decisions, propensity=estimated_propensity(decisions, item))
     for column in ("probability", "champion", "logging"):
         if column in entries:
@@ -156,6 +157,7 @@ def evaluable(log: pd.DataFrame, target: pd.DataFrame, reading: Reading | None =
         entries["probability"].to_numpy(float),
         champion,
         fitted_rewards(decisions, entries) if reading.fit else q,
+        item,
         reading.value_range or (0.0, np.inf),
         "propensity_estimated" if reading.estimate_propensities else "recorded",
         _warnings(decisions, champion, reading),

@@ -54,6 +54,8 @@ class EvaluateSettings(Frozen):
     """Standard errors by which the mean weight may miss 1: 4 errs once in 16,000 sound logs."""
     mean_weight_tolerance: float = Field(0.02, ge=0)
     """Distance of the mean weight from 1 that is ignored however significant it is (rounded propensities)."""
+    audit_alpha: float = Field(0.001, gt=0, lt=1)
+    """Share of sound logs whose propensities the audit may refuse, all its cells together."""
     pareto_k: float = Field(0.7, gt=0)
     """Tail index of the weights above which sums do not settle (Vehtari et al. 2024, PSIS)."""
     unsupported_mass: float = Field(0.05, ge=0, le=1)

@@ -83,5 +83,5 @@ def _judged(given: "Evaluable", settings: "EvaluateSettings", kind: Kind, metric
     from components.evaluate.evaluate import evaluate as judge
 
     policies = (given.log, given.target, given.champion, given.q)
-    found = judge(*policies, settings, value_range=given.value_range, kind=kind, metric=metric)
+    found = judge(*policies, settings, value_range=given.value_range, kind=kind, metric=metric, item=given.item)
     return replace(found, propensities=given.propensities, warnings=given.warnings)

@@ -126,6 +126,7 @@ def _weigh(
         anchor=Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
         guardrails=guardrails_of(turn, held, data.encoder),
         metric=improve,
+        item=pd.factorize(held.eligible.item_id[held.entry])[0],
     )
     return replace(evaluation, unit=rule.unit), target
 
