@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
@@ -97,6 +98,16 @@ class Workspace:
             yield
         finally:
             lock.release()
+
+
+@contextmanager
+def scratch(kept: Path | None = None) -> Iterator[Path]:
+    """A folder for the block: `kept`, which stays, or one that is gone afterwards."""
+    if kept is not None:
+        yield kept
+        return
+    with TemporaryDirectory(prefix="evercurrent-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def enter(root: Path) -> Workspace:

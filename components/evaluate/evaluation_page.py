@@ -81,6 +81,12 @@ def evaluation_page(
     )
 
 
+def refused_page(reasons: Sequence[str], title: str, beside: Sequence[TurnPage] = ()) -> str:
+    """One offline HTML document for a challenger that could not even be asked for its choices."""
+    section = Section("No value", [Text(reasons)])
+    return render(title, "nothing was judged", [section], [Badge(str(Verdict.HOLD), Tone.WARN)], links_to(beside))
+
+
 def _tiles(e: Evaluation, truth: float | None) -> list[KeyFigure]:
     tiles = []
     if e.value is not None:

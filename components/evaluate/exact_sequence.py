@@ -62,7 +62,7 @@ class Capital:
         """The capital after a day; where its bound is wider than the first day's, bets shrink with it.
 
         >>> round(Capital().after(Bounded(np.full(50, 0.1), least=1.0)).log_wealth, 2)
-        2.21
+        2.28
         """
         if np.isinf(day.least):
             return self

@@ -31,7 +31,10 @@ AMOUNTS = "amounts"
 
 
 class MemoryHead(Frozen):
-    """What is saved beside the arrays; `chosen` are the settings that `ErrorMemory.prime` chose by its data."""
+    """What is saved beside the arrays; `chosen` are the settings that `ErrorMemory.prime` chose by its data.
+
+    `model_digest` names the weights whose errors are remembered; empty in memories that were saved without one.
+    """
 
     outcomes: int
     history: int
@@ -40,10 +43,14 @@ class MemoryHead(Frozen):
     chosen: dict[str, float]
     interactions: tuple[tuple[str, ...], ...]
     graded_labels: dict[str, list[float]]
+    model_digest: str = ""
 
 
 class ErrorMemory:
-    """Views with learned trust."""
+    """Views with learned trust.
+
+    `model_digest` is that of the model whose errors it remembers; empty where nobody said.
+    """
 
     def __init__(self, spec: FeatureSpec, hidden_size: int, settings: MemorySettings, seed: int, amounts: bool) -> None:
         self._spec, self._hidden_size, self._settings, self._seed = spec, hidden_size, settings, seed
@@ -54,6 +61,7 @@ class ErrorMemory:
         self._amounts = Amounts(spec, settings) if amounts else None
         self._outcomes = 0
         self._history = 0
+        self.model_digest = ""
 
     @classmethod
     def empty(
@@ -144,10 +152,18 @@ class ErrorMemory:
             self._learn_amounts(part.matured.examples, part.matured.reward, part.matured.grade)
         self._history += len(history)
 
-    def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
-        """After a warm start: re-encode what depends on the network, keep the predictions as recorded."""
+    def rebase(self, predict: Callable[[Examples], Prediction], model_digest: str = "") -> None:
+        """After a warm start: re-encode what depends on the network, keep the predictions as recorded.
+
+        From here on it belongs to the model of `model_digest`.
+        """
+        self.model_digest = model_digest
         for view in self._views.values():
             view.rebase(predict)
+
+    def belongs_to(self, model_digest: str) -> bool:
+        """Whether it remembers the errors of that model; nothing is held against a memory that names none."""
+        return self.model_digest in ("", model_digest)
 
     def trust_report(self) -> TrustReport:
         """The trust weights, for reports."""
@@ -163,7 +179,7 @@ class ErrorMemory:
         twin._graded.graded_labels = self._graded.graded_labels
         twin._graded.load(self._graded.state())
         twin._trust.load(self._trust.state())
-        twin._outcomes, twin._history = self._outcomes, self._history
+        twin._outcomes, twin._history, twin.model_digest = self._outcomes, self._history, self.model_digest
         return twin
 
     def digest(self) -> str:
@@ -189,7 +205,7 @@ class ErrorMemory:
             settings = settings.model_copy(update={**saved.chosen, "interactions": saved.interactions})
         amounts = any(name.startswith(f"{AMOUNTS}/") for name in arrays)
         memory = cls.empty(spec, saved.hidden_size, settings, saved.seed, amounts=amounts)
-        memory._outcomes, memory._history = saved.outcomes, saved.history
+        memory._outcomes, memory._history, memory.model_digest = saved.outcomes, saved.history, saved.model_digest
         memory._graded.graded_labels = GradedLabels.of(saved.graded_labels)
         memory._restore(arrays, folder)
         rehearse(spec, saved.hidden_size, settings)
@@ -226,6 +242,7 @@ class ErrorMemory:
             chosen=values,
             interactions=self._settings.interactions,
             graded_labels=self._graded.graded_labels.lists(),
+            model_digest=self.model_digest,
         )
         return head.model_dump(mode="json")
 

@@ -115,7 +115,7 @@ def load_bundle(folder: Path) -> Served:
     Raises
     ------
     ContractBroken
-        If it is half-written, damaged, or of another layout.
+        If it is half-written, damaged, of another layout, or its memory is another generation's.
     """
     from components.memory.memory import ErrorMemory
     from components.memory.settings import MemorySettings
@@ -127,18 +127,36 @@ def load_bundle(folder: Path) -> Served:
     sides = read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")
     encoder, servable = Encoder(spec, *sides), read_ids(folder / "servable_items.parquet")
     width = history_width(spec)
+    model = load_model(folder / "model")
+    memory = ErrorMemory.load(folder / "memory", spec, memory_settings)
+    check_memory(folder / "memory", memory, model.digest())
     return Served(
         generation=manifest.generation,
         cutoff=manifest.cutoff,
         encoder=encoder,
-        model=load_model(folder / "model"),
-        memory=ErrorMemory.load(folder / "memory", spec, memory_settings),
+        model=model,
+        memory=memory,
         policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
         outcome=_read_json(folder / "outcome.json", RewardRule),
         servable=servable,
         catalogue=Catalogue.of(encoder, servable) if len(servable) else None,
         history=History(width, read_likes(folder / HISTORY)) if width else None,
     )
+
+
+def check_memory(folder: Path, memory: "ErrorMemory", model_digest: str) -> None:
+    """Refuse a memory that remembers the errors of another generation's model.
+
+    Raises
+    ------
+    ContractBroken
+        Names the folder of the memory, and both models.
+    """
+    if not memory.belongs_to(model_digest):
+        raise ContractBroken(
+            f"memory at {folder} belongs to the model {memory.model_digest[:12]}, this generation's model is "
+            f"{model_digest[:12]}; a memory serves one generation: restore the one that was published with it"
+        )
 
 
 def manifest_digest(folder: Path) -> str:

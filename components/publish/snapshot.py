@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 
 from components.domain import ContractBroken
 from components.frozen import Frozen, first_fault
-from components.publish.bundle import HISTORY
+from components.publish.bundle import HISTORY, check_memory
 from components.publish.likes_file import read_likes, write_likes
 from components.publish.manifest import bundle_name, digest_of_parts, list_parts
 from components.ranker.history import History, history_width
@@ -119,8 +119,9 @@ def resumed(home: Path, released: Served) -> Resumed:
             f"snapshot {folder} is not what {snapshot_path(home, released.generation)} names; "
             "`evercurrent refresh-memory` writes a new one"
         )
-    settings = cast(ErrorMemory, released.memory).settings
-    memory = ErrorMemory.load(folder, released.encoder.spec, settings)
+    own = cast(ErrorMemory, released.memory)
+    memory = ErrorMemory.load(folder, released.encoder.spec, own.settings)
+    check_memory(folder, memory, own.model_digest)
     width = history_width(released.encoder.spec)
     history = History(width, read_likes(folder / HISTORY)) if width else None
     return Resumed(replace(released, memory=memory, history=history), latest.cutoff)

@@ -5,6 +5,7 @@ out-of-vocabulary row, `MISSING_KEY` reads zeros. The network learns graded targ
 and a calibration turns its raw logits into those of P(reward = 1).
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -133,6 +134,14 @@ class Model:
     def hidden_size(self) -> int:
         """H, the width of `Prediction.hidden`."""
         return self.network.hidden_size
+
+    def digest(self) -> str:
+        """SHA-256 of the weights it predicts with: what a memory that belongs to it is known by."""
+        arrays = {name: tensor.numpy() for name, tensor in self.dense.state_dict().items()}
+        sha = hashlib.sha256(self.table.weight.numpy().tobytes())
+        for _, array in sorted((arrays | dict(self.calibration.state())).items()):
+            sha.update(array.tobytes())
+        return sha.hexdigest()
 
     def rows(self, keys: Keys) -> Ints:
         """(n, C P) table rows of (n, C) keys; P rows side by side per key, 1 but for a doubly hashed table."""

@@ -15,9 +15,9 @@ import typer
 from components.domain import ContractBroken
 from components.publish.pointer import read_pointer
 from flows.cli.evaluate_command import evaluate
-from flows.cli.exit_codes import INTERRUPTED, explain
+from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, explain
 from flows.cli.options import HOME, AsJson, HomeFolder
-from flows.workspace import enter
+from flows.workspace import enter, scratch
 
 app = typer.Typer(
     help="Keeps a recommender fresh: ingest, validate, drift, update, remember, evaluate, release.",
@@ -113,6 +113,28 @@ def refresh_memory(
 
 
 app.command()(evaluate)
+
+
+@app.command()
+def drill(
+    home: Annotated[Path | None, typer.Option("--home", help="Keep the homes of all cases below this folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put bad generations through the loop in a scratch home; exit code 6 where one was let through."""
+    with scratch(home) as root:
+        enter(root)
+        from flows.cli.drill_table import show_drill
+        from flows.cli.tables import watched
+        from flows.drill.drill import run_drill
+
+        with watched(quiet=as_json):
+            record = run_drill(root)
+    if as_json:
+        typer.echo(record.model_dump_json(indent=1))
+    else:
+        show_drill(record)
+    if not record.passed:
+        raise typer.Exit(LET_THROUGH)
 
 
 @app.command()

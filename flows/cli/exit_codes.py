@@ -17,6 +17,9 @@ REFUSED, HELD = 4, 5
 """An evaluation whose diagnostics refuse the log, and one that says HOLD; PROMOTE is 0. A script that releases on 0
 releases nothing else."""
 
+LET_THROUGH = 6
+"""A drill in which a case did not end as it should."""
+
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 

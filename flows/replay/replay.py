@@ -8,7 +8,6 @@ ingested like any decision log.
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -16,21 +15,14 @@ from components.domain import SECOND, ContractBroken, instant_of
 from components.pages.blocks import Link
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage, links_to
-from components.publish.bundle import load_bundle
-from components.world.recorded_log import play
 from flows import progress
 from flows.daily_loop import daily_loop
-from flows.replay import replay_cache
-from flows.replay.recorded import Recorded, read_recorded, window_after
+from flows.replay.periods import ingest_period, open_recorded, play_after
 from flows.replay.replay_page import replay_page
 from flows.replay.replay_record import ReplayRecord, Start, show_truth, summarise, timed
-from flows.stages.ingest import find_source, ingest_tables, settle_source
-from flows.stages.memory import as_of
 from flows.tasks import patient
 from flows.turn import finished
 from flows.workspace import Workspace, enter
-from warehouse.append import append_log
-from warehouse.connect import Warehouse
 
 
 @flow(name="replay", validate_parameters=False)
@@ -77,50 +69,5 @@ def turn_links(workspace: Workspace, record: ReplayRecord) -> dict[str, list[Lin
     return found
 
 
-def open_recorded(workspace: Workspace, source: str, data: str | None) -> Recorded:
-    """The recorded log of a source, which becomes this home's source."""
-    description = find_source(source)
-    recorded = read_recorded(workspace, description, Path(data) if data else None)
-    settle_source(workspace, description)
-    return recorded
-
-
-def _ingest(workspace: Workspace, recorded: Recorded, turn: int) -> None:
-    """Bring in what was logged before a turn: the first stretch of the log, or what the champion showed since."""
-    with replay_cache.timed(workspace.turn(recorded.cutoff(turn)), "ingest"):
-        if turn == 0:
-            _ingest_history(workspace, recorded)
-        else:
-            cutoff = recorded.cutoff(turn - 1)
-            ingest_tables(
-                workspace, recorded.source, replay_cache.tables(workspace.replayed(cutoff)), f"played after {cutoff}"
-            )
-
-
-def _ingest_history(workspace: Workspace, recorded: Recorded) -> None:
-    append_log(
-        Warehouse(workspace.database, recorded.source.name),
-        recorded.before(recorded.pretrained),
-        recorded.entities,
-        digest=f"{recorded.digest} before {recorded.pretrained}",
-        path=str(recorded.description.name),
-    )
-
-
-def _play_period(workspace: Workspace, recorded: Recorded, turn: int) -> None:
-    """Let the champion of a turn serve the period after it, and score every interaction ahead of its outcome."""
-    cutoff = recorded.cutoff(turn)
-    if workspace.replayed(cutoff).exists():
-        return
-    with replay_cache.timed(workspace.turn(cutoff), "play"):
-        record = finished(workspace, cutoff)
-        assert record is not None, "the turn was finished just before"
-        served, _ = as_of(workspace, load_bundle(workspace.bundle(record.champion)), cutoff)
-        rng = np.random.default_rng([cutoff // SECOND, recorded.pretrained // SECOND])
-        result = play(recorded.log, window_after(recorded, cutoff), served.fork(), rng, recorded.rules)
-        frozen = load_bundle(workspace.bundle(1)).model.predict(result.scored.examples).logit
-        replay_cache.save(workspace.replayed(cutoff), result, frozen)
-
-
-ingest = patient("ingest", _ingest)
-play_period = patient("play", _play_period)
+ingest = patient("ingest", ingest_period)
+play_period = patient("play", play_after)

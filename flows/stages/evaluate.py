@@ -1,6 +1,6 @@
 """Judge: what the gate says of the challenger, on requests that nobody learned from."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,19 @@ from components.evaluate.evaluate import Evaluation
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
 from components.evaluate.holdout import Dropped, HoldoutCounts
+from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.sequential_test import SequentialTest
+from components.evaluate.way_back import way_back
 from components.ingest.reward_rule import RewardRule
 from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
+from components.serving.appraisal import Appraisal
 from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardrails, outcomes_of
 from flows.stages.held_out import HeldOut, held_out_log, why_not
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData
+from flows.stages.unsound import unless_refused, with_foreign_memory, without_scores, write_refusal
 from flows.turn import Turn
 from warehouse import facts
 
@@ -58,14 +62,48 @@ def _judge(
         return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
     held, counts = _held_out(turn, data)
     if isinstance(challenger, NoChallenger):
-        return Judgement(Verdict.HOLD, challenger.reasons, held_out=counts.unjudged("the turn made no challenger"))
+        found = _HeldOutFound(held if challenger.window_sound else None, counts.unjudged("the turn made no challenger"))
+        return _champion_alone(turn, found, champion, challenger.reasons)
     if held is None:
         why = f"refused: no held-out request can be judged by this turn; {counts}"
         return Judgement(Verdict.HOLD, (why,), held_out=counts)
-    evaluation, target = _weigh(turn, data, held, champion, challenger)
+    contest = _Contest(champion, challenger, challenger.appraise(held.eligible.examples))
+    if refused := without_scores(contest.appraisal.preference):
+        found = _HeldOutFound(held, counts.unjudged("the challenger has no scores"))
+        return _champion_alone(turn, found, champion, (f"refused: {refused}",))
+    evaluation, target = _weigh(turn, data, held, contest)
     evaluation = replace(evaluation, held_out=counts)
     _write(turn, evaluation, held, target)
     return Judgement(evaluation.verdict, evaluation.reasons, evaluation, counts)
+
+
+@dataclass(frozen=True)
+class _HeldOutFound:
+    """The held-out requests that the champion may be judged by, if there are any, and what became of all."""
+
+    held: HeldOut | None
+    counts: HoldoutCounts
+
+
+def _champion_alone(turn: Turn, found: _HeldOutFound, champion: Champion, reasons: tuple[str, ...]) -> Judgement:
+    """HOLD for `reasons` where there is no challenger to weigh, but the champion still answers for itself.
+
+    ROLL_BACK if it has fallen behind its parent: a champion that no update can be made of is the last to be kept.
+    """
+    write_refusal(turn, reasons)
+    held, held_back = found.held, Judgement(Verdict.HOLD, reasons, held_out=found.counts)
+    if held is None or champion.parent is None:
+        return held_back
+    appraisal = champion.blind.appraise(held.eligible.examples)
+    own, asked = held.target(champion.blind.policy, appraisal.preference), _asked(turn, held, appraisal)
+    parent, s = _as_served(champion.parent, held), turn.settings.evaluate
+    judged = weigh(asked.log, own, own, asked.q, s, value_range=asked.rule.value_range, parent=parent)
+    if judged.verdict is not Verdict.ROLL_BACK:
+        return held_back
+    why = (judged.reasons[0], *reasons)
+    judged = replace(judged, reasons=why, unit=asked.rule.unit, held_out=found.counts)
+    _write(turn, judged, held, own)
+    return Judgement(judged.verdict, why, judged, found.counts)
 
 
 def _test_so_far(turn: Turn) -> SequentialTest | None:
@@ -90,6 +128,8 @@ def _keep(turn: Turn, sequential_test: SequentialTest | None) -> None:
 def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts]:
     """The held-out requests that can be judged, each reward in the unit that is judged; and what became of all."""
     frame = data.held_out.frame
+    if frame.empty:
+        return None, HoldoutCounts(0, data.waiting_requests)
     earned = RewardRule.of(turn.source).earned(frame["reward"].to_numpy(), frame["grade"].to_numpy())
     frame = frame.assign(reward=earned)
     requests = facts.requests(turn.warehouse, frame["request_id"].unique())
@@ -100,35 +140,56 @@ def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts
     return held_out_log(judged, frame, data.encoder), HoldoutCounts(len(judged), data.waiting_requests, dropped)
 
 
-def _weigh(
-    turn: Turn, data: TurnData, held: HeldOut, champion: Champion, challenger: Challenger
-) -> tuple[Evaluation, Doubles]:
-    appraisal = challenger.appraise(held.eligible.examples)
-    target = held.target(challenger.policy, appraisal.preference)
+@dataclass(frozen=True)
+class _Contest:
+    """Who is weighed against whom; `appraisal` is the challenger's of the held-out entries."""
+
+    champion: Champion
+    challenger: Challenger
+    appraisal: Appraisal
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The held-out decisions with the metric that is to be improved as their reward, a model's word, and the rule."""
+
+    log: LoggedDecisions
+    q: Doubles | None
+    rule: RewardRule
+
+
+def _asked(turn: Turn, held: HeldOut, appraisal: Appraisal) -> _Asked:
+    rule, improve = RewardRule.of(turn.source), turn.settings.metrics.improve
+    if improve == "reward":
+        return _Asked(held.log, appraisal.expected[held.entry], rule)
+    return _Asked(replace(held.log, reward=outcomes_of(turn, held, improve)), None, rule.beside(improve))
+
+
+def _weigh(turn: Turn, data: TurnData, held: HeldOut, contest: _Contest) -> tuple[Evaluation, Doubles]:
+    """The evaluation, and the challenger's probabilities of the held-out entries."""
+    champion, challenger = contest.champion, contest.challenger
+    target, champions = held.target(challenger.policy, contest.appraisal.preference), _as_served(champion.blind, held)
+    asked = _asked(turn, held, contest.appraisal)
     kind = challenger.kind or "update"
     sequential_test = (_test_so_far(turn) or SequentialTest(champion.live.generation, kind)).asked(kind)
-    log, rule = held.log, RewardRule.of(turn.source)
-    q: Doubles | None = appraisal.expected[held.entry]
-    improve = turn.settings.metrics.improve
-    if improve != "reward":
-        log, q, rule = replace(log, reward=outcomes_of(turn, held, improve)), None, rule.beside(improve)
     evaluation = weigh(
-        log,
+        asked.log,
         target,
-        _as_served(champion.blind, held),
-        q,
+        champions,
+        asked.q,
         turn.settings.evaluate,
-        value_range=rule.value_range,
+        value_range=asked.rule.value_range,
         kind=sequential_test.kind,
         parent=None if champion.parent is None else _as_served(champion.parent, held),
         segments=_segments(held, challenger),
         sequential_test=sequential_test,
         anchor=Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
         guardrails=guardrails_of(turn, held, data.encoder),
-        metric=improve,
+        metric=turn.settings.metrics.improve,
         item=pd.factorize(held.eligible.item_id[held.entry])[0],
     )
-    return replace(evaluation, unit=rule.unit), target
+    against = with_foreign_memory(challenger) or way_back(held.log, target, champions, turn.settings.evaluate)
+    return unless_refused(against, replace(evaluation, unit=asked.rule.unit)), target
 
 
 def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:

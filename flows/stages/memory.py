@@ -12,7 +12,7 @@ import numpy as np
 from components.domain import Bools
 from components.evaluate.creep import Standing
 from components.memory.memory import ErrorMemory
-from components.publish.bundle import load_bundle
+from components.publish.bundle import check_memory, load_bundle
 from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
 from components.settings import read_settings
@@ -63,6 +63,7 @@ def as_of(workspace: Workspace, released: Served, until: int) -> "tuple[Served, 
         return released, released.cutoff
     settings = read_settings(workspace.settings).memory
     memory = ErrorMemory.load(workspace.root / kept.folder, released.encoder.spec, settings)
+    check_memory(workspace.root / kept.folder, memory, cast(ErrorMemory, released.memory).model_digest)
     return released.with_memory(memory), kept.cutoff
 
 

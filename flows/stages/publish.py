@@ -32,7 +32,8 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
     if challenger is None:
         assert turn.champion is not None, "without a champion there is always a challenger"
         _record_judgement(turn, None, judgement)
-        return Published(None, turn.champion, manifest_digest(turn.workspace.bundle(turn.champion)))
+        answers = _rolled_back(turn, judgement) if judgement.verdict is Verdict.ROLL_BACK else turn.champion
+        return Published(None, answers, manifest_digest(turn.workspace.bundle(answers)))
     generation = ledger.generation_number(turn.warehouse, turn.window.cutoff)
     save_checkpoint(challenger.checkpoint, turn.workspace.checkpoint(generation))
     bundle = write_bundle(turn.workspace.root / "bundles", _content(turn, generation, data, challenger, judgement))
@@ -47,10 +48,7 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
         _stand(turn, generation, judgement)
         _move(turn, generation, kind, judgement.reasons)
     elif judgement.verdict is Verdict.ROLL_BACK:
-        assert champion is not None, "only a champion is rolled back"
-        champion = ledger.generation(turn.warehouse, champion).parent
-        assert champion is not None, "a roll-back was weighed against a parent"
-        _move(turn, champion, ReleaseKind.ROLL_BACK, judgement.reasons)
+        champion = _rolled_back(turn, judgement)
     move_pointer(turn.workspace.root, Role.CHALLENGER, Pointer.to(generation))
     assert champion is not None, "the first generation is always promoted"
     return Published(generation, champion, _content_digest(bundle))
@@ -69,6 +67,15 @@ def settle(workspace: Workspace) -> None:
         append_release(workspace.root, Release.model_validate(one.model_dump()))
     if made:
         move_pointer(workspace.root, Role.CHAMPION, Pointer.to(made[-1].generation))
+
+
+def _rolled_back(turn: Turn, judgement: Judgement) -> int:
+    """Move the pointer back to the champion's parent, and say which generation that is."""
+    assert turn.champion is not None, "only a champion is rolled back"
+    parent = ledger.generation(turn.warehouse, turn.champion).parent
+    assert parent is not None, "a roll-back was weighed against a parent"
+    _move(turn, parent, ReleaseKind.ROLL_BACK, judgement.reasons)
+    return parent
 
 
 def _stand(turn: Turn, generation: int, judgement: Judgement) -> None:

@@ -127,9 +127,13 @@ class Challenger:
 
 @dataclass(frozen=True)
 class NoChallenger:
-    """Why a turn makes no new generation: which rule or guard, which figure, which limit, what to do."""
+    """Why a turn makes no new generation: which rule or guard, which figure, which limit, what to do.
+
+    `window_sound` is False where the window contradicts what came before: nobody is judged by it.
+    """
 
     reasons: tuple[str, ...]
+    window_sound: bool = True
 
     @classmethod
     def diverged(cls, refused: Refused) -> "NoChallenger":

@@ -27,7 +27,7 @@ def update(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion | N
     None is made where drift asks for none, and where training diverged.
     """
     if drift.action in WAYS_ON:
-        return NoChallenger((*drift.reasons, WAYS_ON[drift.action]))
+        return NoChallenger((*drift.reasons, WAYS_ON[drift.action]), drift.action is not DriftAction.HALT)
     if champion is None or drift.action is DriftAction.REBUILD:
         return _from_scratch(turn, data, champion)
     return _warm(turn, drift, data, champion)
@@ -51,7 +51,7 @@ def learn_held_out(
     made = warm_start(challenger.checkpoint, held.matured, None, turn.window.cutoff, turn.settings.update, turn.seed)
     if made.diverged:
         return challenger
-    memory.rebase(made.checkpoint.model.predict)
+    memory.rebase(made.checkpoint.model.predict, made.checkpoint.model.digest())
     return Challenger(made.checkpoint, memory, challenger.policy, challenger.kind, challenger.update.then(made))
 
 
@@ -61,6 +61,7 @@ def _from_scratch(turn: Turn, data: TurnData, champion: Champion | None) -> Chal
     amounts = turn.source.outcome.amounts is not None
     memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, turn.seed, amounts=amounts)
     memory.prime(fresh)
+    memory.model_digest = made.checkpoint.model.digest()
     kind: Kind | None = None if champion is None else "change"
     return Challenger(made.checkpoint, memory, PlackettLuce(settings.policy), kind, made)
 
@@ -72,7 +73,7 @@ def _warm(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion) -> 
     if made.diverged:
         return NoChallenger.diverged(made.diverged)
     memory = cast(ErrorMemory, champion.blind.memory.copy())
-    memory.rebase(made.checkpoint.model.predict)
+    memory.rebase(made.checkpoint.model.predict, made.checkpoint.model.digest())
     return Challenger(made.checkpoint, memory, _policy(turn, drift.action), "update", made)
 
 

@@ -87,3 +87,16 @@ def test_a_file_that_names_no_snapshot_is_refused_in_one_line(tmp_path: Path, re
     with pytest.raises(ContractBroken, match="refresh-memory` writes a new snapshot") as told:
         resumed(tmp_path, released)
     assert "\n" not in str(told.value)
+
+
+def test_a_memory_of_another_generations_model_is_refused_in_a_bundle_and_in_a_snapshot(tmp_path: Path) -> None:
+    content = make_content()
+    content.memory.model_digest = content.model.digest()
+    released = load_bundle(write_bundle(tmp_path / "bundles", content))
+    foreign = content.memory.copy()
+    foreign.model_digest = make_content(seed=1).model.digest()
+    keep(tmp_path, released.with_memory(foreign), NOW + HOUR)
+    with pytest.raises(ContractBroken, match="a memory serves one generation"):
+        resumed(tmp_path, released)
+    with pytest.raises(ContractBroken, match="belongs to the model"):
+        load_bundle(write_bundle(tmp_path / "others", make_content(memory=foreign)))
