@@ -1,8 +1,8 @@
 """Can the evaluation be trusted with the release button? ``python -m benchmarks.off_policy --json``.
 
 Coverage of the intervals, also in worlds as logs are (users who come back, money, drift, slates), errors of the
-gate, width of the paired interval, double dipping,
-refusals and speed, each against known truth. ``--quick`` runs the same code on fewer logs,
+gate, width of the paired interval, double dipping, what a hundred small losses add up to, a drill, refusals and speed,
+each against known truth. ``--quick`` runs the same code on fewer logs,
 ``--smallest`` on next to none: it shows that the code runs, its figures mean nothing.
 Every world, policy and draw follows from ``--seed``; thresholds were chosen on other seeds.
 """
@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.off_policy_coverage import COMPARED, GUARANTEED, RATES, Cell, coverage
+from benchmarks.off_policy_creep import creep
 from benchmarks.off_policy_gate import CASES, HELD_OUT, PER_DAY, double_dipping, gate, paired_width_ratio
 from benchmarks.off_policy_refusals import refusals, sound_log_refused
 from benchmarks.off_policy_speed import speed
 from benchmarks.off_policy_worlds import SIZES, WORLDS, Row, worlds
 from components.pages.page import write_page
+from flows.workspace import enter, scratch
 
 OPEN_BANDIT = Path(__file__).parents[1] / "tests" / "evaluate" / "open_bandit"
 OUT = Path(__file__).parent / "results" / "off_policy.json"
@@ -39,7 +41,7 @@ class Size:
     ----------
     logs : logs per coverage cell by n. bootstraps : logs per task that are bootstrapped, too.
     histories, dipping : of the gate and of double dipping. worlds : logs per world and size. rows : decisions for
-        speed.
+        speed. creep : histories of a hundred small losses. drilled : cases of the drill.
     stretch, batch : logs and histories per task of a worker process.
     """
 
@@ -48,14 +50,16 @@ class Size:
     histories: int
     dipping: int
     worlds: int
+    creep: int
+    drilled: int
     rows: int = 1_000_000
     stretch: int = 200
     batch: int = 20
 
 
-FULL = Size({1000: 2000, 20_000: 2000}, 200, 1000, 1000, 1000)
-QUICK = Size({1000: 400, 20_000: 200}, 50, 40, 200, 100)
-SMALLEST = Size({1000: 2}, 1, 1, 1, 1, rows=1000)
+FULL = Size({1000: 2000, 20_000: 2000}, 200, 1000, 1000, 1000, 200, 99)
+QUICK = Size({1000: 400, 20_000: 200}, 50, 40, 200, 100, 20, 99)
+SMALLEST = Size({1000: 2}, 1, 1, 1, 1, 1, 0, rows=1000)
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,16 @@ def report(size: Size, open_bandit: Path, workers: int, seed: int, tell: Callabl
     tell("speed")
     fast = speed(size.rows)
     found = simulate(size, workers, seed, tell)
+    tell("creep, drill")
+    crept, drill = creep(size.creep, seed), drilled(size.drilled)
     tell("paired width, refusals")
     rows = [asdict(row) for cell in found.cells for row in cell.rows()]
     beside = (*GUARANTEED, *COMPARED)
     return {
         "coverage": [r for r in rows if r["interval"] not in beside],
         "worlds": [row.told() for row in found.worlds],
+        "creep": asdict(crept),
+        "drill": drill,
         "gate": _shares(found.promoted[PER_DAY], size.histories),
         "paired_width_ratio": paired_width_ratio(seed),
         "refusals": refusals(open_bandit),
@@ -95,6 +103,18 @@ def report(size: Size, open_bandit: Path, workers: int, seed: int, tell: Callabl
             "benchmark_seconds": time.perf_counter() - begun,
         },
     }
+
+
+def drilled(cases: int) -> dict[str, str]:
+    """Verdict of each of the first cases of the drill, in a scratch home."""
+    if not cases:
+        return {}
+    with scratch(None) as root:
+        enter(root)
+        from flows.drill.cases import CASES as DRILL
+        from flows.drill.drill import run_drill
+
+        return {case.case: case.verdict.value for case in run_drill(root, DRILL[:cases]).cases}
 
 
 def simulate(size: Size, workers: int, seed: int, tell: Callable[[str], None]) -> Simulated:
