@@ -59,13 +59,18 @@ def scheduling_server(tmp_path: Path) -> Iterator[str]:
         server.wait(30)
 
 
+BUSY = 503
+
+
 def answers(address: str, path: str, body: "dict[str, object] | None" = None) -> "object":
-    """JSON of one call, repeated while the server is still starting."""
+    """JSON of one call, repeated while the server is still starting, or its database busy (503)."""
     for attempt in range(240):
         try:
             response = httpx.post(address + path, json=body) if body is not None else httpx.get(address + path)
-            response.raise_for_status()
-            return response.json()
+            if response.status_code != BUSY:
+                response.raise_for_status()
+                return response.json()
+            time.sleep(0.5)
         except httpx.TransportError:
             assert attempt < 239, f"no answer from {address}"
             time.sleep(0.5)
