@@ -13,7 +13,7 @@ from benchmarks.off_policy_logs import as_log, pick, softmax
 from components.domain import Doubles, Verdict
 from components.evaluate.anchor import Anchor, after_release
 from components.evaluate.creep import Standing
-from components.evaluate.evaluate import evaluate
+from components.evaluate.evaluate import InLoop, evaluate
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.sequential_test import SequentialTest
 from components.evaluate.settings import EvaluateSettings
@@ -116,6 +116,5 @@ def _judged(
         policies[champion].ravel(),
         (0.8 * chance + 0.07).ravel(),
         settings,
-        sequential_test=test,
-        anchor=Anchor(standing, beside),
+        loop=InLoop(test, anchor=Anchor(standing, beside)),
     )

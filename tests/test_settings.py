@@ -14,7 +14,7 @@ from components.drift.drift_action import DriftState, decide
 from components.drift.measure import measure
 from components.evaluate.anchor import Anchor, after_release
 from components.evaluate.creep import Released, Standing
-from components.evaluate.evaluate import evaluate
+from components.evaluate.evaluate import InLoop, evaluate
 from components.evaluate.guardrails import Guardrails, Measured
 from components.evaluate.holdout import NEVER, Holdout
 from components.evaluate.logged_decisions import LoggedDecisions
@@ -29,6 +29,7 @@ from components.update.warm_start import warm_start
 from components.validate.contracts import Frames
 from components.validate.validate import validate
 from tests.drift.worlds import traffic
+from tests.evaluate.test_slate_values import drawn as drawn_slates
 from tests.evaluate.tiny import many, replaced
 from tests.memory.world import HIDDEN, world
 from tests.memory.world import SPEC as MEMORY_SPEC
@@ -103,11 +104,15 @@ def judged(s: Settings) -> str:
     log = replaced(log, propensity=propensity * 0.95, at=np.arange(400) * DAY)
     champion = np.full(len(target), 0.25)
     line = SequentialTest(1, "update")
-    first = evaluate(log, target, champion, q, s.evaluate, kind="update", sequential_test=line)
-    second = evaluate(
-        log, target, champion, q, s.evaluate, kind="update", sequential_test=first.sequential_test or line
-    )
+    first = evaluate(log, target, champion, q, s.evaluate, kind="update", loop=InLoop(line))
+    second = evaluate(log, target, champion, q, s.evaluate, kind="update", loop=InLoop(first.sequential_test or line))
     return first.to_json() + second.to_json() + unsupported(s)
+
+
+def slates(s: Settings) -> str:
+    """A judgement of slates whose logger is known."""
+    log, target, logging = drawn_slates("position", 1, requests=300)
+    return evaluate(log, target, logging, None, s.evaluate).to_json()
 
 
 def unsupported(s: Settings) -> str:
@@ -141,7 +146,7 @@ def stood(s: Settings) -> str:
     standing = Standing((Released(1, 0.0), Released(2, 0.03), Released(3, 0.01)))
     champion, line = np.full(len(target), 0.25), SequentialTest(3, "update")
     found = evaluate(
-        log, target, champion, q, s.evaluate, sequential_test=line, anchor=Anchor(standing, np.roll(target, 1))
+        log, target, champion, q, s.evaluate, loop=InLoop(line, anchor=Anchor(standing, np.roll(target, 1)))
     )
     assert found.creep is not None
     return found.to_json() + Standing.to_json(
@@ -157,7 +162,7 @@ def railed(s: Settings) -> str:
     line = SequentialTest(1, "update")
     rails = Guardrails(measured, {m.name: line for m in measured})
     return evaluate(
-        log, target, np.full(len(target), 0.25), q, s.evaluate, guardrails=rails, metric=s.metrics.improve
+        log, target, np.full(len(target), 0.25), q, s.evaluate, metric=s.metrics.improve, loop=InLoop(guardrails=rails)
     ).to_json()
 
 
@@ -296,6 +301,7 @@ CASES: dict[str, Case] = {
     "evaluate.margin": Case(0.2, judged),
     "evaluate.alpha": Case(0.2, judged),
     "evaluate.sequence": Case("exact", judged),
+    "evaluate.slate_model": Case("independent", slates),
     "evaluate.first_look_share": Case(0.3, judged),
     "evaluate.power": Case(0.95, judged),
     "evaluate.holdout_share": Case(0.7, held),

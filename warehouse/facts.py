@@ -139,6 +139,14 @@ def measured(w: Warehouse, request_ids: np.ndarray, maturing: Maturing) -> pd.Da
         return query.frame(connection, "05_evaluate/measured", {"asked": asked}, source=w.source, **maturing.parameters)
 
 
+def logged_by(w: Warehouse, generation: int, cutoff: int, maturing: Maturing) -> pd.DataFrame:
+    """What one generation showed in requests that have matured as a whole before `cutoff`.
+
+    Columns request_id, user_id, position, reward, grade.
+    """
+    return _frame(w, "05_evaluate/logged_by", generation=generation, cutoff=cutoff, **maturing.parameters)
+
+
 def named_ids(w: Warehouse) -> pd.DataFrame:
     """Every raw value of every keyed field, wherever the log named it: field, id."""
     return _frame(w, "04_update/ids")

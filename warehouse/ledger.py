@@ -186,6 +186,16 @@ def record_standing(w: Warehouse, of_generation: int, told: str) -> None:
     _write(w, "record_standing", generation=of_generation, standing=told)
 
 
+def promises(w: Warehouse) -> dict[int, str]:
+    """Generation -> what the gate promised of its release, and what it earned since, as JSON; in order."""
+    return {_whole(row["generation"]): str(row["promise"]) for row in _rows(w, "promises")}
+
+
+def record_promise(w: Warehouse, of_generation: int, told: str) -> None:
+    """Keep a promise, or what became of it."""
+    _write(w, "record_promise", generation=of_generation, promise=told)
+
+
 def counts(w: Warehouse) -> Counts:
     """Rows of the warehouse."""
     return _records(w, "counts", Counts)[0]

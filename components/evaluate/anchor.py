@@ -9,12 +9,13 @@ that were merely small.
 from dataclasses import dataclass, replace
 
 from components.domain import Doubles, Verdict
-from components.evaluate.case import Case, parts_of, relied_on
+from components.evaluate.case import Case, relied_on
 from components.evaluate.creep import Released, Standing
 from components.evaluate.diagnostics import diagnose, refusals
-from components.evaluate.difference import gap_spread, paired
+from components.evaluate.difference import paired
+from components.evaluate.estimate import Estimate
 from components.evaluate.estimators import Parts
-from components.evaluate.evaluation import Creep, Estimate, Evaluation
+from components.evaluate.evaluation import Creep, Evaluation
 from components.evaluate.intervals import signed_interval
 from components.evaluate.settings import EvaluateSettings
 
@@ -37,7 +38,7 @@ def creep_of(case: Case, anchor: Anchor, q: Doubles | None) -> Creep:
     if anchor.policy is None:
         return creep
     log = case.challenger.log
-    theirs = parts_of(log, anchor.policy, q, case.challenger.share)
+    theirs = case.weighing.parts(log, anchor.policy, q, case.challenger.share)
     if refusals(diagnose(log, None, theirs.weight, theirs.share), s):
         return creep
     gap, value = _gap(case, theirs, anchor.policy), relied_on(theirs).value
@@ -74,7 +75,7 @@ def settled(judged: Evaluation, creep: Creep, settings: EvaluateSettings) -> Eva
 
 
 def _gap(case: Case, anchor: Parts, policy: Doubles) -> Estimate:
-    pair = paired(case.challenger, anchor, gap_spread(case.challenger, anchor, case.target, policy))
+    pair = paired(case.challenger, anchor, case.weighing.gap_spread(case.challenger, anchor, case.target, policy))
     bounds = signed_interval(pair.clustered, case.settings.alpha, pair.expected_error)
     ess = min(relied_on(p).ess for p in (case.challenger, anchor))
     return Estimate("paired", float(pair.corrected.mean()), bounds.lower, bounds.upper, ess, bounds.kind)

@@ -12,13 +12,18 @@ never shows what the champion would, ``E[W_c] < 1`` and X errs on the champion's
 counts nothing. Each value alone is IPS: unbiased, without a model, whose correction ``-W q`` no bound could hold. The
 variance is that of ``W_t r + W_c (R - r)``: a good one where the champion is, or nearly is, the logger.
 
+Under the slate model ``independent`` the weights are its own, which are not negative and have mean 1, too. Additive
+weights can be negative: nothing bounds their gains, and `evaluate` refuses to read them exactly.
+
 Loggers are not balanced: each request counts by its own propensity, so that each has the expectation that a bet needs.
 """
 
 import numpy as np
 
+from components.domain import Doubles
 from components.evaluate.by_user import per_user
 from components.evaluate.case import Case
+from components.evaluate.estimators import Parts
 from components.evaluate.exact_sequence import Bounded
 from components.evaluate.gate import Kind
 from components.evaluate.sequential_test import SequentialTest
@@ -51,11 +56,17 @@ def bounded_gain(case: Case, kind: Kind) -> Bounded | None:
     largest = case.bounds.upper / (int(log.position.max()) + 1)
     if np.isinf(largest):
         return Bounded(np.zeros(log.users), np.inf)
-    ours = weights(log, case.target).through
-    champion = case.champion_policy  # what was logged weighs 1
-    theirs = case.champion.weight.through if champion is None else weights(log, champion).through
+    ours = _through(case, case.challenger, case.target)
+    theirs = _through(case, case.champion, case.champion_policy)
     gain = log.per_request(ours * log.reward + keep * (theirs * (largest - log.reward) - largest))
     bound = keep * largest * log.positions
     share = np.ones(log.requests) if case.challenger.share is None else case.challenger.share
     least = float(per_user(bound * share, log.cluster).max())
     return Bounded(per_user(gain * share, log.cluster), max(least, TINY * largest))
+
+
+def _through(case: Case, p: Parts, policy: Doubles | None) -> Doubles:
+    """(n,) weights of each decision; what was logged weighs 1."""
+    if policy is None or case.weighing.slates is not None:
+        return p.weight.through
+    return weights(p.log, policy).through

@@ -6,15 +6,69 @@ from functools import cached_property
 
 import numpy as np
 
-from components.domain import DAY, Doubles
+from components.domain import DAY, ContractBroken, Doubles
 from components.evaluate.difference import Paired, gap_spread, paired
+from components.evaluate.estimate import Estimate
 from components.evaluate.estimators import Parts, Terms, dr, parts, snips
-from components.evaluate.evaluation import Estimate
 from components.evaluate.intervals import Interval, signed_interval, skew_interval
 from components.evaluate.logged_champion import as_logged, paired_with_log
 from components.evaluate.logged_decisions import LoggedDecisions
-from components.evaluate.settings import EvaluateSettings
+from components.evaluate.settings import EvaluateSettings, SlateModel
+from components.evaluate.slates import WholeSlates
 from components.evaluate.weights import weights
+
+UNKNOWN = "neither the champion's probabilities nor the logger's are in the log"
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """By which slate model policies are weighed; `slates` None: by running products, which assume the cascade."""
+
+    model: SlateModel = "cascade"
+    slates: WholeSlates | None = None
+
+    @classmethod
+    def by(cls, model: SlateModel, log: LoggedDecisions, champion: Doubles | None) -> "Weighing":
+        """The weighing by `model`; `champion` (nnz,) stands for the logger where the log has no distribution of it.
+
+        Slates of one item are the same under every model.
+
+        Raises
+        ------
+        ContractBroken
+            If the model asks for more than is known of the logger.
+        """
+        if model == "cascade" or log.single:
+            return cls()
+        return cls(model, whole_slates(log, champion))
+
+    def parts(self, log: LoggedDecisions, policy: Doubles | None, q: Doubles | None, share: Doubles | None) -> Parts:
+        """A policy's weights and expectations; None stands for what was logged, which has no model."""
+        if policy is None:
+            return as_logged(log, share)
+        if self.slates is None:
+            return parts(log, policy, q, weight=weights(log, policy, balanced=True), share=share)
+        return replace(self.slates.parts(self.model, policy, q, share), log=log)
+
+    def gap_spread(self, ours: Parts, theirs: Parts, target: Doubles, champion: Doubles) -> Doubles:
+        """(m,) what the squared gap of two policies' weights was bound to be."""
+        if self.slates is None:
+            return gap_spread(ours, theirs, target, champion)
+        return self.slates.gap_spread(self.model, target, champion)
+
+
+def whole_slates(log: LoggedDecisions, champion: Doubles | None) -> WholeSlates:
+    """The slates with their logger's whole distribution.
+
+    Raises
+    ------
+    ContractBroken
+        Where it is not known, or no Plackett-Luce policy.
+    """
+    logging = champion if log.logging is None else log.logging
+    if logging is None:
+        raise ContractBroken(UNKNOWN)
+    return WholeSlates.of(log, logging)
 
 
 @dataclass(frozen=True)
@@ -27,13 +81,15 @@ class Case:
     champion_policy: Doubles | None
     settings: EvaluateSettings
     bounds: Interval
+    weighing: Weighing = Weighing()
 
     @cached_property
     def pair(self) -> Paired:
         """What the gate reads: terms of the paired difference, and the spread they were bound to have."""
         if self.champion_policy is None:
             return paired_with_log(self.challenger, self.target)
-        spread = gap_spread(self.challenger, self.champion, self.target, self.champion_policy)
+        both = (self.target, self.champion_policy)
+        spread = self.weighing.gap_spread(self.challenger, self.champion, *both)
         return paired(self.challenger, self.champion, spread)
 
     def estimate(self, terms: Terms) -> Estimate:
@@ -89,13 +145,6 @@ def request_share(log: LoggedDecisions, settings: EvaluateSettings) -> Doubles |
         decay = 0.5 ** ((at.max() - at) / (settings.decay_half_life * DAY))
         share = decay if share is None else share * decay
     return None if share is None else share / share.mean()
-
-
-def parts_of(log: LoggedDecisions, policy: Doubles | None, q: Doubles | None, share: Doubles | None) -> Parts:
-    """A policy's weights and expectations; None stands for what was logged, which has no model."""
-    if policy is None:
-        return as_logged(log, share)
-    return parts(log, policy, q, weight=weights(log, policy, balanced=True), share=share)
 
 
 def request_bounds(log: LoggedDecisions, value_range: tuple[float, float]) -> Interval:

@@ -177,6 +177,21 @@ def dros(p: Parts, limit: float) -> Terms:
     return _shrunk("DRos", p, w if np.isinf(limit) else limit * w / (w * w + limit) if limit > 0 else np.zeros(len(w)))
 
 
+def controlled(p: Parts) -> Terms:
+    """DR (IPS without a model) less the multiple of the whole-slate weight's error ``W - 1`` of least variance.
+
+    W has mean 1, so any multiple leaves the mean alone (Vlassis, Chandrashekar, Amat Gil and Kallus 2021, "Control
+    variates for slate off-policy evaluation", section 4). The multiple is ``Cov(t, W) / Var(W)`` by user; bias O(1/m)
+    from estimating it.
+    """
+    base, weight = (dr if p.modelled else ips)(p), p.terms("W", p.weight.request)
+    t, w = (per_user(x - x.mean(), p.log.cluster) for x in (base.each, weight.each))
+    squares = float(w @ w)
+    multiple = float(t @ w) / squares if squares > 0 else 0.0
+    name = f"{base.name} with a control variate"
+    return Terms(name, base.each - multiple * (weight.each - 1), base.weight, p.log.cluster)
+
+
 def _shrunk(name: str, p: Parts, w: Doubles) -> Terms:
     return p.terms(name, p.log.per_request(p.weight.prefix * p.qbar + w * (p.log.reward - p.shown)))
 

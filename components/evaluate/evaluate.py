@@ -15,15 +15,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
-from components.domain import ContractBroken, Doubles, Ints, Verdict
+from components.domain import ContractBroken, Doubles, Ints, Refused, Verdict
 from components.evaluate import gate
 from components.evaluate.anchor import Anchor, creep_of, settled, within_budget
 from components.evaluate.bounded_gain import gain_for
-from components.evaluate.case import Case, parts_of, relied_on, request_bounds, request_share
+from components.evaluate.case import Case, Weighing, relied_on, request_bounds, request_share
 from components.evaluate.diagnostics import diagnose, merely_small, refusals
 from components.evaluate.difference import difference
-from components.evaluate.estimators import Parts, Terms, dm, dr, effective, ips, sndr, snips
-from components.evaluate.evaluation import Compared, Estimate, Evaluation
+from components.evaluate.estimate import Estimate
+from components.evaluate.estimators import Parts, Terms, controlled, dm, dr, effective, ips, sndr, snips
+from components.evaluate.evaluation import Compared, Evaluation
 from components.evaluate.gate import GateState, Kind
 from components.evaluate.guardrails import Guardrails, guarded, waiting
 from components.evaluate.intervals import Interval, drawn_and_bound, signed_interval, standard_error
@@ -32,15 +33,35 @@ from components.evaluate.picture import by_segment, ess_over_time, weight_tail
 from components.evaluate.propensity_audit import audit
 from components.evaluate.second_opinion import second_opinion
 from components.evaluate.sequential_test import SequentialTest, look, turns
-from components.evaluate.settings import EvaluateSettings
+from components.evaluate.settings import EvaluateSettings, SlateModel
 from components.evaluate.slate_values import by_model, by_position
-from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, choose, tuned
+from components.evaluate.slates import ASSUMED
+from components.evaluate.slope import CLIP, OPTIMISTIC, SWITCH, Shrink, choose, tuned
 
-__all__ = ["Estimate", "EvaluateSettings", "Evaluation", "evaluate"]
+__all__ = ["EvaluateSettings", "Evaluation", "InLoop", "evaluate"]
 
 BIAS_SHARE = 0.1
 """Share of DR's standard error that shrinking weights may cost in bias, and by which intervals are then widened:
 a tenth moves coverage by at most a point (with a quarter DRos covered 97.0 % instead of 95)."""
+
+
+@dataclass(frozen=True)
+class InLoop:
+    """What only a loop knows of a challenger's time and place.
+
+    Attributes
+    ----------
+    sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
+    parent : (nnz,) conditional probabilities of the champion's own parent, given when the live champion itself is to be
+        checked for a roll-back.
+    anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
+    guardrails : metrics that must not fall, each of which holds the challenger by itself.
+    """
+
+    sequential_test: SequentialTest | None = None
+    parent: Doubles | None = None
+    anchor: Anchor | None = None
+    guardrails: Guardrails | None = None
 
 
 def evaluate(
@@ -52,75 +73,121 @@ def evaluate(
     *,
     value_range: tuple[float, float] = (0.0, 1.0),
     kind: Kind = "update",
-    parent: Doubles | None = None,
-    segments: Mapping[str, np.ndarray] | None = None,
-    sequential_test: SequentialTest | None = None,
-    anchor: Anchor | None = None,
-    guardrails: Guardrails | None = None,
     metric: str = "reward",
     item: Ints | None = None,
+    segments: Mapping[str, np.ndarray] | None = None,
+    loop: InLoop | None = None,
 ) -> Evaluation:
     """Judge the challenger `target` against `champion` on requests neither learned from.
 
     Parameters
     ----------
-    target, champion, parent : (nnz,) conditional probabilities; `parent` is the champion's own
-        parent, given when the live champion itself is to be checked for a roll-back. A `champion` of None is
-        what was logged: by its distribution where one logger recorded it (`LoggedDecisions.logging`), else by the
-        rewards alone (`components.evaluate.logged_champion`).
+    target, champion : (nnz,) conditional probabilities. A `champion` of None is what was logged: by its
+        distribution where one logger recorded it (`LoggedDecisions.logging`), else by the rewards alone
+        (`components.evaluate.logged_champion`).
     q : (nnz,) expected reward of every entry by a model that has not seen these rewards, or None.
     value_range : smallest and largest reward of one position; inf where no largest is known: then nothing is cut at
         it, and estimators that shrink weights, whose bias it bounds, are left out.
-    segments : column -> (m,) labels of the requests, for values per segment.
-    sequential_test : evidence of the challengers on hold before this one; None: one finished sample is all there is.
-    anchor : what releases so far may have lost, which bounds what this one may; None: nothing counts losses.
-    guardrails : metrics that must not fall, each of which holds the challenger by itself.
     metric : what the rewards of the log are.
     item : (nnz,) code of each entry's item, for the audit of the propensities; None leaves items out of it.
+    segments : column -> (m,) labels of the requests, for values per segment.
+    loop : what a loop knows besides; None: one finished sample is all there is.
 
     Raises
     ------
     ContractBroken
         For policies, models or rewards that mean nothing; names row and column.
     """
+    loop = loop or InLoop()
     compared_with: Compared = "what was logged" if champion is None else "champion"
     if champion is None and log.logger_propensity is None:
         champion = log.logging
     _check(log, target, champion, q, value_range)
-    if parent is not None:
-        check_policy(log, parent, "parent")
-    share = request_share(log, settings)
-    case = Case(
-        challenger=parts_of(log, target, q, share),
-        champion=parts_of(log, champion, q, share),
-        target=target,
-        champion_policy=champion,
-        settings=settings,
-        bounds=request_bounds(log, value_range),
-    )
+    if loop.parent is not None:
+        check_policy(log, loop.parent, "parent")
+    weighed = _weighed(log, (target, champion), q, _settings(settings, loop), request_bounds(log, value_range))
+    case, test = weighed.case, _begun(loop.sequential_test, weighed.case)
     ours, theirs = (
-        diagnose(log, pi, p.weight, share) for pi, p in ((target, case.challenger), (champion, case.champion))
+        diagnose(log, pi if case.weighing.slates is None else None, p.weight, p.share)
+        for pi, p in ((target, case.challenger), (champion, case.champion))
     )
     audited = None if champion is None else audit(log, champion, item, settings)
+    unsound = refusals(ours, settings) or refusals(theirs, settings) or (audited.refusals if audited else ())
     blank = Evaluation(
         kind=kind,
         metric=metric,
         compared_with=compared_with,
+        slate_model=case.settings.slate_model,
         diagnostics=ours,
         champion_diagnostics=theirs,
-        refused=refusals(ours, settings) or refusals(theirs, settings) or (audited.refusals if audited else ()),
+        refused=weighed.refused or unsound,
         audit=audited,
-        champion_value=None if refusals(theirs, settings) else _champion_value(case),
+        champion_value=None if weighed.refused or refusals(theirs, settings) else _champion_value(case),
     )
     if blank.refused:
-        return replace(_refused(blank, case, sequential_test, guardrails), other_models=by_model(case, q))
-    creep = creep_of(case, anchor, q) if anchor else None
-    judged = _judged(blank, case if creep is None else within_budget(case, creep), sequential_test)
+        return replace(_refused(blank, case, test, loop.guardrails), other_models=by_model(case, q))
+    creep = creep_of(case, loop.anchor, q) if loop.anchor else None
+    judged = _judged(blank, case if creep is None else within_budget(case, creep), test)
     judged = judged if creep is None else settled(judged, creep, settings)
-    judged = judged if guardrails is None else guarded(judged, case, guardrails)
-    if parent is not None:
-        judged = _against_parent(judged, case, parts_of(log, parent, q, share))
+    judged = judged if loop.guardrails is None else guarded(judged, case, loop.guardrails)
+    if loop.parent is not None:
+        judged = _against_parent(judged, case, case.weighing.parts(log, loop.parent, q, case.challenger.share))
+    if case.weighing.slates is not None:
+        model = case.weighing.model
+        judged = replace(judged, reasons=(*judged.reasons, f"rests on the slate model {model}: {ASSUMED[model]}"))
     return replace(_pictured(judged, case, segments or {}), slots=by_position(case), other_models=by_model(case, q))
+
+
+def _settings(settings: EvaluateSettings, loop: InLoop) -> EvaluateSettings:
+    """The settings with the slate model of the test that has begun: two models over the same days are no sequence."""
+    begun = loop.sequential_test and loop.sequential_test.slate_model
+    return settings.model_copy(update={"slate_model": begun}) if begun else settings
+
+
+def _begun(test: SequentialTest | None, case: Case) -> SequentialTest | None:
+    return None if test is None else replace(test, slate_model=case.settings.slate_model)
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """The case by the slate model of the settings; where that cannot be read, `refused` says so and the case is by
+    the cascade, for its diagnostics."""
+
+    case: Case
+    refused: tuple[Refused, ...]
+
+
+def _weighed(
+    log: LoggedDecisions,
+    policies: tuple[Doubles, Doubles | None],
+    q: Doubles | None,
+    settings: EvaluateSettings,
+    bounds: Interval,
+) -> _Weighed:
+    share, (target, champion) = request_share(log, settings), policies
+
+    def case(weighing: Weighing) -> Case:
+        ours, theirs = (weighing.parts(log, policy, q, share) for policy in policies)
+        return Case(ours, theirs, target, champion, settings, bounds, weighing)
+
+    model = settings.slate_model
+    if model == "additive" and settings.sequence == "exact" and not log.single:
+        return _Weighed(case(Weighing()), (_unread(log, model, "its weights can be negative: no exact sequence"),))
+    try:
+        return _Weighed(case(Weighing.by(model, log, champion)), ())
+    except ContractBroken as error:
+        if model == "cascade" or log.single:
+            raise
+        return _Weighed(case(Weighing()), (_unread(log, model, str(error)),))
+
+
+def _unread(log: LoggedDecisions, model: SlateModel, why: str) -> Refused:
+    return Refused(
+        f"requests that the slate model {model} cannot weigh ({why})",
+        log.requests,
+        0,
+        'evaluate.slate_model = "cascade" needs no more than propensities',
+    )
 
 
 def _check(
@@ -223,7 +290,10 @@ def _estimated(case: Case) -> _Estimated:
     found = [case.estimate(t) for t in terms]
     reward = case.bounds.upper / (int(p.log.position.max()) + 1)
     budget = BIAS_SHARE * standard_error(terms[-1].clustered) / reward
-    shrinks = (CLIP, SWITCH, OPTIMISTIC) if p.modelled else (CLIP,)
+    shrinks: tuple[Shrink, ...] = (CLIP, SWITCH, OPTIMISTIC) if p.modelled else (CLIP,)
+    if case.weighing.slates is not None:
+        found.append(case.estimate(controlled(p)))
+        shrinks = ()  # what shrinking removes is bounded for weights of a cascade
     for shrink in shrinks if math.isfinite(reward) else ():  # without an upper limit their bias has no bound
         chosen = tuned(p, shrink, budget)
         terms.append(chosen.terms)

@@ -1,36 +1,23 @@
-"""What an evaluation is: typed, frozen, and one JSON document."""
+"""What an evaluation is: typed and frozen."""
 
 import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from components.domain import Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
+from components.evaluate.estimate import Estimate
 from components.evaluate.gate import Kind
-from components.evaluate.holdout import Dropped, HoldoutCounts
-from components.evaluate.propensity_audit import AuditedCell, PropensityAudit
+from components.evaluate.holdout import HoldoutCounts
+from components.evaluate.promise import Promise
+from components.evaluate.propensity_audit import PropensityAudit
 from components.evaluate.sequential_test import Rest, SequentialTest
+from components.evaluate.settings import SlateModel
 
 Compared = Literal["champion", "what was logged"]
 Propensities = Literal["recorded", "propensity_estimated"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its interval: expected reward per request; nan bounds where there is no honest one.
-
-    `ess` in requests; `interval` names the kind of interval, ``none`` for a value that is
-    only the model's word.
-    """
-
-    name: str
-    value: float
-    lower: float
-    upper: float
-    ess: float
-    interval: str
 
 
 @dataclass(frozen=True)
@@ -151,9 +138,11 @@ class Evaluation:
     creep : in the loop, what releases may have lost against the anchor, this one included.
     audit : of the logged propensities; None where none was possible.
     held_out : in the loop, what became of the held-out requests.
+    promises : in the loop, what the gate promised of the releases before, and what they earned.
     rest : in the loop, what the verdict rests on: all turns of the challengers on hold.
     sequential_test : those challengers' evidence with today's, for the next turn.
     unit : what a request earns is told in: ``reward``, or the unit of the source's amounts.
+    slate_model : what the gate assumed of users who see slates.
     compared_with : whom the difference is to; ``what was logged`` where nobody named a champion.
     propensities : ``propensity_estimated`` where none were recorded and somebody asked to go on all the same.
     warnings : what a reader must know of the data before believing any figure here.
@@ -183,9 +172,11 @@ class Evaluation:
     creep: Creep | None = None
     audit: PropensityAudit | None = None
     held_out: HoldoutCounts | None = None
+    promises: tuple[Promise, ...] = ()
     rest: Rest | None = None
     sequential_test: SequentialTest | None = None
     unit: str = "reward"
+    slate_model: SlateModel = "cascade"
     compared_with: Compared = "champion"
     propensities: Propensities = "recorded"
     warnings: tuple[str, ...] = ()
@@ -218,67 +209,6 @@ def earned_in(unit: str) -> str:
     ('reward per request', 'amount per request, EUR')
     """
     return "reward per request" if unit == "reward" else f"amount per request, {unit}"
-
-
-def read_evaluation(text: str) -> Evaluation:
-    """The evaluation that `to_json` wrote, without its sequential test."""
-    told = json.loads(text)
-    read = {
-        "diagnostics": _figures(Diagnostics, told["diagnostics"]),
-        "champion_diagnostics": _figures(Diagnostics, told["champion_diagnostics"]),
-        "refused": tuple(_figures(Refused, r) for r in told["refused"]),
-        "estimates": tuple(_figures(Estimate, e) for e in told["estimates"]),
-        "segments": tuple(
-            Segment(**s | {name: _figures(Estimate, s[name]) for name in ("value", "difference")})
-            for s in told["segments"]
-        ),
-        "guardrails": tuple(
-            GuardrailFound(
-                **g
-                | {name: _figures(Estimate, g[name]) for name in ("champion", "difference")}
-                | {"reasons": tuple(g["reasons"])}
-            )
-            for g in told["guardrails"]
-        ),
-        "history": tuple(EssAt(**h) for h in told["history"]),
-        "tail": tuple(TailAt(**t) for t in told["tail"]),
-        "slots": tuple(Slot(**s | _estimates(s)) for s in told["slots"]),
-        "other_models": tuple(OtherModel(**o | _estimates(o)) for o in told["other_models"]),
-        "verdict": Verdict(told["verdict"]),
-        "reasons": tuple(told["reasons"]),
-        "warnings": tuple(told["warnings"]),
-        "rest": _figures(Rest, told["rest"]) if told["rest"] else None,
-        "audit": _audit(told["audit"]) if told["audit"] else None,
-        "held_out": _held_out(told["held_out"]) if told["held_out"] else None,
-        "creep": _creep(told["creep"]) if told["creep"] else None,
-    }
-    values = ("champion_value", "parent_value", "difference", "second_opinion")
-    return Evaluation(**told | read | {name: _figures(Estimate, told[name]) for name in values if told[name]})
-
-
-def _audit(told: dict[str, Any]) -> PropensityAudit:
-    return PropensityAudit(**told | {"worst": tuple(AuditedCell(**cell) for cell in told["worst"])})
-
-
-def _held_out(told: dict[str, Any]) -> HoldoutCounts:
-    return HoldoutCounts(**told | {"dropped": tuple(Dropped(**d) for d in told["dropped"])})
-
-
-def _estimates(told: dict[str, Any]) -> dict[str, Estimate]:
-    """The value and the difference that are there."""
-    return {name: _figures(Estimate, told[name]) for name in ("value", "difference") if told[name]}
-
-
-def _creep(told: dict[str, Any]) -> Creep:
-    return Creep(**told | {"difference": _figures(Estimate, told["difference"]) if told["difference"] else None})
-
-
-Record = TypeVar("Record")
-
-
-def _figures(kind: type[Record], told: dict[str, object]) -> Record:
-    """A record of figures; a null among them is nan."""
-    return kind(**{name: math.nan if value is None else value for name, value in told.items()})
 
 
 def _without_nan(value: object) -> object:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.domain import SECOND, Verdict, iso
-from components.evaluate.evaluation import Creep, Estimate, Evaluation, GuardrailFound, Segment
+from components.evaluate.estimate import Estimate
+from components.evaluate.evaluation import Creep, Evaluation, GuardrailFound, Segment
+from components.evaluate.promise_page import promise_section
 from components.evaluate.propensity_audit import PropensityAudit
 from components.evaluate.sequential_test import Rest, turns
 from components.evaluate.slate_page import slate_section
@@ -67,6 +69,8 @@ def evaluation_page(
         sections.append(_guardrails(e.guardrails))
     if e.creep:
         sections.append(_creep(e.creep))
+    if e.promises:
+        sections.append(promise_section(e.promises, e.earned))
     if e.other_models:
         sections.append(slate_section(e))
     if e.segments:

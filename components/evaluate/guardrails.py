@@ -14,9 +14,10 @@ import numpy as np
 
 from components.domain import Doubles, Verdict
 from components.evaluate.bounded_gain import gain_for
-from components.evaluate.case import Case, parts_of, relied_on, request_bounds
+from components.evaluate.case import Case, relied_on, request_bounds
+from components.evaluate.estimate import Estimate
 from components.evaluate.estimators import Parts
-from components.evaluate.evaluation import Estimate, Evaluation, GuardrailFound
+from components.evaluate.evaluation import Evaluation, GuardrailFound
 from components.evaluate.gate import GateState
 from components.evaluate.intervals import Interval, signed_interval
 from components.evaluate.sequential_test import Look, SequentialTest, look
@@ -102,7 +103,7 @@ def _own(case: Case, metric: Measured) -> Case:
     log = replace(case.challenger.log, reward=np.asarray(metric.reward, float))
 
     def of(p: Parts, policy: Doubles | None) -> Parts:
-        return replace(parts_of(log, policy, metric.q, p.share), weight=p.weight)
+        return replace(case.weighing.parts(log, policy, metric.q, p.share), weight=p.weight)
 
     return replace(
         case,

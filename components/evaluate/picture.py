@@ -8,8 +8,9 @@ import numpy as np
 from components.domain import Bools, Doubles
 from components.evaluate.by_user import collapsed
 from components.evaluate.difference import Paired
+from components.evaluate.estimate import Estimate
 from components.evaluate.estimators import Parts, Terms
-from components.evaluate.evaluation import EssAt, Estimate, Segment, TailAt
+from components.evaluate.evaluation import EssAt, Segment, TailAt
 from components.evaluate.intervals import Interval, signed_interval, skew_interval
 
 POINTS = 40

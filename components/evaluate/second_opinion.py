@@ -8,8 +8,8 @@ import numpy as np
 
 from components.evaluate.by_user import per_user
 from components.evaluate.case import Case
+from components.evaluate.estimate import Estimate
 from components.evaluate.estimators import Terms
-from components.evaluate.evaluation import Estimate
 from components.evaluate.intervals import bootstrap_interval
 
 SEED = 20_261_124

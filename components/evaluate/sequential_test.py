@@ -21,7 +21,7 @@ from components.evaluate.difference import Paired
 from components.evaluate.exact_sequence import Bounded, Capital
 from components.evaluate.gate import Decision, GateState, Kind, judge, judge_by_capital, judge_so_far
 from components.evaluate.intervals import drawn_and_bound, signed_interval, standard_error
-from components.evaluate.settings import EvaluateSettings, Sequence
+from components.evaluate.settings import EvaluateSettings, Sequence, SlateModel
 
 AHEAD = 5
 """The sequence is tightest at so many times the first day's users: a test that is to be decided within a month
@@ -44,6 +44,7 @@ class SequentialTest:
     tuned_for : users at which the sequence is tightest; 0 before the first day.
     sequence : the one that its first day was read by, and all later ones are; None before it.
     capital : what the exact one reads. opening : who had the champion's opening share of the error.
+    slate_model : the one that its first day was weighed by, and all later ones are; None before it.
     aside : challengers of the other kind against the same champion, whose evidence waits.
     """
 
@@ -56,6 +57,7 @@ class SequentialTest:
     sequence: Sequence | None = None
     capital: Capital = field(default_factory=Capital)
     opening: Opening = "free"
+    slate_model: SlateModel | None = None
     aside: "SequentialTest | None" = None
 
     def asked(self, kind: Kind) -> "SequentialTest":
@@ -92,7 +94,7 @@ class SequentialTest:
 
     def to_json(self) -> str:
         """One JSON document, kept with the turn."""
-        names = ("champion", "kind", "turns", "looks", "tuned_for", "sequence", "opening")
+        names = ("champion", "kind", "turns", "looks", "tuned_for", "sequence", "opening", "slate_model")
         kept = {name: getattr(self, name) for name in names}
         evidence = {"state": json.loads(self.state.to_json()), "capital": self.capital.to_figures()}
         return json.dumps(kept | evidence | {"aside": self.aside and json.loads(self.aside.to_json())})

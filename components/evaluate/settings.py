@@ -7,6 +7,7 @@ from pydantic import Field
 from components.frozen import Frozen
 
 Sequence = Literal["asymptotic", "exact"]
+SlateModel = Literal["cascade", "independent", "additive"]
 
 
 class EvaluateSettings(Frozen):
@@ -32,6 +33,11 @@ class EvaluateSettings(Frozen):
     "exact" keeps it at any number, whatever the weights, for rewards within their stated range, and needs 1 to 4 times
     the requests (docs/decisions/0009-one-sided-and-exact-sequences.md). A test that has
     begun keeps the sequence that it began with: two of them over the same days would have two errors."""
+    slate_model: SlateModel = "cascade"
+    """What the gate assumes of a user who sees a slate. "cascade": a position's reward depends on its item and those
+    above; it asks least, and on long slates its weights are the heaviest. "independent": on its own item alone.
+    "additive": the slate's reward is a sum of effects of its items at their positions. A wrong assumption is a bias
+    that no interval shows, so reasons and page name the model. A test that has begun keeps its model."""
     first_look_share: float = Field(0.8, gt=0, lt=1)
     """Share of the gate's error that goes to who is asked first against a champion: a routine update spends it on its
     first day, where most tests end; half of the rest goes to all later days of updates together, half to those of

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from components.evaluate.evaluation import Estimate, Evaluation, OtherModel
+from components.evaluate.estimate import Estimate
+from components.evaluate.evaluation import Evaluation, OtherModel
+from components.evaluate.slates import ASSUMED
 from components.pages.blocks import Block, Cell, Column, Row, Section, Table, Text
 
 
 def slate_section(e: Evaluation) -> Section:
-    """Values per position, and under the slate models that the gate does not read."""
+    """Values per position, and under the slate models that the gate did not read."""
     blocks: list[Block] = []
     value: list[Column | str] = [Column("value", ".4f"), "95 %", Column("difference", "+.4f"), "95 %"]
     if e.slots:
@@ -15,8 +17,8 @@ def slate_section(e: Evaluation) -> Section:
         caption = "Positions add up to the slate. Each interval is at 95 % for itself."
         blocks.append(Table(["position", *value], rows, caption))
     words = (
-        "The gate assumes only that users look from the top down. What values would be under other assumptions: biased "
-        "where the assumption is wrong, which no interval shows. The gate does not read them."
+        f"The gate assumes the slate model {e.slate_model}: {ASSUMED[e.slate_model]}. What values would be under other "
+        "assumptions: biased where the assumption is wrong, which no interval shows. The gate does not read them."
     )
     blocks += [Text([words]), Table(["if", *value], [_row(o) for o in e.other_models])]
     return Section("Slates", blocks)

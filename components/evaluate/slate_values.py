@@ -1,20 +1,20 @@
 """A slate's value by position, and what it would be if users looked otherwise than from the top down.
 
 Values by position rest on the gate's own estimator and add up to it. The other slate models are labelled alternatives:
-the gate reads neither, but where whole-slate weights are refused they say what could be known, and at which price.
+the gate reads the one of its setting alone, but where whole-slate weights are refused they say what could be known,
+and at which price.
 """
 
 from components.domain import ContractBroken, Doubles
-from components.evaluate.case import Case, relied_on
+from components.evaluate.case import UNKNOWN, Case, Weighing, relied_on, whole_slates
 from components.evaluate.diagnostics import diagnose, refusals
 from components.evaluate.difference import paired
-from components.evaluate.estimators import Parts
-from components.evaluate.evaluation import Estimate, OtherModel, Slot
+from components.evaluate.estimate import Estimate
+from components.evaluate.estimators import Parts, controlled
+from components.evaluate.evaluation import OtherModel, Slot
 from components.evaluate.intervals import signed_interval
-from components.evaluate.slates import ASSUMED, SlateModel, WholeSlates, at_position
-
-UNKNOWN = "neither the champion's probabilities nor the logger's are in the log"
-OTHERS: tuple[SlateModel, ...] = ("independent", "additive")
+from components.evaluate.settings import SlateModel
+from components.evaluate.slates import ASSUMED, WholeSlates, at_position
 
 
 def by_position(case: Case) -> tuple[Slot, ...]:
@@ -33,33 +33,36 @@ def by_position(case: Case) -> tuple[Slot, ...]:
 
 
 def by_model(case: Case, q: Doubles | None) -> tuple[OtherModel, ...]:
-    """Values under each other slate model, or why there are none; empty without slates."""
+    """Values under each slate model that the gate does not read, or why there are none; empty without slates."""
     log, champion = case.challenger.log, case.champion_policy
     if log.single:
         return ()
+    others = [model for model in ASSUMED if model != case.weighing.model]
     if champion is None:
-        return tuple(OtherModel(model, ASSUMED[model], UNKNOWN) for model in OTHERS)
+        return tuple(OtherModel(model, ASSUMED[model], UNKNOWN) for model in others)
     try:
-        slates = WholeSlates.of(log, champion if log.logging is None else log.logging)
+        slates = case.weighing.slates or whole_slates(log, champion)
     except ContractBroken as error:
-        return tuple(OtherModel(model, ASSUMED[model], str(error)) for model in OTHERS)
-    return tuple(_under(model, slates, case, (case.target, champion), q) for model in OTHERS)
+        return tuple(OtherModel(model, ASSUMED[model], str(error)) for model in others)
+    return tuple(_under(model, slates, case, (case.target, champion), q) for model in others)
 
 
 def _under(
     model: SlateModel, slates: WholeSlates, case: Case, policies: tuple[Doubles, Doubles], q: Doubles | None
 ) -> OtherModel:
-    share = case.challenger.share
+    log, share = case.challenger.log, case.challenger.share
+    weighing = Weighing() if model == "cascade" else Weighing(model, slates)
     try:
-        ours, theirs = (slates.parts(model, policy, q, share) for policy in policies)
-        spread = slates.gap_spread(model, *policies)
+        ours, theirs = (weighing.parts(log, policy, q, share) for policy in policies)
+        spread = weighing.gap_spread(ours, theirs, *policies)
     except ContractBroken as error:
         return OtherModel(model, ASSUMED[model], str(error))
     for p in (ours, theirs):
-        refused = refusals(diagnose(p.log, None, p.weight, p.share), case.settings)
+        refused = refusals(diagnose(log, None, p.weight, p.share), case.settings)
         if refused:
             return OtherModel(model, ASSUMED[model], f"refused: {refused[0]}")
-    return OtherModel(model, ASSUMED[model], "", case.estimate(relied_on(ours)), _gap(case, ours, theirs, spread))
+    value = relied_on(ours) if model == "cascade" else controlled(ours)
+    return OtherModel(model, ASSUMED[model], "", case.estimate(value), _gap(case, ours, theirs, spread))
 
 
 def _gap(case: Case, ours: Parts, theirs: Parts, spread: Doubles | None) -> Estimate:

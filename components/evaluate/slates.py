@@ -1,7 +1,8 @@
 """What is assumed of a user who sees a slate, and the weights that follow from it.
 
 - ``cascade``: users look from the top down: a position's reward depends on its item and those above. Weights are
-  running products, W_l (RIPS, Cascade-DR; `components.evaluate.estimators`). What the gate assumes.
+  running products, W_l (RIPS, Cascade-DR; `components.evaluate.estimators`). What the gate assumes
+  unless its setting says otherwise.
 - ``independent``: a position's reward depends on its own item. Weights are ratios of *marginal* probabilities,
   ``w_l = p_t(a_l at l) / p_mu(a_l at l)`` (item-position model: Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay, Wen
   2018, "Offline evaluation of ranking policies with click models", section 4).
@@ -20,7 +21,6 @@ first position, scaled per position, is itself independent and additive, so it m
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -28,10 +28,10 @@ from components.domain import ContractBroken, Doubles
 from components.evaluate.eligible_slates import EligibleSlates, eligible_slates, strengths
 from components.evaluate.estimators import Parts
 from components.evaluate.logged_decisions import LoggedDecisions
+from components.evaluate.settings import SlateModel
 from components.evaluate.weights import Weights
 from components.policy.slots import joint, marginals
 
-SlateModel = Literal["cascade", "independent", "additive"]
 ASSUMED: dict[SlateModel, str] = {
     "cascade": "a position's reward depends on its item and those above",
     "independent": "a position's reward depends on its own item alone",

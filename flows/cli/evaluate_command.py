@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from components.evaluate.settings import EvaluateSettings
 
 Kind = Literal["update", "change"]
-"""As `components.evaluate.gate.Kind`, which brings numpy and scipy with it to every other command."""
+SlateModel = Literal["cascade", "independent", "additive"]
+"""As in `components.evaluate.settings`; `Kind` as `components.evaluate.gate.Kind`: both modules bring numpy and scipy
+with them to every other command."""
 
 
 def evaluate(
@@ -37,6 +39,9 @@ def evaluate(
     estimate_propensities: Annotated[
         bool, typer.Option("--estimate-propensities", help="Where none were recorded; biased in unknown ways.")
     ] = False,
+    slate_model: Annotated[
+        SlateModel | None, typer.Option(help="What is assumed of users who see slates; default cascade.")
+    ] = None,
     home: HomeFolder = HOME,
     page: Annotated[Path | None, typer.Option(help="Where to write the HTML page.")] = None,
     as_json: AsJson = False,
@@ -53,6 +58,8 @@ def evaluate(
     settings = read_settings(home / "evercurrent.toml").evaluate
     if margin is not None:
         settings = settings.model_copy(update={"margin": margin})
+    if slate_model is not None:
+        settings = settings.model_copy(update={"slate_model": slate_model})
     given = read_evaluable(log, target, Reading(metric, value_range, fit, estimate_propensities))
     found = _judged(given, settings, kind, metric)
     if page:

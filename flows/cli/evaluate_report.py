@@ -6,7 +6,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from components.evaluate.evaluation import Estimate, Evaluation
+from components.evaluate.estimate import Estimate
+from components.evaluate.evaluation import Evaluation
 from components.evaluate.evaluation_page import evaluation_page
 from components.pages.page import write_page
 

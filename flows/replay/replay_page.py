@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.evaluate.evaluation import earned_in
+from components.evaluate.promise_page import promise_section
 from components.pages.blocks import (
     Badge,
     Cell,
@@ -42,6 +43,7 @@ def replay_page(record: ReplayRecord, pages: Mapping[str, Sequence[Link]]) -> st
             "Policy value",
             [Text([_value(record), f"Mind: {record.caveat}."]), _intervals(record), _value_table(record)],
         ),
+        *([promise_section(record.promises, earned_in(record.unit))] if record.promises else []),
         Section("What the loop did", [_loop_table(record), _page_table(record, pages)]),
         Section("Where the time went", [Text([_times(record)]), _seconds(record)]),
     ]

@@ -15,8 +15,9 @@ from sklearn.metrics import log_loss
 
 from components.auc import auc
 from components.domain import Doubles, Window, iso
-from components.evaluate.evaluation import read_evaluation
 from components.evaluate.evaluation_page import evaluation_page
+from components.evaluate.promise import Promise
+from components.evaluate.read_evaluation import read_evaluation
 from components.frozen import Frozen
 from components.ingest.reward_rule import RewardRule
 from components.pages.page import write_page
@@ -26,8 +27,9 @@ from components.whole_file import write_durably
 from components.world.requests import make_requests, oracle_value, random_value, true_value
 from flows.replay import replay_cache
 from flows.replay.recorded import Recorded
-from flows.turn import TurnRecord, ValueRecord, finished
+from flows.turn import TurnRecord, ValueRecord, finished, warehouse_of
 from flows.workspace import Workspace
+from warehouse import ledger
 
 
 class Arms(Frozen):
@@ -72,6 +74,7 @@ class ReplayRecord(Frozen):
     champion: int
     turns: tuple[ReplayTurn, ...]
     unit: str = "reward"
+    promises: tuple[Promise, ...] = ()
     stage_seconds: dict[str, float] = Field(default_factory=dict)
     caveat: str = (
         "eligible sets are what people chose to rate, not a whole catalogue: values compare policies, "
@@ -93,6 +96,7 @@ def summarise(workspace: Workspace, recorded: Recorded, turns: int) -> ReplayRec
         champion=lines[-1].champion,
         turns=lines,
         unit=RewardRule.of(recorded.source).unit,
+        promises=tuple(Promise.from_json(text) for text in ledger.promises(warehouse_of(workspace)).values()),
     )
 
 

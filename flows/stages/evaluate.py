@@ -7,11 +7,12 @@ import pandas as pd
 
 from components.domain import Doubles, Verdict, iso
 from components.evaluate.anchor import Anchor
-from components.evaluate.evaluate import Evaluation
+from components.evaluate.evaluate import Evaluation, InLoop
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
 from components.evaluate.holdout import Dropped, HoldoutCounts
 from components.evaluate.logged_decisions import LoggedDecisions
+from components.evaluate.promise import Promise
 from components.evaluate.sequential_test import SequentialTest
 from components.evaluate.way_back import way_back
 from components.ingest.reward_rule import RewardRule
@@ -22,6 +23,7 @@ from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardrails, outcomes_of
 from flows.stages.held_out import HeldOut, held_out_log, why_not
+from flows.stages.promises import hold_promises
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData
 from flows.stages.unsound import unless_refused, with_foreign_memory, without_scores, write_refusal
 from flows.turn import Turn
@@ -38,7 +40,7 @@ def evaluate(
     challenger: Challenger | NoChallenger,
 ) -> Judgement:
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
-    judgement = _judge(turn, data, champion, challenger)
+    judgement = _judge(turn, data, champion, challenger, hold_promises(turn, data))
     evaluation = judgement.evaluation
     if judgement.verdict is not Verdict.HOLD:
         _keep(turn, None)
@@ -57,6 +59,7 @@ def _judge(
     data: TurnData,
     champion: Champion | None,
     challenger: Challenger | NoChallenger,
+    promises: tuple[Promise, ...],
 ) -> Judgement:
     if champion is None or (isinstance(challenger, Challenger) and challenger.kind is None):
         return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
@@ -72,7 +75,7 @@ def _judge(
         found = _HeldOutFound(held, counts.unjudged("the challenger has no scores"))
         return _champion_alone(turn, found, champion, (f"refused: {refused}",))
     evaluation, target = _weigh(turn, data, held, contest)
-    evaluation = replace(evaluation, held_out=counts)
+    evaluation = replace(evaluation, held_out=counts, promises=promises)
     _write(turn, evaluation, held, target)
     return Judgement(evaluation.verdict, evaluation.reasons, evaluation, counts)
 
@@ -97,7 +100,7 @@ def _champion_alone(turn: Turn, found: _HeldOutFound, champion: Champion, reason
     appraisal = champion.blind.appraise(held.eligible.examples)
     own, asked = held.target(champion.blind.policy, appraisal.preference), _asked(turn, held, appraisal)
     parent, s = _as_served(champion.parent, held), turn.settings.evaluate
-    judged = weigh(asked.log, own, own, asked.q, s, value_range=asked.rule.value_range, parent=parent)
+    judged = weigh(asked.log, own, own, asked.q, s, value_range=asked.rule.value_range, loop=InLoop(parent=parent))
     if judged.verdict is not Verdict.ROLL_BACK:
         return held_back
     why = (judged.reasons[0], *reasons)
@@ -180,13 +183,15 @@ def _weigh(turn: Turn, data: TurnData, held: HeldOut, contest: _Contest) -> tupl
         turn.settings.evaluate,
         value_range=asked.rule.value_range,
         kind=sequential_test.kind,
-        parent=None if champion.parent is None else _as_served(champion.parent, held),
-        segments=_segments(held, challenger),
-        sequential_test=sequential_test,
-        anchor=Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
-        guardrails=guardrails_of(turn, held, data.encoder),
         metric=turn.settings.metrics.improve,
         item=pd.factorize(held.eligible.item_id[held.entry])[0],
+        segments=_segments(held, challenger),
+        loop=InLoop(
+            sequential_test,
+            None if champion.parent is None else _as_served(champion.parent, held),
+            Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
+            guardrails_of(turn, held, data.encoder),
+        ),
     )
     against = with_foreign_memory(challenger) or way_back(held.log, target, champions, turn.settings.evaluate)
     return unless_refused(against, replace(evaluation, unit=asked.rule.unit)), target

@@ -17,6 +17,7 @@ from components.update.checkpoint import save_checkpoint
 from components.update.train import Update
 from flows.stages.bento_store import build_bento, enter_model_store
 from flows.stages.id_changes import id_changes
+from flows.stages.promises import make_promise
 from flows.stages.results import Challenger, Judgement, Published, TurnData
 from flows.turn import Turn, warehouse_of
 from flows.workspace import Workspace
@@ -46,6 +47,7 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
         enter_model_store(bundle)
         build_bento(bundle)
         _stand(turn, generation, judgement)
+        make_promise(turn, generation, judgement.evaluation)
         _move(turn, generation, kind, judgement.reasons)
     elif judgement.verdict is Verdict.ROLL_BACK:
         champion = _rolled_back(turn, judgement)

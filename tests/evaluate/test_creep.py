@@ -7,8 +7,9 @@ from benchmarks.off_policy_creep import TURNS, creep
 from components.domain import Verdict
 from components.evaluate.anchor import Anchor
 from components.evaluate.creep import Released, Standing
-from components.evaluate.evaluate import evaluate
-from components.evaluate.evaluation import Evaluation, read_evaluation
+from components.evaluate.evaluate import InLoop, evaluate
+from components.evaluate.evaluation import Evaluation
+from components.evaluate.read_evaluation import read_evaluation
 from components.evaluate.sequential_test import SequentialTest
 from components.evaluate.settings import EvaluateSettings
 from tests.evaluate.tiny import many
@@ -33,8 +34,7 @@ def judged(standing: Standing, gain: float, *, beside_anchor: bool = False, rele
         target if released else uniform,
         q,
         EvaluateSettings(),
-        sequential_test=SequentialTest(5, "update"),
-        anchor=Anchor(standing, uniform if beside_anchor else None),
+        loop=InLoop(SequentialTest(5, "update"), anchor=Anchor(standing, uniform if beside_anchor else None)),
     )
 
 

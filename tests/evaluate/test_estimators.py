@@ -22,7 +22,7 @@ from tests.contracts.estimators import CHECKS, ESTIMATORS, WEIGHTED, WEIGHTED_CH
 from tests.evaluate.tiny import many, replaced, tiny
 
 NAMES = {"ips": "IPS", "clipped_ips": "clipped IPS", "snips": "SNIPS", "dm": "DM", "dr": "DR", "sndr": "SNDR"} | {
-    "switch_dr": "Switch-DR", "dros": "DRos"
+    "switch_dr": "Switch-DR", "dros": "DRos", "controlled": "DR with a control variate"
 }  # fmt: skip
 
 

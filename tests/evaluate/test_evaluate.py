@@ -5,7 +5,7 @@ import pytest
 
 from components.domain import ContractBroken, Verdict
 from components.evaluate.evaluate import evaluate
-from components.evaluate.evaluation import read_evaluation
+from components.evaluate.read_evaluation import read_evaluation
 from components.evaluate.settings import EvaluateSettings
 from tests.evaluate.tiny import many, replaced, tiny
 

@@ -6,9 +6,9 @@ from html import unescape
 import numpy as np
 import pytest
 
-from components.evaluate.evaluate import EvaluateSettings, evaluate
-from components.evaluate.evaluation import read_evaluation
+from components.evaluate.evaluate import EvaluateSettings, InLoop, evaluate
 from components.evaluate.evaluation_page import evaluation_page
+from components.evaluate.read_evaluation import read_evaluation
 from components.evaluate.sequential_test import SequentialTest
 from tests.evaluate.tiny import many, replaced
 
@@ -33,9 +33,7 @@ def test_the_page_tells_verdict_reasons_and_segments(evaluation):
 def test_an_evaluation_is_read_back_as_it_was_told(evaluation):
     log, target, q = many(400, seed=2)
     refused = evaluate(replaced(log, propensity=np.full(400, np.nan)), target, target, q, EvaluateSettings())
-    line = evaluate(
-        log, target, target, q, EvaluateSettings(), sequential_test=SequentialTest(champion=1, kind="update")
-    )
+    line = evaluate(log, target, target, q, EvaluateSettings(), loop=InLoop(SequentialTest(champion=1, kind="update")))
     for told in (evaluation, refused, line):
         assert read_evaluation(told.to_json()).to_json() == told.to_json()
         assert evaluation_page(read_evaluation(told.to_json()), "x", 0.5) == evaluation_page(told, "x", 0.5)
@@ -46,7 +44,7 @@ def test_the_page_shows_all_turns_beside_this_one():
     log, target, q = many(600, seed=1)
     champion, line = np.full(len(target), 0.25), SequentialTest(champion=1, kind="update")
     for _ in range(2):
-        found = evaluate(log, target, champion, q, EvaluateSettings(), sequential_test=line)
+        found = evaluate(log, target, champion, q, EvaluateSettings(), loop=InLoop(line))
         line = found.sequential_test
     html = unescape(evaluation_page(found, "Evaluation"))
     assert "1,200" in html and "requests of 2 turns" in html and "the gate: 2 turns" in html
@@ -61,13 +59,13 @@ def test_a_day_too_small_to_judge_is_kept_for_later():
         np.full(120, 0.25),
         q,
         EvaluateSettings(),
-        sequential_test=SequentialTest(champion=1, kind="update"),
+        loop=InLoop(SequentialTest(champion=1, kind="update")),
     )
     assert found.refused and found.sequential_test.state.count == 30 and found.sequential_test.looks == 0
     assert found.reasons[-1] == "kept for later: 30 held-out requests of 1 turn so far"
     broken = replaced(log, propensity=np.full(30, np.nan))
     assert (
-        evaluate(broken, target, target, q, EvaluateSettings(), sequential_test=found.sequential_test).sequential_test
+        evaluate(broken, target, target, q, EvaluateSettings(), loop=InLoop(found.sequential_test)).sequential_test
         == found.sequential_test
     )
 

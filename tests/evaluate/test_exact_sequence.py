@@ -7,9 +7,9 @@ import pytest
 
 from components.domain import Verdict
 from components.evaluate.bounded_gain import bounded_gain
-from components.evaluate.case import Case, parts_of, request_bounds
+from components.evaluate.case import Case, Weighing, request_bounds
 from components.evaluate.confidence_sequence import boundary
-from components.evaluate.evaluate import evaluate
+from components.evaluate.evaluate import InLoop, evaluate
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.exact_sequence import GRID, Bounded, Capital
 from components.evaluate.gate import FIRST_LOOK, Kind
@@ -25,7 +25,7 @@ believes in it, and an item everybody knows well whose reward hardly varies. Wei
 
 
 def case_of(log: LoggedDecisions, target, champion, largest: float = 1.0, settings=EXACT) -> Case:
-    parts = (parts_of(log, policy, None, None) for policy in (target, champion))
+    parts = (Weighing().parts(log, policy, None, None) for policy in (target, champion))
     return Case(*parts, target, champion, settings, request_bounds(log, (0.0, largest)))
 
 
@@ -40,7 +40,7 @@ def judged(log: LoggedDecisions, test: SequentialTest, settings: EvaluateSetting
     n = len(log)
     target, q = np.tile([1 - WANTED, WANTED], n), np.tile([0.5, BELIEVED], n)
     assert log.logging is not None
-    return evaluate(log, target, log.logging, q, settings, kind=test.kind, sequential_test=test)
+    return evaluate(log, target, log.logging, q, settings, kind=test.kind, loop=InLoop(test))
 
 
 def promoted(seed: int, settings: EvaluateSettings) -> bool:
@@ -146,12 +146,12 @@ def test_days_refused_for_their_weights_are_bet_on_but_never_promote():
     log, target, _ = many(400, seed=1)
     heavy = replace(log, propensity=np.where(np.arange(400) == 3, 1e-4, log.propensity))
     test = SequentialTest(1, "update")
-    found = evaluate(heavy, target, np.full(len(target), 0.25), None, EXACT, sequential_test=test)
+    found = evaluate(heavy, target, np.full(len(target), 0.25), None, EXACT, loop=InLoop(test))
     assert found.refused and found.verdict is Verdict.HOLD and found.sequential_test is not None
     kept = found.sequential_test
     assert (kept.capital.users, kept.turns, kept.state.count, kept.sequence) == (400, 0, 0, "exact")
     mute = evaluate(
-        replace(log, propensity=np.full(400, np.nan)), target, target, None, EXACT, sequential_test=kept
+        replace(log, propensity=np.full(400, np.nan)), target, target, None, EXACT, loop=InLoop(kept)
     ).sequential_test
     assert mute == kept, "a log without propensities says nothing"
 
@@ -160,7 +160,7 @@ def test_without_a_largest_reward_nothing_is_bet_and_the_reason_says_so():
     log, target, _ = many(400, seed=1)
     test = SequentialTest(1, "update")
     champion = np.full(len(target), 0.25)
-    found = evaluate(log, target, champion, None, EXACT, value_range=(0.0, np.inf), sequential_test=test)
+    found = evaluate(log, target, champion, None, EXACT, value_range=(0.0, np.inf), loop=InLoop(test))
     assert found.verdict is Verdict.HOLD and found.sequential_test is not None
     assert found.sequential_test.capital == Capital()
     assert "nothing was bet on today" in found.reasons[0]
@@ -169,9 +169,9 @@ def test_without_a_largest_reward_nothing_is_bet_and_the_reason_says_so():
 def test_a_test_keeps_the_sequence_that_it_began_with():
     log, target, q = many(400, seed=1)
     champion, test = np.full(len(target), 0.25), SequentialTest(1, "change")
-    begun = evaluate(log, target, champion, q, EXACT, kind="change", sequential_test=test).sequential_test
+    begun = evaluate(log, target, champion, q, EXACT, kind="change", loop=InLoop(test)).sequential_test
     assert begun is not None
-    found = evaluate(log, target, champion, q, EvaluateSettings(), kind="change", sequential_test=begun)
+    found = evaluate(log, target, champion, q, EvaluateSettings(), kind="change", loop=InLoop(begun))
     assert found.rest is not None and found.rest.reading == "exact sequence"
     assert "at any number of users" in found.reasons[-2]
 
@@ -180,7 +180,7 @@ def test_an_exact_update_of_a_sound_challenger_is_promoted_in_some_days():
     test, champion = SequentialTest(1, "update"), np.full(4 * 400, 0.25)
     for seed in range(30):
         log, target, q = many(400, seed=seed)
-        found = evaluate(log, target, champion, q, EXACT, sequential_test=test)
+        found = evaluate(log, target, champion, q, EXACT, loop=InLoop(test))
         if found.verdict is Verdict.PROMOTE:
             break
         assert found.sequential_test is not None

@@ -4,7 +4,7 @@ import pytest
 from components.domain import Verdict
 from components.evaluate.difference import Paired, gap_spread, paired
 from components.evaluate.estimators import parts
-from components.evaluate.evaluate import EvaluateSettings, evaluate
+from components.evaluate.evaluate import EvaluateSettings, InLoop, evaluate
 from components.evaluate.gate import GateState, judge, judge_so_far, must_roll_back
 from components.evaluate.intervals import Interval
 from components.evaluate.logged_decisions import LoggedDecisions
@@ -48,10 +48,10 @@ def test_a_champion_that_chooses_the_worst_is_rolled_back_to_its_parent():
     spread = np.exp(6 * q.reshape(-1, 4))
     good = (0.2 / 4 + 0.8 * spread / spread.sum(axis=1, keepdims=True)).ravel()
     bad = np.full_like(good, 0.25)
-    result = evaluate(log, bad, bad, q, EvaluateSettings(), parent=good)
+    result = evaluate(log, bad, bad, q, EvaluateSettings(), loop=InLoop(parent=good))
     assert result.verdict is Verdict.ROLL_BACK
     assert "below its parent's lower bound" in result.reasons[0]
-    assert evaluate(log, bad, bad, q, EvaluateSettings(), parent=bad).verdict is Verdict.PROMOTE
+    assert evaluate(log, bad, bad, q, EvaluateSettings(), loop=InLoop(parent=bad)).verdict is Verdict.PROMOTE
 
 
 def _state(n, gain, seed=0):

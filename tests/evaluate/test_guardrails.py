@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from components.domain import DAY, Doubles, Verdict
-from components.evaluate.evaluate import evaluate
-from components.evaluate.evaluation import Evaluation, read_evaluation
+from components.evaluate.evaluate import InLoop, evaluate
+from components.evaluate.evaluation import Evaluation
 from components.evaluate.evaluation_page import evaluation_page
 from components.evaluate.guardrails import Guardrails, Measured
 from components.evaluate.item_metrics import exposure, new_items, variety
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.metrics import Guardrail, MetricsSettings
+from components.evaluate.read_evaluation import read_evaluation
 from components.evaluate.sequential_test import SequentialTest
 from components.evaluate.settings import EvaluateSettings
 from tests.evaluate.tiny import many, tiny
@@ -24,7 +25,7 @@ def judged(log: LoggedDecisions, target: Doubles, *measured: Measured, **tests: 
     """A challenger against the uniform logger, with guardrails."""
     champion = np.repeat(1 / log.eligible, log.eligible)
     rails = Guardrails(measured, {m.name: tests.get(m.name, BEGUN) for m in measured})
-    return evaluate(log, target, champion, None, EvaluateSettings(), sequential_test=BEGUN, guardrails=rails)
+    return evaluate(log, target, champion, None, EvaluateSettings(), loop=InLoop(BEGUN, guardrails=rails))
 
 
 def first_entry(log: LoggedDecisions) -> Doubles:

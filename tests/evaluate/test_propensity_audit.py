@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from components.evaluate.evaluate import evaluate
-from components.evaluate.evaluation import read_evaluation
 from components.evaluate.evaluation_page import evaluation_page
 from components.evaluate.propensity_audit import audit
+from components.evaluate.read_evaluation import read_evaluation
 from components.evaluate.settings import EvaluateSettings
 from tests.evaluate.audit_worlds import world
 from tests.evaluate.tiny import many, replaced

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from components.domain import Verdict
-from components.evaluate.evaluate import EvaluateSettings, evaluate
-from components.evaluate.evaluation import read_evaluation
+from components.evaluate.evaluate import EvaluateSettings, InLoop, evaluate
 from components.evaluate.evaluation_page import evaluation_page
+from components.evaluate.read_evaluation import read_evaluation
+from components.evaluate.sequential_test import SequentialTest
 from tests.evaluate.enumerated_slates import all_slates
 from tests.evaluate.tiny import many, replaced
 
@@ -124,3 +125,63 @@ def test_without_anybody_s_probabilities_but_the_target_s_there_is_neither_a_pos
     found = evaluate(log, target, None, None, EvaluateSettings())
     assert not found.slots
     assert "nor the logger's are in the log" in found.other_models[0].absent
+
+
+def test_the_gate_rests_on_the_model_of_its_setting_and_says_so():
+    law_holds, value = [], truth("position").sum()
+    for seed in range(LOGS):
+        found = evaluate(*drawn("position", seed), None, EvaluateSettings(slate_model="independent"))
+        law_holds.append(found)
+        beside = evaluate(*drawn("position", seed), None, EvaluateSettings())
+        assert found.difference.value == pytest.approx(beside.other_models[0].difference.value)
+        assert found.difference.upper - found.difference.lower < beside.difference.upper - beside.difference.lower
+    assert covered([e.value for e in law_holds], value) >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / LOGS)
+    found = law_holds[0]
+    assert found.slate_model == "independent" and [o.model for o in found.other_models] == ["cascade", "additive"]
+    assert found.other_models[0].value is not None
+    assert "rests on the slate model independent" in found.reasons[-1]
+    page = evaluation_page(read_evaluation(found.to_json()), "Evaluation")
+    assert "The gate assumes the slate model independent" in page
+
+
+@pytest.mark.parametrize("model", ["independent", "additive"])
+def test_a_model_that_cannot_be_weighed_is_refused_with_what_is_missing(model):
+    log, target, _ = drawn("position", 1)
+    settings = EvaluateSettings(slate_model=model)
+    for champion, why in ((target, "another policy drew"), (None, "nor the logger's are in the log")):
+        found = evaluate(log, target, champion, None, settings)
+        assert found.refused and why in str(found.refused[0]) and found.verdict is Verdict.HOLD
+        assert 'evaluate.slate_model = "cascade"' in str(found.refused[0])
+        evaluation_page(found, "Evaluation")
+
+
+@pytest.mark.parametrize("model", ["independent", "additive"])
+def test_a_test_across_days_keeps_its_model_and_the_exact_one_bets_only_on_weights_with_a_bound(model):
+    log, target, logging = drawn("position", 1)
+    begun = evaluate(
+        log, target, logging, None, EvaluateSettings(slate_model=model), loop=InLoop(SequentialTest(1, "change"))
+    ).sequential_test
+    assert begun.slate_model == model
+    later = evaluate(log, target, logging, None, EvaluateSettings(), loop=InLoop(begun))
+    assert later.slate_model == model and SequentialTest.from_json(begun.to_json()).slate_model == model
+    exact = EvaluateSettings(slate_model=model, sequence="exact")
+    found = evaluate(log, target, logging, None, exact, loop=InLoop(SequentialTest(1, "change")))
+    assert bool(found.refused) == (model == "additive")
+
+
+def test_single_decisions_are_weighed_alike_by_every_model():
+    log, target, _ = many(500, 0)
+    champion = np.full(log.entries, 0.25)
+    found = [evaluate(log, target, champion, None, EvaluateSettings(slate_model=m)) for m in ("cascade", "independent")]
+    assert found[0].difference == found[1].difference and not found[1].refused
+
+
+def test_the_control_variate_leaves_the_mean_and_takes_spread_from_it():
+    value, plain, with_control = truth("position").sum(), [], []
+    for seed in range(LOGS):
+        found = evaluate(*drawn("position", seed), None, EvaluateSettings(slate_model="additive"))
+        named = {e.name: e for e in found.estimates}
+        plain.append(named["IPS"].value)
+        with_control.append(named["IPS with a control variate"].value)
+    assert np.std(with_control) < np.std(plain)
+    assert abs(np.mean(with_control) - value) < 4 * np.std(with_control) / np.sqrt(LOGS)

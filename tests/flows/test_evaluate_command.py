@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from components.domain import Doubles, Verdict
-from components.evaluate.evaluation import Evaluation, read_evaluation
+from components.evaluate.evaluation import Evaluation
+from components.evaluate.read_evaluation import read_evaluation
 from flows.cli.commands import app
 from flows.cli.exit_codes import BROKEN, HELD, REFUSED, USAGE, explain
 

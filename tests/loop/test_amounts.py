@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from components.domain import instant_of
-from components.evaluate.evaluation import read_evaluation
+from components.evaluate.read_evaluation import read_evaluation
 from components.publish.bundle import load_bundle
 from components.publish.snapshot import resumed
 from components.serving.served import RankRequests

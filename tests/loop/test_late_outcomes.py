@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from components.domain import ContractBroken, Verdict, Window
-from components.evaluate.evaluation import read_evaluation
 from components.evaluate.holdout import Holdout
+from components.evaluate.read_evaluation import read_evaluation
 from flows.stages.drift import measure_drift
 from flows.stages.memory import refresh_memory
 from flows.stages.read import read

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from components.domain import ContractBroken
-from components.evaluate.evaluation import Evaluation, read_evaluation
+from components.evaluate.evaluation import Evaluation
+from components.evaluate.read_evaluation import read_evaluation
 from flows.daily_loop import daily_loop
 from flows.stages.ingest import ingest_file
 from flows.workspace import Workspace, enter

@@ -10,7 +10,8 @@ import pytest
 
 from components.domain import ContractBroken, Matured, Verdict
 from components.evaluate.creep import Standing
-from components.evaluate.evaluation import Evaluation, read_evaluation
+from components.evaluate.evaluation import Evaluation
+from components.evaluate.read_evaluation import read_evaluation
 from components.pages.turn_pages import TurnPage
 from components.publish.manifest import read_manifest
 from components.publish.pointer import Role, read_pointer, read_releases
@@ -82,6 +83,28 @@ def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home
     manifest = read_manifest(home / "bundles" / "g000001")
     counts = first.groupby("field").size()
     assert {c.field: c.admitted for c in manifest.ids} == counts.to_dict()
+
+
+def test_what_the_gate_promised_stands_beside_what_each_release_earned_on_its_own_requests(
+    record: ReplayRecord, home: Path
+) -> None:
+    assert record.turns[0].verdict == "PROMOTE"
+    kept = {p.generation: p for p in record.promises}
+    assert set(kept) == {t.generation for t in record.turns if t.verdict == "PROMOTE"}
+    for turn in record.turns:
+        assert kept[turn.generation].promised.value == turn.value.estimate
+    with connect(home / "warehouse.duckdb") as connection:
+        earned, requests, users = connection.execute(
+            "select sum(coalesce(o.reward, 0)) / count(distinct i.request_id), count(distinct i.request_id), "
+            "count(distinct q.user_id) from impressions i join requests q using (request_id, source) "
+            "left join outcomes o using (impression_id, source) where i.generation = 2"
+        ).fetchall()[0]
+    found = kept[2].earned
+    assert found is not None and found.value == pytest.approx(earned)
+    assert (kept[2].requests, kept[2].users) == (requests, users)
+    assert kept[2].as_of == record.turns[-1].instant and kept[3].earned is None
+    page = (Workspace(home).turn(record.turns[-1].instant) / "evaluation.html").read_text()
+    assert "Promise and outcome" in page
 
 
 def test_no_page_has_a_dead_link_in_the_turns_folder_or_in_the_bundle(record: ReplayRecord, home: Path) -> None:
@@ -229,7 +252,7 @@ def test_what_the_gate_says_is_what_happens_to_the_pointer(
     whole, parents = judging.weigh, []
 
     def scripted(*inputs: object, **named: object) -> Evaluation:
-        parents.append(named["parent"] is not None)
+        parents.append(named["loop"].parent is not None)
         return dataclasses.replace(whole(*inputs, **named), verdict=next(says))  # type: ignore[arg-type]
 
     monkeypatch.setattr(judging, "weigh", scripted)

@@ -7,7 +7,7 @@ import pytest
 
 import flows.stages.publish as release
 from components.domain import ContractBroken, Verdict
-from components.evaluate.evaluation import read_evaluation
+from components.evaluate.read_evaluation import read_evaluation
 from components.evaluate.sequential_test import SequentialTest
 from flows.replay.replay import replay
 from flows.replay.replay_record import ReplayRecord

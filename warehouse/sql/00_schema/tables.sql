@@ -102,6 +102,10 @@ create table if not exists generations (
 -- grain: one generation that the gate released; `standing` (JSON): what releases since its anchor may have lost.
 create table if not exists standings (generation integer primary key, source varchar not null, standing json not null);
 
+-- grain: one generation that the gate released with a value; `promise` (JSON): that value, and what its own requests
+-- have earned since.
+create table if not exists promises (generation integer primary key, source varchar not null, promise json not null);
+
 -- grain: the memory of one generation as of one cutoff.
 create table if not exists memories (
     generation integer, cutoff timestamp, folder varchar not null, digest varchar not null,
