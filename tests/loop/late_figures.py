@@ -51,7 +51,7 @@ def main() -> None:
         prompt = LateShop(attribution=60.0, delay_days=1e-4, days=DAYS, seed=seed)
         late = replace(prompt, attribution=2 * 86_400.0, delay_days=0.5, days=DAYS + DELAY)
         at_once = alone(prompt, FIRST, DAYS)
-        after = alone(late, FIRST + DELAY, DAYS + DELAY)
+        after = alone(late, FIRST, DAYS + DELAY)
         for day in range(FIRST + 1, DAYS + 1):
             (a, told_a), (b, told_b) = at_once[day], after[day + DELAY]
             judged["prompt"] += a.held_out.judged
