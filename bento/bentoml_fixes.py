@@ -4,7 +4,11 @@ Each has its measured reason; remove it when the pinned BentoML no longer needs 
 """
 
 import asyncio
+import atexit
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -21,13 +25,32 @@ ENVIRONMENT = {
 }
 
 
+MEMORY_DISK = Path("/dev/shm")
+
+
 def install() -> None:
     """Quiet environment, unless it is set otherwise, and a timeout that lets go of finished requests."""
     from bentoml._internal.server.http.traffic import TimeoutMiddleware
 
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    _count_in_memory()
     setattr(TimeoutMiddleware, "__call__", _call_with_timeout)  # noqa: B010 - a patch, and meant to look like one
+
+
+def _count_in_memory() -> None:
+    """Metrics are counted in mapped files: on a full disk a mapped page kills the process in mid-answer (SIGBUS).
+
+    So they do not share the disk of the decision log. A directory that the supervisor chose is kept.
+    """
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    chosen = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if chosen is None and MEMORY_DISK.is_dir():
+        chosen = tempfile.mkdtemp(prefix="evercurrent-metrics-", dir=MEMORY_DISK)
+        atexit.register(shutil.rmtree, chosen, ignore_errors=True)
+    if chosen is not None:
+        BentoMLContainer.prometheus_multiproc_dir.set(chosen)
 
 
 async def _call_with_timeout(self: Any, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bento.live_memory import LiveMemory
 from bento.settings import ServiceSettings
 from components.domain import EvercurrentError
 from components.publish.bundle import load_bundle
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
 from components.publish.snapshot import Resumed, resumed
+from components.serving.live_memory import LiveMemory
 from components.serving.served import RankRequests, Served
 
 logger = logging.getLogger("bentoml.evercurrent")
@@ -47,7 +47,8 @@ class Champion:
             if self.live is not None and folder.name == bundle_name(self.live.served.generation):
                 self.fault = None
                 return None
-            live = LiveMemory(self._resumed(load_bundle(folder)), self._settings.home, self._settings)
+            start = self._resumed(load_bundle(folder))
+            live = LiveMemory(start.served, start.known_until, self._settings.home, self._settings.steps)
             live.advance(self._clock())
             _warm(live.served, self._clock())
         except (EvercurrentError, ValueError, KeyError) as error:

@@ -2,35 +2,28 @@
 
 One file per process and day, ``<home>/decisions/<day>-<process>-<start>.jsonl``, so that no
 two writers share a file and a line is never torn by another. A line reaches the kernel
-before its answer leaves the service; `sync` forces it to the disk. What stands in a line:
-`components.ingest.log_lines`.
+before its answer is made, and the disk before the answer leaves the service (`bento.group_commit`). What stands in a
+line: `components.ingest.log_lines`.
 """
 
-import logging
 import os
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import threading
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from components.domain import SECOND, Transient
-from components.frozen import first_fault
-from components.ingest.log_lines import LogLine, ServableLine, parse_line
+from components.domain import Transient
+from components.ingest.log_lines import LogLine, ServableLine, written
+from components.ingest.log_tail import ENDING, FOLDER, day_of
 from components.whole_file import sync_folder
 
-logger = logging.getLogger("bentoml.evercurrent")
-
-FOLDER, ENDING = "decisions", ".jsonl"
-
-
-def day_of(at: int) -> str:
-    """UTC day of an instant in microseconds, as in the names of the files."""
-    return datetime.fromtimestamp(at / SECOND, UTC).strftime("%Y-%m-%d")
+PROBE_BYTES = 65_536
+"""What a disk must take to count as one that takes lines again."""
 
 
 class DecisionLog:
-    """Writes one process's lines. Not for use by several threads at once."""
+    """Writes one process's lines, from one thread; `sync` may run in another.
+
+    `fault` says why the disk refused last, None once it takes lines again.
+    """
 
     def __init__(self, home: Path, process: int) -> None:
         self._folder, self._process = home / FOLDER, process
@@ -38,6 +31,8 @@ class DecisionLog:
         self._handle: int | None = None
         self._dirty = False
         self._named: set[int] = set()
+        self._file = threading.Lock()  # held while the file is synced, closed or exchanged
+        self.fault: str | None = None
 
     def append(self, line: LogLine, at: int) -> None:
         """Write one line of the instant `at`; all of it or nothing.
@@ -47,14 +42,12 @@ class DecisionLog:
         Transient
             If the disk refuses (full, read-only): the decision must not leave unlogged.
         """
-        content = line.model_dump_json().encode() + b"\n"
+        content = written(line)
         try:
             self._write(self._open(at), content)
         except OSError as error:
-            raise Transient(
-                f"cannot write the decision log in {self._folder}: {error.strerror}; free space and rights there"
-            ) from None
-        self._dirty = True
+            raise self._refused(error) from None
+        self._dirty, self.fault = True, None
 
     def name_servable(self, generation: int, items: list[str], at: int) -> None:
         """Say once per file which items a generation may serve."""
@@ -63,17 +56,55 @@ class DecisionLog:
             self._named.add(generation)
 
     def sync(self) -> None:
-        """Force what was written to the disk."""
-        if self._dirty and self._handle is not None:
+        """Force what was written to the disk.
+
+        Raises
+        ------
+        Transient
+            If the disk refuses. What was written since the last sync may be lost: a second try would report a
+            success that the kernel cannot promise (Rebello et al. 2020, "Can applications recover from fsync
+            failures?", section 3), so the next line opens a new file.
+        """
+        with self._file:
+            if not self._dirty or self._handle is None:
+                return
             self._dirty = False
-            os.fsync(self._handle)
+            try:
+                os.fsync(self._handle)
+            except OSError as error:
+                self._leave()
+                raise self._refused(error) from None
+
+    def probe(self) -> None:
+        """After a fault, find out whether the disk takes lines again; says so in `fault`."""
+        if self.fault is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            trial = self._folder / f".{self._process}.probe"
+            try:
+                trial.write_bytes(b" " * PROBE_BYTES)
+            finally:
+                trial.unlink(missing_ok=True)
+        except OSError as error:
+            self._refused(error)
+        else:
+            self.fault = None
 
     def close(self) -> None:
         """Sync and close; the next line opens a new file."""
+        self.sync()
+        with self._file:
+            self._leave()
+
+    def _leave(self) -> None:
         if self._handle is not None:
-            self.sync()
             os.close(self._handle)
         self._handle, self._day = None, ""
+
+    def _refused(self, error: OSError) -> Transient:
+        self.fault = f"cannot write the decision log in {self._folder}: {error.strerror}; free space and rights there"
+        return Transient(self.fault)
 
     def _open(self, at: int) -> int:
         day = day_of(at)
@@ -96,41 +127,3 @@ class DecisionLog:
         except OSError:
             os.ftruncate(handle, before)
             raise
-
-
-class LogTail:
-    """Follows all files of a decision log, from a day on; a line is handed out once it is whole."""
-
-    def __init__(self, home: Path, since: int) -> None:
-        self._folder, self._since = home / FOLDER, day_of(max(since, 0))
-        self._read: dict[str, int] = {}
-
-    def lines(self) -> Iterator[LogLine]:
-        """Lines that were completed since the last call; what is no line of the log is passed over."""
-        for entry in sorted(self._entries(), key=lambda e: e.name):
-            start = self._read.get(entry.name, 0)
-            if entry.stat().st_size <= start:
-                continue
-            with Path(entry.path).open("rb") as file:
-                file.seek(start)
-                content = file.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            self._read[entry.name] = start + len(whole)
-            for raw in whole.splitlines():
-                line = _parsed(raw)
-                if line is not None:
-                    yield line
-
-    def _entries(self) -> Iterator[os.DirEntry[str]]:
-        if self._folder.is_dir():
-            for entry in os.scandir(self._folder):
-                if entry.name.endswith(ENDING) and entry.name[:10] >= self._since:
-                    yield entry
-
-
-def _parsed(raw: bytes) -> LogLine | None:
-    try:
-        return parse_line(raw)
-    except ValidationError as error:
-        logger.warning("stage=serve event=line_passed_over reason=%s", first_fault(error, "the whole line"))
-        return None

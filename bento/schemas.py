@@ -1,9 +1,10 @@
 """What goes over the wire. Bodies are bare JSON objects, and a body that does not fit is one line of text."""
 
-from typing import Self, TypeAlias
+import re
+from typing import Annotated, Self, TypeAlias
 
 import bentoml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,6 +12,27 @@ from components.frozen import first_fault
 
 Value: TypeAlias = str | int | float | bool
 ContextValue: TypeAlias = str | int | float | bool | list[str] | None
+
+ID_BYTES = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _sound_ids(ids: list[str]) -> list[str]:
+    """The ids, all of 1 to `ID_BYTES` bytes without control characters; one look at all of them together."""
+    if ids and (_CONTROL.search("".join(ids)) or not all(ids) or max(map(len, ids)) * 4 > ID_BYTES):
+        for one in ids:
+            _sound_id(one)
+    return ids
+
+
+def _sound_id(one: str) -> str:
+    if not 1 <= len(one.encode()) <= ID_BYTES or _CONTROL.search(one):
+        raise ValueError(f"an id has 1 to {ID_BYTES} bytes and no control characters")
+    return one
+
+
+Id = Annotated[str, AfterValidator(_sound_id)]
+Ids = Annotated[list[str], AfterValidator(_sound_ids)]
 
 
 class Body(bentoml.IODescriptor):
@@ -42,9 +64,9 @@ class Body(bentoml.IODescriptor):
 class RankRequest(Body):
     """A call for a slate. Without `eligible` all servable items are eligible."""
 
-    user_id: str
+    user_id: Id
     slate_size: int = Field(description="items wanted, 1 to the size of the eligible set")
-    eligible: list[str] | None = None
+    eligible: Ids | None = None
     context: dict[str, ContextValue] = Field(default_factory=dict)
 
 
@@ -69,8 +91,8 @@ class RankResponse(bentoml.IODescriptor):
 class OutcomeRequest(Body):
     """What the user did about one impression."""
 
-    impression_id: str
-    kind: str
+    impression_id: Id
+    kind: Id
     value: Value
     grade: float | None = Field(default=None, description="how strong it was, where the value alone says yes or no")
 
@@ -93,6 +115,10 @@ class GenerationResponse(BaseModel):
     fault: str | None = Field(description="why the pointer's generation could not take over, if so")
 
 
+RETRY_SECONDS = "1"
+"""When a caller who was told 503 may try again."""
+
+
 def answer(content: BaseModel) -> Response:
     """200 with a JSON body."""
     return Response(content.model_dump_json(), media_type="application/json")
@@ -100,7 +126,9 @@ def answer(content: BaseModel) -> Response:
 
 def refuse(status: int, line: str) -> Response:
     """An error of one line."""
-    return Response(Fault(error=" ".join(line.split())).model_dump_json(), status, media_type="application/json")
+    again = {"Retry-After": RETRY_SECONDS} if status == 503 else None
+    said = Fault(error=" ".join(line.split())).model_dump_json()
+    return Response(said, status, headers=again, media_type="application/json")
 
 
 class Fault(BaseModel):

@@ -1,18 +1,21 @@
 """A request for a slate, answered by a served generation and written down before it leaves."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
 from pydantic import JsonValue
 
 from bento.decision_log import DecisionLog
-from bento.live_memory import column
 from bento.schemas import RankRequest, RankResponse, ShownItem
+from bento.settings import ServiceSettings
 from components.domain import ContractBroken
 from components.feature_spec import FieldKind, FieldOf
-from components.ingest.log_lines import RequestLine, ShownLine
+from components.ingest.log_lines import RequestLine, ShownLine, impression_id_of
+from components.serving.live_memory import LiveMemory, column
+from components.serving.retrieval import Retrieval
 from components.serving.served import Decisions, RankRequests, Served
 
 Clock = Callable[[], int]
@@ -20,71 +23,110 @@ Clock = Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that can be answered, by a memory as it is at this moment."""
+
+    body: RankRequest
+    live: LiveMemory
+    requests: RankRequests
+    retrieves: bool = False
+
+    @property
+    def entries(self) -> int:
+        """How many items are to be scored."""
+        return len(self.requests.item_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
-    """Draws slates and logs them. `rng` is the process's own: no two workers draw alike."""
+    """Draws slates and logs them."""
 
     log: DecisionLog
     clock: Clock
-    rng: np.random.Generator
+    limits: ServiceSettings
 
-    def rank(self, served: Served, asked: RankRequest) -> RankResponse:
-        """A slate for one request.
+    def ask(self, live: LiveMemory, asked: RankRequest) -> Asked:
+        """The request, checked and informed.
 
         Raises
         ------
         ContractBroken
-            If the request cannot be answered as it is; one line.
-        Transient
-            If the decision cannot be logged: an unlogged decision could never be evaluated.
+            If it cannot be answered as it is; one line.
         """
-        eligible = _eligible(served, asked)
+        served = live.served
+        eligible = self._eligible(served, asked)
         _check_context(served, asked.context)
         at = self.clock()
         context = {name: column([value]) for name, value in asked.context.items() if value is not None}
         requests = served.informed(
             RankRequests(column([asked.user_id]), np.array([at]), eligible, np.array([0, len(eligible)]), context)
         )
-        made = served.decide(requests, asked.slate_size, self.rng)
-        answer = _response(served, made)
-        self._write(served, asked, requests, answer, made)
-        return answer
+        return Asked(asked, live, requests, asked.eligible is None and self._retrieval.needed(len(eligible)))
 
-    def _write(
-        self, served: Served, asked: RankRequest, requests: RankRequests, answer: RankResponse, made: Decisions
-    ) -> None:
-        at = int(requests.at[0])
-        if asked.eligible is None:
+    def decide(self, asked: Asked, rng: np.random.Generator) -> tuple[Asked, Decisions]:
+        """The slate, and the request with what was retrieved for it as its eligible set."""
+        served, requests = asked.live.served, asked.requests
+        if asked.retrieves:
+            found = self._retrieval.retrieve(served, requests, rng)
+            requests = replace(requests, item_id=found, offsets=np.array([0, len(found)]))
+            asked = replace(asked, requests=requests)
+        return asked, served.decide(requests, asked.body.slate_size, rng)
+
+    @property
+    def _retrieval(self) -> Retrieval:
+        return Retrieval(self.limits.candidates, self.limits.explored)
+
+    def write(self, asked: Asked, made: Decisions) -> RankResponse:
+        """The answer, written down.
+
+        Raises
+        ------
+        Transient
+            If the decision cannot be logged: an unlogged decision could never be evaluated.
+        """
+        served, body, at = asked.live.served, asked.body, int(asked.requests.at[0])
+        answer = _response(served, made)
+        everything = body.eligible is None and not asked.retrieves
+        if everything:
             self.log.name_servable(served.generation, served.servable.tolist(), at)
         slate = zip(answer.slate, made.logit.tolist(), strict=True)
         self.log.append(
             RequestLine(
                 request_id=answer.request_id,
-                user_id=asked.user_id,
+                user_id=body.user_id,
                 at=at,
                 generation=served.generation,
-                context={name: _logged(value[0]) for name, value in requests.context.items()},
-                eligible=None if asked.eligible is None else tuple(asked.eligible),
-                slate=tuple(ShownLine(**shown.model_dump(), logit=logit) for shown, logit in slate),
+                known_until=asked.live.known_until,
+                learned=asked.live.learned,
+                context={name: _logged(value[0]) for name, value in asked.requests.context.items()},
+                eligible=None if everything else tuple(asked.requests.item_id.tolist()),
+                slate=tuple(
+                    ShownLine(s.impression_id, s.item_id, s.position, s.propensity, s.score, logit)
+                    for s, logit in slate
+                ),
             ),
             at,
         )
+        return answer
 
-
-def _eligible(served: Served, asked: RankRequest) -> np.ndarray:
-    if asked.eligible is None:
-        eligible = served.servable
-    else:
-        eligible = column(list(asked.eligible))
-        if len(set(asked.eligible)) < len(asked.eligible):
-            twice = next(i for i in asked.eligible if asked.eligible.count(i) > 1)
+    def _eligible(self, served: Served, asked: RankRequest) -> np.ndarray:
+        most, longest = self.limits.eligible_most, self.limits.slate_most
+        eligible = served.servable if asked.eligible is None else column(list(asked.eligible))
+        if asked.eligible is not None and len(eligible) > most:
+            raise ContractBroken(
+                f"eligible names {len(eligible)} items; allowed are {most} (EVERCURRENT_ELIGIBLE_MOST)"
+            )
+        if asked.eligible is not None and len(set(asked.eligible)) < len(asked.eligible):
+            twice = next(item for item, count in Counter(asked.eligible).items() if count > 1)
             raise ContractBroken(f"eligible names item {twice!r} twice; each item once is allowed")
-    if not len(eligible):
-        raise ContractBroken("eligible is empty; give at least one item, or leave it out for all servable items")
-    if not 1 <= asked.slate_size <= len(eligible):
-        raise ContractBroken(
-            f"slate_size is {asked.slate_size}; allowed is 1 to {len(eligible)}, the number of eligible items"
-        )
-    return eligible
+        if not len(eligible):
+            raise ContractBroken("eligible is empty; give at least one item, or leave it out for all servable items")
+        retrieved = asked.eligible is None and self._retrieval.needed(len(eligible))
+        allowed = min(self.limits.candidates if retrieved else len(eligible), longest)
+        if not 1 <= asked.slate_size <= allowed:
+            why = "the number of eligible items" if allowed == len(eligible) else "EVERCURRENT_SLATE_MOST, _CANDIDATES"
+            raise ContractBroken(f"slate_size is {asked.slate_size}; allowed is 1 to {allowed}, {why}")
+        return eligible
 
 
 def _check_context(served: Served, context: Mapping[str, object]) -> None:
@@ -109,7 +151,7 @@ def _response(served: Served, made: Decisions) -> RankResponse:
     rows = zip(made.item_id.tolist(), made.propensity.tolist(), made.score.tolist(), strict=True)
     slate = [
         ShownItem(
-            impression_id=f"{request_id}-{position}",
+            impression_id=impression_id_of(request_id, position),
             item_id=item_id,
             position=position,
             propensity=propensity,

@@ -9,9 +9,11 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import bentoml
 import numpy as np
@@ -22,9 +24,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bento import bentoml_fixes
+from bento.access import Guard, Tokens
 from bento.champion import Champion
 from bento.decision_log import DecisionLog
-from bento.live_memory import LiveMemory
+from bento.group_commit import GroupCommit
 from bento.schemas import (
     GenerationResponse,
     OutcomeRequest,
@@ -34,16 +37,20 @@ from bento.schemas import (
     answer,
     refuse,
 )
-from bento.scoring import Scoring
+from bento.scoring import Asked, Scoring
 from bento.settings import ServiceSettings
 from components.domain import ContractBroken, Transient, iso
 from components.ingest.log_lines import OutcomeLine
+from components.serving.live_memory import LiveMemory
 
 bentoml_fixes.install()
 logger = logging.getLogger("bentoml.evercurrent")  # below BentoML's own, which is set up to print
 
 DECISIONS = Counter("evercurrent_decisions", "slates answered", ["generation"])
 LEARNED = Counter("evercurrent_outcomes_learned", "outcomes written into the memory by this process", ["generation"])
+
+PROBE_SECONDS = 1.0
+"""How often a worker looks whether its supervisor lives, and after a fault whether the disk takes lines again."""
 
 PACKED = Path(__file__).parent.parent / "bundle_tag.txt"
 """In a built Bento: tag of the model that holds the generation it was built from."""
@@ -76,7 +83,11 @@ class Evercurrent:
     def __init__(self) -> None:
         self.settings = ServiceSettings.from_environment(os.environ)
         self.log = DecisionLog(self.settings.home, os.getpid())
-        self.scoring = Scoring(self.log, now, np.random.default_rng())
+        self.commit = GroupCommit(self.log.sync)
+        self.scoring = Scoring(self.log, now, self.settings)
+        self._draws, self._draws_beside = np.random.default_rng().spawn(2)
+        self._memory = asyncio.Lock()  # held while a thread reads the memory, or while it learns
+        self._parent = os.getppid()
         self.champion = Champion(self.settings, now, _packed_bundle())
         self._tasks: list[asyncio.Task[None]] = []
         _single_thread()
@@ -94,7 +105,7 @@ class Evercurrent:
         self._tasks = [
             asyncio.create_task(_repeat(every.pointer_seconds, self._follow_pointer)),
             asyncio.create_task(_repeat(every.tick_seconds / 2, self._learn)),
-            asyncio.create_task(_repeat(every.sync_seconds, self._sync)),
+            asyncio.create_task(_repeat(PROBE_SECONDS, self._probe)),
         ]
 
     @bentoml.on_shutdown
@@ -105,7 +116,7 @@ class Evercurrent:
         self.log.close()
 
     def __is_ready__(self) -> bool:
-        return self.champion.live is not None
+        return self.champion.live is not None and self.log.fault is None
 
     @bentoml.api(output_spec=RankResponse)
     async def rank(self, asked: RankRequest, /) -> Response:
@@ -115,7 +126,7 @@ class Evercurrent:
             return refuse(400, asked.fault)
         if live is None:
             return refuse(503, str(self.champion.fault))
-        return _told(lambda: self._rank(live, asked))
+        return await _told(self._rank(live, asked))
 
     @bentoml.api(output_spec=OutcomeResponse)
     async def outcome(self, told: OutcomeRequest, /) -> Response:
@@ -131,7 +142,7 @@ class Evercurrent:
                 f"impression_id {told.impression_id!r} is unknown; allowed are those answered by /rank within "
                 f"{self.settings.retention_days:g} days",
             )
-        return _told(lambda: self._write_outcome(live, told))
+        return await _told(self._write_outcome(live, told))
 
     def generation(self) -> Response:
         """Who answers now."""
@@ -150,21 +161,34 @@ class Evercurrent:
             )
         )
 
-    def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
-        made = self.scoring.rank(live.served, asked)
+    async def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
+        ready = self.scoring.ask(live, asked)
+        if ready.retrieves or ready.entries > self.settings.beside:
+            made = await self._rank_beside(ready)
+        else:
+            made = self.scoring.write(*self.scoring.decide(ready, self._draws))
+        await self.commit.durable()
         DECISIONS.labels(made.generation).inc()
         return made
 
-    def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
+    async def _rank_beside(self, asked: Asked) -> RankResponse:
+        """Score many items in a thread, while the loop answers others; the memory stands still meanwhile."""
+        async with self._memory:
+            found, decided = await asyncio.to_thread(self.scoring.decide, asked, self._draws_beside)
+            return self.scoring.write(found, decided)
+
+    async def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
         learned = live.served.outcome
         rule = learned if told.kind == learned.kind else learned.beside(told.kind)
         reward, grade = rule.reward(told.kind, told.value), rule.grade(told.value, told.grade)
         known = live.outcome_of(told.impression_id)
         if known is not None and rule is learned:
+            await self.commit.durable()  # the first telling may still be on its way to the disk
             return OutcomeResponse(accepted=False, reward=rule.earned_by(known.reward, known.grade))
         at = now()
-        line = OutcomeLine(**told.model_dump(exclude={"grade"}), reward=reward, grade=grade, at=at)
+        line = OutcomeLine(told.impression_id, told.kind, told.value, reward, at, grade)
         self.log.append(line, at)
+        await self.commit.durable()
         return OutcomeResponse(accepted=True, reward=rule.earned_by(reward, grade))
 
     async def _follow_pointer(self) -> None:
@@ -175,15 +199,20 @@ class Evercurrent:
     async def _learn(self) -> None:
         live = self.champion.live
         if live is not None:
-            LEARNED.labels(live.served.generation).inc(live.advance(now()))
+            async with self._memory:
+                LEARNED.labels(live.served.generation).inc(live.advance(now()))
 
-    async def _sync(self) -> None:
-        await asyncio.to_thread(self.log.sync)
+    async def _probe(self) -> None:
+        """Is the disk back, and is there still somebody who started this process?"""
+        await asyncio.to_thread(self.log.probe)
+        if os.getppid() != self._parent:
+            logger.error("stage=serve event=orphaned parent=%d", self._parent)
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _told(make: Callable[[], RankResponse | OutcomeResponse]) -> Response:
+async def _told(made: Awaitable[RankResponse | OutcomeResponse]) -> Response:
     try:
-        return answer(make())
+        return answer(await made)
     except ContractBroken as error:
         return refuse(400, str(error))
     except Transient as error:
@@ -209,3 +238,14 @@ def _single_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def _guard() -> None:
+    """Access and size are decided before anything is parsed."""
+    settings = ServiceSettings.from_environment(os.environ)
+    tokens = None if settings.tokens is None else Tokens.read(settings.tokens)
+    service: Any = Evercurrent
+    service.add_asgi_middleware(Guard, tokens=tokens, body_bytes=settings.body_bytes)
+
+
+_guard()

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from components.domain import ContractBroken
 from components.frozen import Frozen, first_fault
+from components.serving.live_memory import Steps
 
 PREFIX = "EVERCURRENT_"
 
@@ -26,11 +27,30 @@ class ServiceSettings(Frozen):
     write, so that the memory follows from the log alone, whenever and by whomever it is read."""
     grace_seconds: float = Field(default=0.1, ge=0)
     """How long after its end a step stays open for lines other workers are about to write."""
-    sync_seconds: float = Field(default=1.0, gt=0)
-    """How often the decision log is forced to disk. A killed process loses nothing (lines go to the
-    kernel before the answer goes out); a power cut loses at most this much."""
+    body_bytes: int = Field(default=1_000_000, ge=1)
+    """Largest body; a larger one is refused before it is parsed."""
+    eligible_most: int = Field(default=5_000, ge=1)
+    """Most items that one request may name as eligible."""
+    candidates: int = Field(default=100, ge=1)
+    """Items that a request without an eligible set is answered from; the slate is drawn from them, and they are logged
+    as its eligible set (`components/serving/retrieval.py`)."""
+    explored: float = Field(default=0.1, ge=0, lt=1)
+    """Share of those candidates that is drawn evenly from all other servable items, so that each can be shown."""
+    slate_most: int = Field(default=100, ge=1)
+    """Longest slate. Each further position costs another draw over all eligible items."""
+    beside: int = Field(default=1_000, ge=1)
+    """Requests with more eligible items than this are scored in a thread: they would hold up all others for longer
+    than a few requests of ordinary size."""
+    tokens: Path | None = None
+    """File of bearer tokens, a line each: scopes, separated by commas, a space, the token. With it every request needs
+    one; without it only this machine is answered (`bento/access.py`)."""
     retention_days: float = Field(default=7.0, gt=0)
     """How long after an impression its outcome is accepted; bounds the service's memory."""
+
+    @property
+    def steps(self) -> Steps:
+        """How the live memory follows the log."""
+        return Steps.of(self.tick_seconds, self.grace_seconds, self.retention_days)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ServiceSettings":

@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from components.domain import ContractBroken
-from components.frozen import first_fault
 from components.ingest.interactions import LogTables
-from components.ingest.log_lines import LogLine, OutcomeLine, RequestLine, ServableLine, parse_line
+from components.ingest.log_lines import LineBroken, LogLine, OutcomeLine, RequestLine, ServableLine, parse_line
 from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, names
 
 Row = tuple[object, ...]
@@ -77,9 +75,8 @@ def _lines(path: Path) -> Iterator[tuple[int, LogLine]]:
     for number, raw in enumerate(whole.splitlines(), 1):
         try:
             yield number, parse_line(raw)
-        except ValidationError as error:
-            said = first_fault(error, "the whole line")
-            raise ContractBroken(f"{path}, line {number}: {said}; cut the line out and read again") from None
+        except LineBroken as error:
+            raise ContractBroken(f"{path}, line {number}: {error}; cut the line out and read again") from None
 
 
 def _request(line: RequestLine, servable: Mapping[int, list[str]]) -> Row:

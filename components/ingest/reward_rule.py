@@ -2,7 +2,7 @@
 
 Ingest asks it for whole columns, and the service, which carries it with the generation it serves, for one value at a
 time; both ask the same rule. When a reward is known (maturity) stands in the macro `matured` of the warehouse, and for
-the live memory in `bento.live_memory`; a test holds the two together.
+the live memory in `components.serving.live_memory`; a test holds the two together.
 """
 
 from collections.abc import Iterable

@@ -15,7 +15,7 @@ import typer
 from components.domain import ContractBroken
 from components.publish.pointer import read_pointer
 from flows.cli.evaluate_command import evaluate
-from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, explain
+from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder
 from flows.workspace import enter, scratch
 
@@ -161,6 +161,26 @@ def rollback(
     from flows.rollback import rollback as move
 
     typer.echo(move(str(home), to, reason))
+
+
+@app.command(name="self-check")
+def self_check(
+    requests: Annotated[int, typer.Option(min=1, help="The latest requests of the decision log.")] = 1000,
+    tick_seconds: Annotated[float, typer.Option(help="As EVERCURRENT_TICK_SECONDS of the service.")] = 0.25,
+    home: HomeFolder = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Compute logged propensities again, from the decision log and the bundles.
+
+    Exit codes: 0 they come out again, 4 they do not: what was logged cannot be judged by weighting.
+    """
+    workspace = enter(home)
+    from flows.self_check import self_check as check
+
+    found = check(workspace, requests, tick_seconds)
+    typer.echo(found.model_dump_json(indent=1) if as_json else found.said)
+    if not found.passed:
+        raise typer.Exit(REFUSED)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from bento.settings import ServiceSettings
 from components.ingest.log_lines import OutcomeLine, RequestLine, ShownLine
 from components.publish.bundle import load_bundle, write_bundle
 from components.publish.pointer import Pointer, Role, move_pointer
+from components.serving.live_memory import LiveMemory
 from tests.publish.conftest import NOW, make_content
 
 ITEMS = ("heat", "alien", "brazil", "solaris", "stalker")
@@ -23,6 +24,11 @@ def release(home, generation, **changes):
     folder = write_bundle(home / "bundles", make_content(generation=generation, seed=generation, **changes))
     move_pointer(home, Role.CHAMPION, Pointer.to(generation))
     return folder
+
+
+def following(start, home, settings):
+    """A live memory that goes on from a bundle or a snapshot."""
+    return LiveMemory(start.served, start.known_until, home, settings.steps)
 
 
 def write_request(log, request_id, at, user="ann", items=("heat",), eligible=ITEMS, generation=1, context=None):

@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("bentoml")
 
-from bento.live_memory import LiveMemory
 from components.domain import SECOND
 from components.ingest.amount_scale import AmountScale
 from components.ingest.log_lines import OutcomeLine
@@ -17,7 +16,7 @@ from components.memory.settings import MemorySettings
 from components.publish.bundle import load_bundle
 from components.publish.snapshot import resumed, write_snapshot
 from components.serving.served import RankRequests
-from tests.bento.conftest import ITEMS, release, write_request
+from tests.bento.conftest import ITEMS, following, release, write_request
 from tests.bento.test_service import RANK, client
 from tests.publish.conftest import SPEC, make_content
 
@@ -45,7 +44,7 @@ def worth(live, at):
 
 
 def test_dear_sales_lift_an_item_by_what_they_earn_and_snapshots_know_it(home, settings, log, start):
-    live = LiveMemory(resumed(home, load_bundle(home / "bundles" / "g000001")), home, settings)
+    live = following(resumed(home, load_bundle(home / "bundles" / "g000001")), home, settings)
     for number in range(20):
         buy(log, number, start + number, *(("heat", 100.0), ("alien", 5.0))[number % 2])
     assert live.advance(start + 2 * SECOND) == 20
@@ -53,7 +52,7 @@ def test_dear_sales_lift_an_item_by_what_they_earn_and_snapshots_know_it(home, s
     assert expected["heat"] > 2 * expected["alien"]
     write_snapshot(home, home / "memories" / "s", live.served, live.served.memory, start + 2 * SECOND)
     again = resumed(home, load_bundle(home / "bundles" / "g000001"))
-    follower = LiveMemory(again, home, settings)
+    follower = following(again, home, settings)
     assert worth(follower, start + 2 * SECOND) == expected
 
 

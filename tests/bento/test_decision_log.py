@@ -4,9 +4,10 @@ import resource
 
 import pytest
 
-from bento.decision_log import DecisionLog, LogTail
+from bento.decision_log import DecisionLog
 from components.domain import DAY, Transient
-from components.ingest.log_lines import OutcomeLine, ServableLine, parse_line
+from components.ingest.log_lines import OutcomeLine, ServableLine, parse_line, written
+from components.ingest.log_tail import LogTail
 
 AT = 20_000 * DAY
 
@@ -24,7 +25,7 @@ def test_nothing_is_made_before_the_first_line(tmp_path):
     log.sync()
     log.close()
     assert list(tmp_path.iterdir()) == []
-    assert list(LogTail(tmp_path, AT).lines()) == []
+    assert list(LogTail(tmp_path, AT, parse_line).lines()) == []
 
 
 def test_each_process_and_each_day_has_a_file_of_its_own(tmp_path):
@@ -40,17 +41,17 @@ def test_each_process_and_each_day_has_a_file_of_its_own(tmp_path):
         f"2024-10-05-1-{AT + DAY}.jsonl",
         f"2024-10-05-2-{AT + DAY}.jsonl",
     ]
-    assert files(tmp_path)[0].read_bytes() == b"".join(note(n).model_dump_json().encode() + b"\n" for n in (1, 2))
+    assert files(tmp_path)[0].read_bytes() == b"".join(written(note(n)) for n in (1, 2))
 
 
 def test_a_tail_hands_out_each_line_once_and_only_when_it_is_whole(tmp_path):
-    log, tail = DecisionLog(tmp_path, 1), LogTail(tmp_path, AT)
+    log, tail = DecisionLog(tmp_path, 1), LogTail(tmp_path, AT, parse_line)
     log.append(note(1), AT)
     assert [line.value for line in tail.lines()] == [1]
     assert list(tail.lines()) == []
     (path,) = files(tmp_path)
     with path.open("ab") as file:
-        half = note(2).model_dump_json().encode()
+        half = written(note(2)).rstrip()
         file.write(half[:9])
         file.flush()
         assert list(tail.lines()) == []
@@ -58,11 +59,23 @@ def test_a_tail_hands_out_each_line_once_and_only_when_it_is_whole(tmp_path):
     assert [line.value for line in tail.lines()] == [2]
 
 
+def test_a_tail_reads_lines_longer_than_its_blocks_and_across_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.ingest.log_tail.BLOCK", 7)
+    log, tail = DecisionLog(tmp_path, 1), LogTail(tmp_path, AT, parse_line)
+    for n in range(5):
+        log.append(note(n), AT)
+        assert [line.value for line in tail.lines()] == [n]
+    with files(tmp_path)[0].open("ab") as file:
+        file.write(written(note(9))[:-5])
+    assert list(tail.lines()) == []
+    assert [line.value for line in LogTail(tmp_path, AT, parse_line).lines()] == [0, 1, 2, 3, 4]
+
+
 def test_a_tail_starts_at_its_day(tmp_path):
     log = DecisionLog(tmp_path, 1)
     for day in range(3):
         log.append(note(day), AT + day * DAY)
-    assert [line.value for line in LogTail(tmp_path, AT + DAY + 5).lines()] == [1, 2]
+    assert [line.value for line in LogTail(tmp_path, AT + DAY + 5, parse_line).lines()] == [1, 2]
 
 
 def test_a_clock_that_is_set_back_over_midnight_loses_nothing(tmp_path):
@@ -76,7 +89,7 @@ def test_a_full_disk_leaves_no_part_of_a_line_and_the_log_goes_on_afterwards(tmp
     log = DecisionLog(tmp_path, 1)
     log.append(note(1), AT)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(note(1).model_dump_json()) + 20, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(written(note(1))) + 20, hard))
     try:
         with pytest.raises(Transient, match=r"cannot write the decision log in .*decisions: File too large"):
             log.append(ServableLine(generation=1, items=("x" * 100,)), AT)
@@ -97,4 +110,4 @@ def test_servable_items_are_named_once_per_generation_and_file(tmp_path):
 
 def test_what_is_no_number_is_not_logged(tmp_path):
     with pytest.raises(ValueError, match="finite number"):
-        OutcomeLine(impression_id="i", kind="x", value=1, reward=float("nan"), at=AT)
+        written(OutcomeLine(impression_id="i", kind="x", value=1, reward=float("nan"), at=AT))

@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 
 from bento.champion import Champion
-from bento.decision_log import DecisionLog, day_of
-from bento.live_memory import LiveMemory
+from bento.decision_log import DecisionLog
 from components.domain import SECOND
+from components.ingest.log_tail import day_of
 from components.ingest.reward_rule import RewardRule
 from components.publish.bundle import load_bundle
-from components.publish.snapshot import Resumed, resumed, write_snapshot
+from components.publish.snapshot import resumed, write_snapshot
+from components.serving.live_memory import LiveMemory
 from components.serving.served import RankRequests
-from tests.bento.conftest import release, write_outcome, write_request
+from tests.bento.conftest import following, release, write_outcome, write_request
 from tests.publish.conftest import RECENT_SPEC
 
 
 def follow(home, settings, generation=1):
-    return LiveMemory(resumed(home, load_bundle(home / "bundles" / f"g{generation:06d}")), home, settings)
+    return following(resumed(home, load_bundle(home / "bundles" / f"g{generation:06d}")), home, settings)
 
 
 def score(live, at, user="ann", item="heat"):
@@ -24,7 +25,7 @@ def score(live, at, user="ann", item="heat"):
 
 
 def test_an_empty_log_leaves_the_memory_as_the_bundle_has_it(home, settings, served, start):
-    live = LiveMemory(Resumed(served, served.cutoff), home, settings)
+    live = LiveMemory(served, served.cutoff, home, settings.steps)
     before = served.memory.digest()
     assert live.advance(start) == 0
     assert served.memory.digest() == before

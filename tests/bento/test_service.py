@@ -1,6 +1,7 @@
 """The service over HTTP, in this process."""
 
 import json
+import re
 import resource
 import time
 
@@ -16,7 +17,9 @@ from components.policy.slates import Shown
 from components.publish.bundle import load_bundle
 from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
 from components.serving.served import RankRequests
+from flows.self_check import self_check
 from flows.stages.training_data import context_arrays
+from flows.workspace import Workspace
 from tests.bento.conftest import ITEMS, release
 from tests.publish.conftest import RECENT_SPEC
 
@@ -292,9 +295,55 @@ def test_an_answer_that_cannot_be_logged_is_not_given(http, home):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert got.status_code == 503
+    assert got.headers["retry-after"] == "1"
     assert "cannot write the decision log" in got.json()["error"]
     assert len(logged(home).requests) == 1
     assert http.post("/rank", json=RANK).status_code == 200
+
+
+def test_while_the_disk_takes_nothing_the_service_is_not_ready_and_recovers_by_itself(http, home):
+    http.post("/rank", json=RANK)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (next((home / "decisions").iterdir()).stat().st_size + 40, hard))
+    try:
+        assert http.post("/rank", json=RANK).status_code == 503
+        assert http.get("/readyz").status_code == 503
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    until(lambda: http.get("/readyz").status_code == 200)
+    assert http.post("/rank", json=RANK).status_code == 200
+    assert not [path for path in (home / "decisions").iterdir() if path.suffix != ".jsonl"]
+
+
+def test_every_logged_propensity_is_computed_again_to_the_bit_from_log_and_bundles(http, home):
+    for step in range(12):
+        body = RANK | ({} if step % 3 else {"eligible": ["heat", "brazil", "unheard of"]}) | {"user_id": f"u{step % 4}"}
+        shown = http.post("/rank", json=body).json()["slate"][0]["impression_id"]
+        known = http.get("/generation").json()["outcomes_learned"]
+        http.post("/outcome", json={"impression_id": shown, "kind": "rating", "value": 9 if step % 2 else 2})
+        until(lambda n=known: http.get("/generation").json()["outcomes_learned"] == n + 1)
+    found = self_check(Workspace(home), 1000, 0.02)
+    assert (found.exact, found.close, found.off, found.gone, found.unnamed) == (24, 0, 0, 0, 0)
+    assert found.passed and found.requests == 12
+    path = next((home / "decisions").iterdir())
+    path.write_text(path.read_text().replace('"learned":7', '"learned":2'))
+    assert self_check(Workspace(home), 1000, 0.02).exact < 24
+    path.write_text(re.sub(r'"propensity":[^,]+', '"propensity":0.9', path.read_text()))
+    assert not self_check(Workspace(home), 1000, 0.02).passed
+
+
+def test_without_an_eligible_set_what_was_retrieved_is_the_eligible_set_and_is_logged(tmp_path, monkeypatch):
+    release(tmp_path, 1)
+    monkeypatch.setenv("EVERCURRENT_CANDIDATES", "3")
+    monkeypatch.setenv("EVERCURRENT_EXPLORED", "0.4")
+    with client(tmp_path, monkeypatch) as http:
+        for _ in range(20):
+            assert len(http.post("/rank", json=RANK).json()["slate"]) == 2
+        refused = http.post("/rank", json=RANK | {"slate_size": 4})
+        assert refused.status_code == 400 and "allowed is 1 to 3" in refused.json()["error"]
+    eligible = logged(tmp_path).requests["eligible"]
+    assert (eligible.map(len) == 3).all() and len({items[2] for items in eligible}) > 1
+    assert self_check(Workspace(tmp_path), 1000, 0.02).exact == 40
 
 
 def test_the_service_imports_neither_warehouse_nor_flows(http):
