@@ -1,9 +1,10 @@
-"""How fast the service answers: ``python -m benchmarks.serving --home .evercurrent --json``.
+"""How fast and how safe the service is: ``python -m benchmarks.serving --home .evercurrent --json``.
 
-Starts the service on a home that has a champion, lets ``wrk`` (a Debian package) ask for
-slates over one loopback socket per connection, and reads what the user of the service
-feels: latency of ``/rank`` by number of connections, seconds until an outcome is in the
-memory, seconds until a moved pointer answers. The load generator shares the machine.
+Starts the service on a copy of a home that has a champion, and a floor: a trivial endpoint of the same kind of service
+that reads the same body. ``wrk`` (a Debian package) asks both over loopback sockets from a process of its own, in one
+run, so that ratios mean something on a busy machine. Every answer of the service is on the disk before it leaves.
+``--kills`` and ``--swaps`` add ``kill -9`` under load and generations that change under load, ``--restart`` the cost of
+a start beside so many logged decisions.
 """
 
 import argparse
@@ -11,144 +12,114 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.request import Request, urlopen
 
+import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks.serving_faults import Kills, Swaps, killed, swapped
+from benchmarks.serving_load import FLOOR, Latency, Running, call, load, service, wait
+from benchmarks.serving_parts import compute_ms, start_cost
 from components.domain import EvercurrentError
-from components.publish.pointer import Role, move_pointer, read_pointer
+from components.publish.bundle import load_bundle
+from components.publish.pointer import read_pointer
 
-LUA = """
-local users = {%s}
-local body = [[%s]]
-local i = 0
-request = function()
-  i = i + 1
-  local filled = body:gsub("@user", users[i %% #users + 1])
-  return wrk.format("POST", "/rank", {["Content-Type"] = "application/json"}, filled)
-end
-done = function(summary, latency, requests)
-  io.write(string.format("RESULT %%f %%f %%f %%d %%d %%f\\n", latency:percentile(50), latency:percentile(99),
-    latency.max, summary.requests, summary.errors.status + summary.errors.read + summary.errors.timeout,
-    summary.duration))
-end
-"""
+VISIBLE = 20
+"""Outcomes whose way into the memory is timed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds of /rank at a number of connections, requests per second, and failed requests.
+@dataclass(frozen=True)
+class Asked:
+    """How much to measure."""
 
-    `cpu_ms` is the service's processor time per request, which other work on the machine
-    lengthens less than it lengthens waiting.
-    """
-
+    items: int
+    slate_size: int
     connections: int
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-    cpu_ms: float
-    per_second: float
-    failed: int
+    seconds: int
+    kills: int
+    swaps: int
+    restart: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Serving:
-    """All figures of one run."""
+    """All figures of one run. `visible_ms_p99`: from an outcome's answer to a memory that knows it."""
 
     items: int
     slate_size: int
     load_average: float
-    rank: tuple[Latency, ...]
-    outcome_learned_s: float
-    swap_s: float
-    swap_failed: int
+    floor: Latency
+    rank: Latency
+    rank_all: Latency
+    outcome: Latency
+    compute_ms: dict[str, float]
+    visible_ms_p99: float
+    swap: Swaps
+    kill: Kills
+    restart_seconds: dict[str, float]
+    bytes_per_decision: float
     rss_mib: float
 
 
-@contextmanager
-def service(home: Path, port: int) -> Iterator[str]:
-    """The service of a home as a process of its own; its address."""
-    environment = os.environ | {"EVERCURRENT_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-    environment |= {"BENTOML_DO_NOT_TRACK": "True"}
-    command = [sys.executable, "-m", "bentoml", "serve", "bento.service:Evercurrent", "--port", str(port)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        wait(lambda: call(f"http://127.0.0.1:{port}/readyz") is not None, 120)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-
-
-def call(url: str, body: dict[str, object] | None = None) -> str | None:
-    """The answer's text, or None without one."""
-    try:
-        with urlopen(Request(url, None if body is None else json.dumps(body).encode()), timeout=10) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return None
-
-
-def wait(condition: Callable[[], bool], seconds: float) -> float:
-    """Seconds until a condition holds."""
-    begin = time.perf_counter()
-    while not condition():
-        if time.perf_counter() - begin > seconds:
-            raise EvercurrentError(f"the service did not get there within {seconds:g} s; see its log")
-        time.sleep(0.005)
-    return time.perf_counter() - begin
-
-
-def load(url: str, lua: Path, connections: int, seconds: int) -> Latency:
-    """Latencies at a number of connections."""
-    before = _processor_seconds(url)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(lua), f"{url}/rank"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"RESULT (\S+) (\S+) (\S+) (\d+) (\d+) (\S+)", told.stdout)
-    if found is None:
-        said = " ".join((told.stderr + told.stdout).split())
-        raise EvercurrentError(f"wrk ended with code {told.returncode} and no figures; it said: {said}")
-    p50, p99, most, requests, failed, micros = (float(x) for x in found.groups())
-    cpu = (_processor_seconds(url) - before) / requests
-    return Latency(connections, p50 / 1e3, p99 / 1e3, most / 1e3, cpu * 1e3, requests / micros * 1e6, int(failed))
-
-
-def measure(home: Path, items: int, slate_size: int, connections: list[int], seconds: int) -> Serving:
+def measure(home: Path, asked: Asked) -> Serving:
     """All figures for one home."""
     champion = read_pointer(home)
     assert champion is not None, "looked for before the home was copied"
     bundle = home / champion.bundle
-    eligible = pq.read_table(bundle / "servable_items.parquet")["item_id"].to_pylist()[:items]
+    eligible = pq.read_table(bundle / "servable_items.parquet")["item_id"].to_pylist()[: asked.items]
     users = _users(home)
-    body = {"user_id": "@user", "slate_size": slate_size, "eligible": eligible}
-    with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        lua = Path(folder) / "rank.lua"
-        lua.write_text(LUA % (",".join(json.dumps(u) for u in users), json.dumps(body)))
-        with service(home, port) as url:
-            load(url, lua, 1, 2)
-            rank = tuple(load(url, lua, c, seconds) for c in connections)
-            learned = _learned(url, body)
-            with ThreadPoolExecutor() as threads:
-                busy = threads.submit(load, url, lua, 4, seconds)
-                swapped = _swapped(home, url, champion.generation)
-                failed = busy.result().failed
-            rss = _rss(url)
-    return Serving(items, slate_size, os.getloadavg()[0], rank, learned, swapped, failed, rss)
+    served = load_bundle(bundle)
+    body: dict[str, object] = {"slate_size": asked.slate_size, "eligible": eligible}
+    told = {"kind": served.outcome.kind, "value": 1 if served.outcome.at_least is None else served.outcome.at_least}
+    with tempfile.TemporaryDirectory() as folder:
+        bodies = Path(folder) / "rank.jsonl"
+        _write(bodies, [{"user_id": user, **body} for user in users])
+        anything = Path(folder) / "rank_all.jsonl"
+        _write(anything, [{"user_id": user, "slate_size": min(asked.slate_size, 10)} for user in users])
+        with service(home, FLOOR) as running:
+            floor = _loaded(running, "/rank", bodies, asked)
+        with service(home) as running:
+            rank = _loaded(running, "/rank", bodies, asked)
+            rank_all = _loaded(running, "/rank", anything, asked)
+            outcomes = Path(folder) / "outcome.jsonl"
+            shown = _shown(running, {"user_id": users[0], **body}, 300 * asked.seconds)
+            _write(outcomes, [{"impression_id": i, **told} for i in shown])
+            outcome = _loaded(running, "/outcome", outcomes, asked)
+            visible = [_visible(running, {"user_id": users[0], **body}, told) for _ in range(VISIBLE)]
+            swap = swapped(running, home, bodies, asked.swaps, asked.seconds)
+            rss = running.rss_mib()
+    return Serving(
+        asked.items,
+        asked.slate_size,
+        os.getloadavg()[0],
+        floor,
+        rank,
+        rank_all,
+        outcome,
+        compute_ms(served, users, eligible, asked.slate_size, 50 * asked.seconds),
+        1000 * float(np.percentile(visible, 99)),
+        swap,
+        killed(home, {"user_id": users[0], **body}, told, asked.kills),
+        *_start(asked.restart),
+        rss,
+    )
+
+
+def _start(decisions: int) -> tuple[dict[str, float], float]:
+    spent, kept = start_cost(decisions)
+    return {"0": round(start_cost(0)[0], 3), str(decisions): round(spent, 3)}, kept
+
+
+def _loaded(running: Running, path: str, bodies: Path, asked: Asked) -> Latency:
+    load(running, path, bodies, 1, 1)  # what is computed at first use is ready
+    return load(running, path, bodies, asked.connections, asked.seconds)
+
+
+def _write(path: Path, bodies: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(body) + "\n" for body in bodies))
 
 
 def _users(home: Path) -> list[str]:
@@ -162,61 +133,23 @@ def _users(home: Path) -> list[str]:
     return named[:500]
 
 
-def _learned(url: str, body: dict[str, object]) -> float:
-    slate = json.loads(str(call(f"{url}/rank", body)))["slate"]
-    before = json.loads(str(call(f"{url}/generation")))["outcomes_learned"]
-    kind = re.search(r"learns from '(.*)' alone", _refusal(url, slate[0]["impression_id"]))
-    assert kind is not None
-    told = {"impression_id": slate[0]["impression_id"], "kind": kind.group(1), "value": 1}
-    call(f"{url}/outcome", told)
-    return wait(lambda: json.loads(str(call(f"{url}/generation")))["outcomes_learned"] > before, 30)
+def _shown(running: Running, body: dict[str, object], impressions: int) -> list[str]:
+    """Impressions that somebody was shown, to tell outcomes of."""
+    found: list[str] = []
+    while len(found) < impressions:
+        found += re.findall(r'"impression_id":"([^"]+)"', str(call(f"{running.url}/rank", body)))
+    return found
 
 
-def _refusal(url: str, impression_id: str) -> str:
-    from urllib.error import HTTPError
-
-    body = json.dumps({"impression_id": impression_id, "kind": "?", "value": 1}).encode()
-    try:
-        urlopen(Request(f"{url}/outcome", body), timeout=10).close()
-    except HTTPError as error:
-        return str(json.loads(error.read())["error"])
-    return ""
+def _visible(running: Running, body: dict[str, object], told: dict[str, object]) -> float:
+    slate = json.loads(str(call(f"{running.url}/rank", body)))["slate"]
+    before = _learned(running)
+    call(f"{running.url}/outcome", {"impression_id": slate[0]["impression_id"], **told})
+    return wait(lambda: _learned(running) > before, 30)
 
 
-def _swapped(home: Path, url: str, champion: int) -> float:
-    others = sorted(p.name for p in (home / "bundles").glob("g*") if p.name != f"g{champion:06d}")
-    if not others:
-        return float("nan")
-    back = read_pointer(home)
-    assert back is not None
-    other = back.model_copy(update={"generation": int(others[-1][1:]), "bundle": f"bundles/{others[-1]}"})
-    move_pointer(home, Role.CHAMPION, other)
-    try:
-        return wait(lambda: json.loads(str(call(f"{url}/generation")))["generation"] == other.generation, 60)
-    finally:
-        move_pointer(home, Role.CHAMPION, back)
-
-
-def _processes(url: str) -> set[str]:
-    told = subprocess.run(
-        ["ss", "-ltnpH", f"sport = :{url.rpartition(':')[2]}"], capture_output=True, text=True, check=False
-    )
-    return set(re.findall(r"pid=(\d+)", told.stdout))
-
-
-def _processor_seconds(url: str) -> float:
-    ticks = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in _processes(url)]
-    return sum(int(t) for pair in ticks for t in pair) / os.sysconf("SC_CLK_TCK")
-
-
-def _rss(url: str) -> float:
-    sizes = [
-        int(line.split()[1])
-        for pid in _processes(url)
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        if line.startswith("VmRSS")
-    ]
-    return max(sizes, default=0) / 1024
+def _learned(running: Running) -> int:
+    return int(json.loads(str(call(f"{running.url}/generation")))["outcomes_learned"])
 
 
 def main() -> None:
@@ -233,32 +166,45 @@ def _main() -> None:
     parser.add_argument("--home", type=Path, default=Path(".evercurrent"))
     parser.add_argument("--items", type=int, default=100)
     parser.add_argument("--slate-size", type=int, default=10)
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--swaps", type=int, default=4)
+    parser.add_argument("--restart", type=int, default=1_000_000)
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    if read_pointer(asked.home) is None:
-        raise EvercurrentError(f"{asked.home} has no champion; make one first: make run")
+    words = parser.parse_args()
+    if read_pointer(words.home) is None:
+        raise EvercurrentError(f"{words.home} has no champion; make one first: make run")
     if shutil.which("wrk") is None:
         raise EvercurrentError("the load generator wrk is not installed; Debian has it: apt-get install wrk")
+    wanted = Asked(**{name: getattr(words, name) for name in Asked.__dataclass_fields__})
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in ("bundles", "pointers"):
-            shutil.copytree(asked.home / name, copy / name)
-        found = measure(copy, asked.items, asked.slate_size, asked.connections, asked.seconds)
-    if asked.json:
-        sys.stdout.write(json.dumps(asdict(found)) + "\n")
-        return
-    for row in found.rank:
-        sys.stdout.write(
-            f"{row.connections:3d} connections: p50 {row.p50_ms:.2f} ms, p99 {row.p99_ms:.2f} ms, "
-            f"processor {row.cpu_ms:.2f} ms, {row.per_second:.0f} requests/s, {row.failed} failed\n"
+            shutil.copytree(words.home / name, copy / name)
+        found = measure(copy, wanted)
+    sys.stdout.write(json.dumps(asdict(found)) + "\n" if words.json else _said(found))
+
+
+def _said(found: Serving) -> str:
+    lines = []
+    for name in ("floor", "rank", "rank_all", "outcome"):
+        row: Latency = getattr(found, name)
+        lines.append(
+            f"{name:8} p50 {row.p50_ms:.2f} ms, p99 {row.p99_ms:.2f} ms, processor {row.cpu_ms:.2f} ms, "
+            f"{row.rps:.0f} requests/s, {row.failed} failed"
         )
-    sys.stdout.write(
-        f"outcome learned after {found.outcome_learned_s:.2f} s, "
-        f"swap under load after {found.swap_s:.2f} s with {found.swap_failed} requests failed, "
-        f"{found.rss_mib:.0f} MiB, load average {found.load_average:.1f}\n"
+    lines.append("compute: " + ", ".join(f"{part} {ms:.2f} ms" for part, ms in found.compute_ms.items()))
+    lines.append(
+        f"outcome in the memory after {found.visible_ms_p99:.0f} ms (p99); {found.swap.swaps} swaps, "
+        f"{found.swap.failed} of {found.swap.requests} requests failed; {found.kill.kills} kills, "
+        f"{found.kill.lost} of {found.kill.acknowledged} acknowledged lost"
     )
+    lines.append(
+        f"start {found.restart_seconds} s of processor by logged decisions, {found.bytes_per_decision:.0f} bytes each; "
+        f"{found.rss_mib:.0f} MiB, load average {found.load_average:.1f}"
+    )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ import pytest
 from tests.conftest import ROOT, TinySource
 from tests.loop.test_loop import first_generation
 
+SERVING = "--seconds 1 --connections 1 --items 5 --slate-size 2 --kills 1 --swaps 0 --restart 100"
 SMALLEST = {
     "adaptation": ("--rows", "60"),
     "memory_speed": ("--quick", "--calls", "10"),
     "off_policy": ("--smallest", "--workers", "1"),
     "training_speed": ("--sizes", "1000", "--batches", "1", "--repeats", "1"),
-    "serving": ("--seconds", "1", "--connections", "1", "--items", "5", "--slate-size", "2"),
+    "serving": tuple(SERVING.split()),
 }
 """Words beside the README's."""
 
@@ -44,7 +45,8 @@ def test_the_serving_benchmark_asks_a_home_whose_users_have_no_attributes(tmp_pa
     first_generation(tmp_path / "home", tiny)
     ended = run("benchmarks.serving", "--home", tmp_path / "home", *SMALLEST["serving"])
     assert ended.returncode == 0, ended.stderr
-    assert "requests/s, 0 failed" in ended.stdout
+    assert ended.stdout.count("requests/s, 0 failed") == 4, ended.stdout
+    assert re.search(r"1 kills, 0 of [1-9]\d* acknowledged lost", ended.stdout), ended.stdout
 
 
 def test_the_serving_benchmark_says_in_one_line_what_it_lacks(tmp_path: Path) -> None:
