@@ -88,7 +88,7 @@ class BriefItem(Struct, frozen=True, gc=False):
     item_id: str
 
 
-class BriefRequest(Struct, frozen=True, tag="request"):
+class BriefRequest(Struct, frozen=True, gc=False, tag="request"):
     """Of a request what learning from its outcomes needs: reading it takes a third of the time of `RequestLine`."""
 
     request_id: str
