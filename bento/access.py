@@ -9,17 +9,19 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bento.openapi import PATH, document
 from bento.schemas import refuse
 from components.domain import ContractBroken
 
 SCOPES = ("rank", "outcome", "catalogue", "admin")
-NEEDED = {"/rank": "rank", "/outcome": "outcome", "/generation": "rank", "/metrics": "admin"}
+NEEDED = {"/rank": "rank", "/outcome": "outcome", "/outcomes": "outcome", "/generation": "rank", "/metrics": "admin"}
 """Path -> scope; what is named here alone is guarded: health and the description of the API tell nothing."""
 SHORTEST = 16
 """Characters of a token, at least: shorter ones are guessed."""
@@ -77,6 +79,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        if scope["path"] == PATH and scope["method"] == "GET":
+            await JSONResponse(document(_version()))(scope, receive, send)
+            return
         refused = self._refused(scope, headers) or self._too_large(headers)
         if refused is None and scope["method"] == "POST":
             body = await _whole(receive, self._most)
@@ -109,6 +114,14 @@ class Guard:
 
     def _larger(self) -> Response:
         return refuse(413, f"the body is larger than {self._most} bytes, which are allowed (EVERCURRENT_BODY_BYTES)")
+
+
+def _version() -> str:
+    """Of the installed package; a Bento carries the code alone."""
+    try:
+        return version("evercurrent")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 _FAR = "only this machine is answered while no tokens are set; EVERCURRENT_TOKENS names a file of them"

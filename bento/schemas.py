@@ -1,7 +1,7 @@
 """What goes over the wire. Bodies are bare JSON objects, and a body that does not fit is one line of text."""
 
 import re
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 import bentoml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -62,11 +62,12 @@ class Body(bentoml.IODescriptor):
 
 
 class RankRequest(Body):
-    """A call for a slate. Without `eligible` all servable items are eligible."""
+    """A call for a slate. Without `eligible` the best of all servable items, and a few others, are eligible."""
 
     user_id: Id
     slate_size: int = Field(description="items wanted, 1 to the size of the eligible set")
     eligible: Ids | None = None
+    exclude: Ids = Field(default_factory=list, description="items not to be shown, such as what the user just saw")
     context: dict[str, ContextValue] = Field(default_factory=dict)
 
 
@@ -97,11 +98,32 @@ class OutcomeRequest(Body):
     grade: float | None = Field(default=None, description="how strong it was, where the value alone says yes or no")
 
 
+class OutcomesRequest(Body):
+    """What users did about several impressions; each counts for itself."""
+
+    outcomes: list[OutcomeRequest] = Field(min_length=1, max_length=1000)
+
+
 class OutcomeResponse(bentoml.IODescriptor):
     """`accepted` is false for a repetition, which changes nothing; `reward` is what counts, an amount in its unit."""
 
     accepted: bool
     reward: float
+
+
+class OutcomeStatus(BaseModel):
+    """What became of one outcome: `refused` with why, `unknown` where nobody was shown the impression."""
+
+    impression_id: str
+    status: Literal["accepted", "repeated", "unknown", "refused"]
+    reward: float | None = None
+    error: str | None = None
+
+
+class OutcomesResponse(bentoml.IODescriptor):
+    """One status per outcome, in their order."""
+
+    outcomes: list[OutcomeStatus]
 
 
 class GenerationResponse(BaseModel):

@@ -86,7 +86,7 @@ class Scoring:
         """
         served, body, at = asked.live.served, asked.body, int(asked.requests.at[0])
         answer = _response(served, made)
-        everything = body.eligible is None and not asked.retrieves
+        everything = body.eligible is None and not asked.retrieves and not body.exclude
         if everything:
             self.log.name_servable(served.generation, served.servable.tolist(), at)
         slate = zip(answer.slate, made.logit.tolist(), strict=True)
@@ -119,6 +119,10 @@ class Scoring:
         if asked.eligible is not None and len(set(asked.eligible)) < len(asked.eligible):
             twice = next(item for item, count in Counter(asked.eligible).items() if count > 1)
             raise ContractBroken(f"eligible names item {twice!r} twice; each item once is allowed")
+        if asked.exclude:
+            eligible = eligible[~np.isin(eligible.astype(str), asked.exclude)]
+            if not len(eligible):
+                raise ContractBroken("exclude leaves nothing of the eligible items; at least one must be left")
         if not len(eligible):
             raise ContractBroken("eligible is empty; give at least one item, or leave it out for all servable items")
         retrieved = asked.eligible is None and self._retrieval.needed(len(eligible))

@@ -1,4 +1,4 @@
-"""The service: ``POST /rank``, ``POST /outcome``, ``GET /generation``; BentoML adds health and metrics.
+"""The service: ``POST /rank``, ``/outcome``, ``/outcomes``, ``GET /generation``; BentoML adds health and metrics.
 
 ``bentoml serve bento.service:Evercurrent`` answers on 127.0.0.1:3000 from the champion of
 ``EVERCURRENT_HOME``. It reads bundles and pointers, appends to the decision log, and knows
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bentoml
 import numpy as np
@@ -33,6 +33,9 @@ from bento.schemas import (
     GenerationResponse,
     OutcomeRequest,
     OutcomeResponse,
+    OutcomesRequest,
+    OutcomesResponse,
+    OutcomeStatus,
     RankRequest,
     RankResponse,
     answer,
@@ -141,13 +144,17 @@ class Evercurrent:
             return refuse(400, told.fault)
         if live is None:
             return refuse(503, str(self.champion.fault))
-        if live.find(told.impression_id) is None:
-            return refuse(
-                404,
-                f"impression_id {told.impression_id!r} is unknown; allowed are those answered by /rank within "
-                f"{self.settings.retention_days:g} days",
-            )
         return await _told(self._write_outcome(live, told))
+
+    @bentoml.api(output_spec=OutcomesResponse)
+    async def outcomes(self, told: OutcomesRequest, /) -> Response:
+        """What users did about several impressions: one status each, all on the disk before the answer."""
+        live = self.champion.live
+        if told.fault is not None:
+            return refuse(400, told.fault)
+        if live is None:
+            return refuse(503, str(self.champion.fault))
+        return await _told(self._write_outcomes(live, told))
 
     def generation(self) -> Response:
         """Who answers now."""
@@ -183,17 +190,40 @@ class Evercurrent:
             return self.scoring.write(found, decided)
 
     async def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
+        taken = self._take(live, told)
+        await self.commit.durable()  # also where it is repeated: the first telling may still be on its way to the disk
+        return taken
+
+    async def _write_outcomes(self, live: LiveMemory, told: OutcomesRequest) -> OutcomesResponse:
+        found = []
+        for one in told.outcomes:
+            try:
+                taken = self._take(live, one)
+            except NeverShown as error:
+                found.append(OutcomeStatus(impression_id=one.impression_id, status="unknown", error=str(error)))
+            except ContractBroken as error:
+                found.append(OutcomeStatus(impression_id=one.impression_id, status="refused", error=str(error)))
+            else:
+                status: Literal["accepted", "repeated"] = "accepted" if taken.accepted else "repeated"
+                found.append(OutcomeStatus(impression_id=one.impression_id, status=status, reward=taken.reward))
+        await self.commit.durable()
+        return OutcomesResponse(outcomes=found)
+
+    def _take(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
+        if live.find(told.impression_id) is None:
+            raise NeverShown(
+                f"impression_id {told.impression_id!r} is unknown; allowed are those answered by /rank within "
+                f"{self.settings.retention_days:g} days"
+            )
         learned = live.served.outcome
         rule = learned if told.kind == learned.kind else learned.beside(told.kind)
         reward, grade = rule.reward(told.kind, told.value), rule.grade(told.value, told.grade)
         known = live.outcome_of(told.impression_id)
         if known is not None and rule is learned:
-            await self.commit.durable()  # the first telling may still be on its way to the disk
             return OutcomeResponse(accepted=False, reward=rule.earned_by(known.reward, known.grade))
         at = now()
         line = OutcomeLine(told.impression_id, told.kind, told.value, reward, at, grade)
         self.log.append(line, at)
-        await self.commit.durable()
         return OutcomeResponse(accepted=True, reward=rule.earned_by(reward, grade))
 
     async def _follow_pointer(self) -> None:
@@ -215,9 +245,15 @@ class Evercurrent:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _told(made: Awaitable[RankResponse | OutcomeResponse]) -> Response:
+class NeverShown(ContractBroken):
+    """An outcome of an impression that nobody was shown."""
+
+
+async def _told(made: Awaitable[RankResponse | OutcomeResponse | OutcomesResponse]) -> Response:
     try:
         return answer(await made)
+    except NeverShown as error:
+        return refuse(404, str(error))
     except ContractBroken as error:
         return refuse(400, str(error))
     except Transient as error:

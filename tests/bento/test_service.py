@@ -346,6 +346,47 @@ def test_without_an_eligible_set_what_was_retrieved_is_the_eligible_set_and_is_l
     assert self_check(Workspace(tmp_path), 1000, 0.02).exact == 40
 
 
+def test_what_is_excluded_is_not_shown_and_not_eligible(http, home):
+    for body in (RANK | {"exclude": ["heat", "unheard of"]}, RANK | {"eligible": list(ITEMS), "exclude": ["heat"]}):
+        for _ in range(10):
+            assert "heat" not in {s["item_id"] for s in http.post("/rank", json=body).json()["slate"]}
+    assert logged(home).requests["eligible"].map(set).eq(set(ITEMS) - {"heat"}).all()
+    refused = http.post("/rank", json=RANK | {"eligible": ["heat"], "exclude": ["heat"]})
+    assert refused.status_code == 400 and "exclude leaves nothing" in refused.json()["error"]
+    assert self_check(Workspace(home), 1000, 0.02).exact == 40
+
+
+def test_several_outcomes_are_each_told_what_became_of_them(http, home):
+    shown = [s["impression_id"] for s in http.post("/rank", json=RANK).json()["slate"]]
+    told = [
+        {"impression_id": shown[0], "kind": "rating", "value": 9},
+        {"impression_id": shown[0], "kind": "rating", "value": 1},
+        {"impression_id": "nobody-0", "kind": "rating", "value": 9},
+        {"impression_id": shown[1], "kind": "rating", "value": "lovely"},
+        {"impression_id": shown[1], "kind": "click", "value": 1},
+    ]
+    found = http.post("/outcomes", json={"outcomes": told}).json()["outcomes"]
+    assert [f["status"] for f in found] == ["accepted", "repeated", "unknown", "refused", "refused"]
+    assert found[1]["reward"] == 1.0 and "finite number" in found[3]["error"]
+    assert len(logged(home).outcomes) == 1
+    for body in ({"outcomes": []}, {"outcomes": told * 300}, {"outcomes": [{"impression_id": ""}]}, {}):
+        refused = http.post("/outcomes", json=body)
+        assert refused.status_code == 400 and "outcomes" in refused.json()["error"]
+
+
+def test_the_description_of_the_api_is_whole_and_every_example_fits(http):
+    told = http.get("/docs.json").json()
+    assert set(told["paths"]) >= {"/rank", "/outcome", "/outcomes", "/generation", "/readyz", "/metrics"}
+    for reference in re.findall(r"#/components/schemas/(\w+)", json.dumps(told)):
+        assert reference in told["components"]["schemas"]
+    for path in ("/rank", "/outcome", "/outcomes"):
+        posted = told["paths"][path]["post"]
+        example = posted["requestBody"]["content"]["application/json"]["example"]
+        for body in (example, {}, example | {"strange": 1}):
+            assert str(http.post(path, json=body).status_code) in posted["responses"]
+        assert http.post(path, json=example).status_code in (200, 404)
+
+
 def test_the_service_imports_neither_warehouse_nor_flows(http):
     import subprocess
     import sys
