@@ -6,8 +6,11 @@ before its answer is made, and the disk before the answer leaves the service (`b
 line: `components.ingest.log_lines`.
 """
 
+import fcntl
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from components.domain import Transient
@@ -15,6 +18,7 @@ from components.ingest.log_lines import LogLine, ServableLine, written
 from components.ingest.log_tail import ENDING, FOLDER, day_of
 from components.whole_file import sync_folder
 
+LOCK = ".outcomes.lock"
 PROBE_BYTES = 65_536
 """What a disk must take to count as one that takes lines again."""
 
@@ -32,6 +36,7 @@ class DecisionLog:
         self._dirty = False
         self._named: set[int] = set()
         self._file = threading.Lock()  # held while the file is synced, closed or exchanged
+        self._lock: int | None = None
         self.fault: str | None = None
 
     def append(self, line: LogLine, at: int) -> None:
@@ -48,6 +53,31 @@ class DecisionLog:
         except OSError as error:
             raise self._refused(error) from None
         self._dirty, self.fault = True, None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For the block, no other process of this home is inside one: what is looked up there stays so until it ends.
+
+        Raises
+        ------
+        Transient
+            If the disk refuses the file that is locked.
+        """
+        try:
+            handle = self._locked()
+        except OSError as error:
+            raise self._refused(error) from None
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+    def _locked(self) -> int:
+        if self._lock is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        return self._lock
 
     def name_servable(self, generation: int, items: list[str], at: int) -> None:
         """Say once per file which items a generation may serve."""

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -218,6 +219,13 @@ class Evercurrent:
         learned = live.served.outcome
         rule = learned if told.kind == learned.kind else learned.beside(told.kind)
         reward, grade = rule.reward(told.kind, told.value), rule.grade(told.value, told.grade)
+        with self.log.alone() if self.settings.workers > 1 else nullcontext():
+            return self._first(live, told, (reward, grade))
+
+    def _first(self, live: LiveMemory, told: OutcomeRequest, earned: tuple[float, float | None]) -> OutcomeResponse:
+        """Write an outcome unless it is known: told to several workers at once, the first to come here wins."""
+        learned, (reward, grade) = live.served.outcome, earned
+        rule = learned if told.kind == learned.kind else learned.beside(told.kind)
         known = live.outcome_of(told.impression_id)
         if known is not None and rule is learned:
             return OutcomeResponse(accepted=False, reward=rule.earned_by(known.reward, known.grade))

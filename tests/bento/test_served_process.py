@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from urllib.request import Request, urlopen
 
 import pytest
@@ -29,12 +31,13 @@ def call(url, body=None):
 
 
 @pytest.fixture
-def url(home):
+def url(home, request):
     port = free_port()
     environment = os.environ | {
         "EVERCURRENT_HOME": str(home),
         "BENTOML_HOME": str(home / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
+        "EVERCURRENT_WORKERS": str(getattr(request, "param", 1)),
     }
     command = [sys.executable, "-m", "bentoml", "serve", "bento.service:Evercurrent", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
@@ -72,3 +75,23 @@ def test_a_served_process_answers_measures_itself_and_leaves_a_whole_log(url, ho
     tables = read_decision_log(sorted((home / "decisions").iterdir()))
     assert len(tables.impressions) == 3
     assert tables.outcomes["impression_id"].tolist() == [told["impression_id"]]
+
+
+@pytest.mark.parametrize("url", [2], indirect=True)
+def test_an_outcome_told_to_several_workers_at_once_is_accepted_once(url, home):
+    shown = [
+        s["impression_id"]
+        for n in range(20)
+        for s in json.loads(call(f"{url}/rank", {"user_id": f"u{n}", "slate_size": 3}))["slate"]
+    ]
+
+    def tell(impression_id):
+        told = {"impression_id": impression_id, "kind": "rating", "value": 10}
+        return impression_id, json.loads(call(f"{url}/outcome", told))["accepted"]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(tell, [i for i in shown for _ in range(6)]))
+    assert Counter(i for i, accepted in answers if accepted) == Counter(shown)
+    written = [line for path in (home / "decisions").glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert sum('"type":"outcome"' in line for line in written) == len(shown)
+    assert len(list((home / "decisions").glob("*.jsonl"))) == 2, "both workers answered"
