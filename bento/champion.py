@@ -14,6 +14,7 @@ import numpy as np
 from bento.settings import ServiceSettings
 from components.domain import EvercurrentError
 from components.publish.bundle import load_bundle
+from components.publish.golden import check_golden
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
 from components.publish.snapshot import Resumed, resumed
@@ -47,7 +48,9 @@ class Champion:
             if self.live is not None and folder.name == bundle_name(self.live.served.generation):
                 self.fault = None
                 return None
-            start = self._resumed(load_bundle(folder))
+            released = load_bundle(folder)
+            check_golden(folder, released)
+            start = self._resumed(released)
             live = LiveMemory(start.served, start.known_until, self._settings.home, self._settings.steps)
             live.advance(self._clock())
             _warm(live.served, self._clock())

@@ -9,6 +9,7 @@
         users.parquet  items.parquet  servable_items.parquet
         id_changes.parquet      ids that got a row or lost theirs, each by name
         history.parquet         what every user liked last, where the field `recent` is used
+        golden.json             a few requests, and what this generation makes of them
         reports/                validation, drift, evaluation: .html and .json
         manifest.json           last: SHA-256 of every file above
 
@@ -34,6 +35,7 @@ from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
+from components.publish.golden import GOLDEN, golden_of
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import read_likes, write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, list_parts, verify
@@ -180,6 +182,7 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
     width = history_width(content.encoder.spec)
     if width:
         write_likes(folder / HISTORY, (content.history or History(width, Likes.none())).likes())
+    _write_json(folder / GOLDEN, golden_of(_served(content)))
     if content.id_changes is not None:
         write_id_changes(folder / "id_changes.parquet", content.id_changes)
     (folder / "reports").mkdir()
@@ -187,6 +190,22 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
         if Path(name).name != name:
             raise ValueError(f"report is named {name!r}; allowed is a file name without folders")
         (folder / "reports" / name).write_bytes(report)
+
+
+def _served(content: BundleContent) -> Served:
+    """What is being written, ready to serve."""
+    width = history_width(content.encoder.spec)
+    return Served(
+        generation=content.provenance.generation,
+        cutoff=content.provenance.cutoff,
+        encoder=content.encoder,
+        model=content.model,
+        memory=content.memory,
+        policy=PlackettLuce(content.policy),
+        outcome=content.outcome,
+        servable=content.servable,
+        history=(content.history or History(width, Likes.none())) if width else None,
+    )
 
 
 def _same_turn(folder: Path, provenance: Provenance) -> Path:

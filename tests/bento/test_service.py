@@ -257,8 +257,8 @@ def test_outcomes_told_to_one_champion_are_known_to_the_next(http, home):
     until(lambda: http.get("/generation").json()["outcomes_learned"] == 1)
 
 
-@pytest.mark.parametrize("damage", ["digest", "half-written", "pointer"])
-def test_a_broken_release_leaves_the_old_champion_in_service(http, home, damage):
+@pytest.mark.parametrize("damage", ["digest", "half-written", "pointer", "golden"])
+def test_a_broken_release_leaves_the_old_champion_in_service(http, home, damage, monkeypatch):
     folder = release(home, 2)
     until(lambda: generation(http) == 2)
     pointer = pointer_path(home, Role.CHAMPION)
@@ -266,6 +266,8 @@ def test_a_broken_release_leaves_the_old_champion_in_service(http, home, damage)
     until(lambda: generation(http) == 1)
     if damage == "digest":
         (folder / "policy.json").write_text("{}")
+    elif damage == "golden":
+        monkeypatch.setattr("components.publish.golden.TOLERANCE", -1.0)
     elif damage == "half-written":
         (folder / "manifest.json").unlink()
     if damage == "pointer":
@@ -277,6 +279,7 @@ def test_a_broken_release_leaves_the_old_champion_in_service(http, home, damage)
     assert http.post("/rank", json=RANK).status_code == 200
     move_pointer(home, Role.CHAMPION, Pointer.to(1))
     until(lambda: fault(http) is None)
+    monkeypatch.setattr("components.publish.golden.TOLERANCE", 1e-5)
     release(home, 3)
     until(lambda: generation(http) == 3)
 
