@@ -1,7 +1,7 @@
 """A request for a slate, answered by a served generation and written down before it leaves."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from components.feature_spec import FieldKind, FieldOf
 from components.ingest.log_lines import RequestLine, ShownLine, impression_id_of
 from components.serving.live_memory import LiveMemory, column
 from components.serving.retrieval import Retrieval
-from components.serving.served import Decisions, RankRequests, Served
+from components.serving.served import RankRequests, Served
 
 Clock = Callable[[], int]
 """Now, in microseconds UTC."""
@@ -35,6 +35,23 @@ class Asked:
     def entries(self) -> int:
         """How many items are to be scored."""
         return len(self.requests.item_id)
+
+    @property
+    def kind(self) -> Hashable:
+        """What requests have in common that are scored together."""
+        lists = any(value.ndim == 1 and isinstance(value[0], list) for value in self.requests.context.values())
+        return id(self.live), *self.requests.context, *((id(self),) if lists else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A request with its slate: item, compensated score, base logit and propensity by position."""
+
+    asked: Asked
+    item_id: list[str]
+    score: list[float]
+    logit: list[float]
+    propensity: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +80,30 @@ class Scoring:
         )
         return Asked(asked, live, requests, asked.eligible is None and self._retrieval.needed(len(eligible)))
 
-    def decide(self, asked: Asked, rng: np.random.Generator) -> tuple[Asked, Decisions]:
-        """The slate, and the request with what was retrieved for it as its eligible set."""
-        served, requests = asked.live.served, asked.requests
-        if asked.retrieves:
-            found = self._retrieval.retrieve(served, requests, rng)
-            requests = replace(requests, item_id=found, offsets=np.array([0, len(found)]))
-            asked = replace(asked, requests=requests)
-        return asked, served.decide(requests, asked.body.slate_size, rng)
+    def decide(self, asked: Sequence[Asked], rng: np.random.Generator) -> list[Decided]:
+        """A slate for each, drawn together where they ask one generation for the same kinds of context."""
+        found: list[Decided | None] = [None] * len(asked)
+        together: dict[Hashable, list[int]] = {}
+        for at, one in enumerate(asked):
+            together.setdefault(one.kind, []).append(at)
+        for group in together.values():
+            retrieved = [self._retrieved(asked[at], rng) for at in group]
+            for at, decided in zip(group, _decide(retrieved, rng), strict=True):
+                found[at] = decided
+        return [one for one in found if one is not None]
+
+    def _retrieved(self, asked: Asked, rng: np.random.Generator) -> Asked:
+        """With what was retrieved as its eligible set."""
+        if not asked.retrieves:
+            return asked
+        found = self._retrieval.retrieve(asked.live.served, asked.requests, rng)
+        return replace(asked, requests=replace(asked.requests, item_id=found, offsets=np.array([0, len(found)])))
 
     @property
     def _retrieval(self) -> Retrieval:
         return Retrieval(self.limits.candidates, self.limits.explored)
 
-    def write(self, asked: Asked, made: Decisions) -> RankResponse:
+    def write(self, decided: Decided) -> RankResponse:
         """The answer, written down.
 
         Raises
@@ -84,12 +111,13 @@ class Scoring:
         Transient
             If the decision cannot be logged: an unlogged decision could never be evaluated.
         """
+        asked = decided.asked
         served, body, at = asked.live.served, asked.body, int(asked.requests.at[0])
-        answer = _response(served, made)
+        answer = _response(served, decided)
         everything = body.eligible is None and not asked.retrieves and not body.exclude
         if everything:
             self.log.name_servable(served.generation, served.servable.tolist(), at)
-        slate = zip(answer.slate, made.logit.tolist(), strict=True)
+        slate = zip(answer.slate, decided.logit, strict=True)
         self.log.append(
             RequestLine(
                 request_id=answer.request_id,
@@ -150,9 +178,22 @@ def _logged(value: JsonValue | np.ndarray) -> JsonValue:
     return [item for item in value if item is not None] if isinstance(value, np.ndarray) else value
 
 
-def _response(served: Served, made: Decisions) -> RankResponse:
+def _decide(asked: Sequence[Asked], rng: np.random.Generator) -> Iterator[Decided]:
+    """Slates for requests of one kind, drawn in one go."""
+    each = [one.requests for one in asked]
+    sizes = np.array([one.body.slate_size for one in asked])
+    requests = each[0] if len(each) == 1 else RankRequests.together(each)
+    made = asked[0].live.served.decide(requests, sizes, rng)
+    item, score, logit, propensity = (a.tolist() for a in (made.item_id, made.score, made.logit, made.propensity))
+    end = 0
+    for one in asked:
+        start, end = end, end + one.body.slate_size
+        yield Decided(one, item[start:end], score[start:end], logit[start:end], propensity[start:end])
+
+
+def _response(served: Served, made: Decided) -> RankResponse:
     request_id = uuid4().hex
-    rows = zip(made.item_id.tolist(), made.propensity.tolist(), made.score.tolist(), strict=True)
+    rows = zip(made.item_id, made.propensity, made.score, strict=True)
     slate = [
         ShownItem(
             impression_id=impression_id_of(request_id, position),

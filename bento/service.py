@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from bento.access import Guard, Tokens
 from bento.champion import Champion
 from bento.decision_log import DecisionLog
 from bento.group_commit import GroupCommit
+from bento.micro_batches import MicroBatches
 from bento.schemas import (
     GenerationResponse,
     OutcomeRequest,
@@ -56,6 +57,9 @@ LEARNED = Counter("evercurrent_outcomes_learned", "outcomes written into the mem
 
 PROBE_SECONDS = 1.0
 """How often a worker looks whether its supervisor lives, and after a fault whether the disk takes lines again."""
+
+BATCH = 4_000
+"""Items scored in one go, over all requests that wait: about 8 ms."""
 
 SWITCH_SECONDS = 5e-4
 """How long a thread that loads a generation, or scores many items, may keep answers waiting (Python's own: 5 ms)."""
@@ -93,12 +97,12 @@ class Evercurrent:
         self.log = DecisionLog(self.settings.home, os.getpid())
         self.commit = GroupCommit(self.log.sync)
         self.scoring = Scoring(self.log, now, self.settings)
+        self._batches = MicroBatches(self._rank_together, lambda asked: asked.entries, BATCH)
         self._draws, self._draws_beside = np.random.default_rng().spawn(2)
         self._memory = asyncio.Lock()  # held while a thread reads the memory, or while it learns
         self._parent = os.getppid()
         self.champion = Champion(self.settings, now, _packed_bundle())
         self._tasks: list[asyncio.Task[None]] = []
-        _single_thread()
         sys.setswitchinterval(SWITCH_SECONDS)
         first = self.champion.prepare()
         if first is not None:
@@ -176,10 +180,10 @@ class Evercurrent:
 
     async def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
         ready = self.scoring.ask(live, asked)
-        if ready.retrieves or ready.entries > self.settings.beside:
-            made = await self._rank_beside(ready)
-        else:
-            made = self.scoring.write(*self.scoring.decide(ready, self._draws))
+        beside = ready.retrieves or ready.entries > self.settings.beside
+        made = await (self._rank_beside(ready) if beside else self._batches.ask(ready))
+        if isinstance(made, Transient):
+            raise made
         await self.commit.durable()
         DECISIONS.labels(made.generation).inc()
         return made
@@ -187,8 +191,18 @@ class Evercurrent:
     async def _rank_beside(self, asked: Asked) -> RankResponse:
         """Score many items in a thread, while the loop answers others; the memory stands still meanwhile."""
         async with self._memory:
-            found, decided = await asyncio.to_thread(self.scoring.decide, asked, self._draws_beside)
-            return self.scoring.write(found, decided)
+            (decided,) = await asyncio.to_thread(self.scoring.decide, [asked], self._draws_beside)
+            return self.scoring.write(decided)
+
+    def _rank_together(self, asked: Sequence[Asked]) -> list[RankResponse | Transient]:
+        """Slates of all, written down; for those that the disk did not take, why."""
+        made: list[RankResponse | Transient] = []
+        for decided in self.scoring.decide(asked, self._draws):
+            try:
+                made.append(self.scoring.write(decided))
+            except Transient as error:
+                made.append(error)
+        return made
 
     async def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
         taken = self._take(live, told)
@@ -281,12 +295,6 @@ def _packed_bundle() -> Path | None:
     if not PACKED.exists():
         return None
     return Path(bentoml.models.get(PACKED.read_text().strip()).path) / "bundle"
-
-
-def _single_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _guard() -> None:

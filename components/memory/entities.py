@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.compiled import compiled, plain
 from components.domain import DAY, MISSING_KEY, Doubles, Examples, Ints, Keys
 from components.feature_spec import FeatureSpec, FieldKind, FieldOf
 from components.memory.settings import Entity, Interaction, MemorySettings
-from components.ranker.compiled import compiled, plain
 from components.ranker.features import CLOCK_FIELDS, cross_keys
 
 EVERYBODY = np.uint64(0x5EED_0F_A11)

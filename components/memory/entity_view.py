@@ -16,11 +16,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from components.compiled import compiled, plain
 from components.domain import DAY, MISSING_KEY, Doubles, Examples, Floats, Ints, Keys, Prediction
 from components.feature_spec import FeatureSpec
 from components.memory.settings import Interaction, MemorySettings
 from components.memory.view import State, grown
-from components.ranker.compiled import compiled, plain
 from components.ranker.features import cross_keys
 from components.ranker.key_table import KeyTable
 from components.sigmoid import sigmoid

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.compiled import compiled, plain
 from components.domain import Doubles, Floats, Ints
 from components.memory.entities import Entities, Touched
 from components.memory.view import grown
-from components.ranker.compiled import compiled, plain
 
 MEAN, VARIANCE, LAST, MARK = range(4)
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from components.compiled import compiled
 from components.domain import DAY, Doubles, Examples, Floats, Ints, Prediction
 from components.memory.neighbour_statistics import NeighbourStatistics
 from components.memory.settings import MemorySettings
 from components.memory.view import State
-from components.ranker.compiled import compiled
 from components.sigmoid import sigmoid
 
 

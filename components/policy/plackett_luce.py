@@ -10,34 +10,26 @@ which is the Plackett-Luce model (Luce 1959; Plackett 1975, section 2) mixed wit
 uniform draw. The floor keeps every propensity at or above ``epsilon / |R|``, so that an
 importance weight of any target policy is at most ``|R| / epsilon``.
 
-One loop (`PlackettLuce._steps`) serves drawing, scoring and enumeration, with the same
-operations on the same numbers in the same order: the propensity logged by the service is
-the one recomputed offline, to the last bit.
+One compiled loop (`_walk`) serves drawing, scoring and enumeration, with the same operations on the same numbers in
+the same order: the propensity logged by the service is the one recomputed offline, to the last bit, whatever else was
+computed beside it.
 
 Eligible sets are ragged (CSR): the entries of request ``i`` are
 ``offsets[i]:offsets[i + 1]``; an *entry* is an index into that flat axis.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from components.compiled import compiled, plain
 from components.domain import Doubles, Floats, Ints
 from components.policy.settings import PolicySettings
 from components.policy.slates import Conditionals, Shown, Slates
 
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One position of all requests whose slate reaches it: r requests, q remaining entries."""
-
-    request: Ints  # (r,)
-    entry: Ints  # (q,)
-    starts: Ints  # (r,) into q
-    lengths: Ints  # (r,)
-    probability: Doubles  # (q,)
-    chosen: Ints  # (r,) into q
+LEAST = 1e-100
+"""Where all that is left weighs less than this beside the best that was there, it is weighed anew."""
+_NO_DICE, _NO_BOUNDS = np.empty(0), np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,8 @@ class PlackettLuce:
             If a score is not finite, an eligible set is empty, or offsets do not fit the scores.
         """
         scores, offsets = _checked(scores, offsets)
-        return self._conditional(scores, offsets[:-1], np.diff(offsets))
+        anyone = Shown(offsets[:-1].copy(), np.arange(len(offsets)))
+        return self._all(scores, offsets, anyone, offsets).probability
 
     def sample(
         self, scores: Doubles | Floats, offsets: Ints, slate_size: int | Ints, rng: np.random.Generator
@@ -80,23 +73,16 @@ class PlackettLuce:
 
         Notes
         -----
-        Each position is an exponential race: with ``E_a ~ Exp(1)`` independent, the entry with
-        the least ``E_a / p_a`` wins with probability ``p_a``.
+        One exponential race per slate: with ``E_a ~ Exp(1)`` independent, the order of ``E_a exp(-s_a / temperature)``
+        is a Plackett-Luce order. A position that the coin gives to the floor takes any entry, whatever its time; what
+        is left is in Plackett-Luce order still, because an exponential time remembers nothing.
         """
         scores, offsets = _checked(scores, offsets)
         sizes = _checked_sizes(slate_size, offsets)
-
-        def race(step: _Step) -> Ints:
-            with np.errstate(divide="ignore"):
-                finish = rng.standard_exponential(len(step.entry)) / step.probability
-            return _first_least(finish, step.starts, step.lengths)
-
         out = Shown(np.empty(sizes.sum(), np.int64), np.append(0, np.cumsum(sizes)))
-        propensity = np.empty(len(out.entry))
-        for position, step in enumerate(self._steps(scores, offsets, sizes, race)):
-            at = out.offsets[step.request] + position
-            out.entry[at] = step.entry[step.chosen]
-            propensity[at] = step.probability[step.chosen]
+        propensity, dice = np.empty(len(out.entry)), rng.random((2, len(out.entry)))
+        race = np.log(rng.standard_exponential(len(scores))) - scores / self.settings.temperature
+        self._walk(scores, offsets, out, propensity, (race, dice[0], dice[1]))
         return Slates(out, propensity)
 
     def score(self, scores: Doubles | Floats, offsets: Ints, shown: Shown) -> Doubles:
@@ -107,95 +93,150 @@ class PlackettLuce:
         ValueError
             If a slate shows an entry outside its eligible set, or the same entry twice.
         """
+        scores, offsets = _checked(scores, offsets)
         propensity = np.empty(len(shown.entry))
-        for position, step in enumerate(self._replayed(scores, offsets, shown)):
-            propensity[shown.offsets[step.request] + position] = step.probability[step.chosen]
+        self._walk(scores, offsets, shown, propensity)
         return propensity
 
     def conditionals(self, scores: Doubles | Floats, offsets: Ints, shown: Shown) -> Conditionals:
         """Probability of every entry still eligible at every shown position, given the logged prefix."""
-        steps = list(self._replayed(scores, offsets, shown))
-        lengths = np.zeros(len(shown.entry), np.int64)
-        for position, step in enumerate(steps):
-            lengths[shown.offsets[step.request] + position] = step.lengths
-        bounds = np.append(0, np.cumsum(lengths))
+        scores, offsets = _checked(scores, offsets)
+        _checked_shown(offsets, shown)
+        left = np.diff(offsets)[shown.request] - shown.position
+        return self._all(scores, offsets, shown, np.append(0, np.cumsum(left)))
+
+    def _all(self, scores: Doubles, offsets: Ints, shown: Shown, bounds: Ints) -> Conditionals:
         out = Conditionals(np.empty(bounds[-1], np.int64), np.empty(bounds[-1]), bounds)
-        for position, step in enumerate(steps):
-            first = bounds[shown.offsets[step.request] + position]
-            into = np.arange(len(step.entry)) + np.repeat(first - step.starts, step.lengths)
-            out.entry[into] = step.entry
-            out.probability[into] = step.probability
+        self._walk(scores, offsets, shown, np.empty(len(shown.entry)), into=out)
         return out
 
-    def _conditional(self, scores: Doubles, starts: Ints, lengths: Ints) -> Doubles:
-        if not len(starts):
-            return scores
-        top = _spread(np.maximum.reduceat(scores, starts), lengths)
-        weight = np.exp((scores - top) / self.settings.temperature)
-        total = np.add.reduceat(weight, starts)
-        epsilon = self.settings.epsilon
-        return weight * _spread((1 - epsilon) / total, lengths) + _spread(epsilon / lengths, lengths)
-
-    def _replayed(self, scores: Doubles | Floats, offsets: Ints, shown: Shown) -> Iterator[_Step]:
-        scores, offsets = _checked(scores, offsets)
-        if len(shown.offsets) != len(offsets):
-            raise ValueError(f"slates of {len(shown.offsets) - 1} requests for {len(offsets) - 1} eligible sets")
-        sizes = np.diff(shown.offsets)
-        position = 0
-
-        def look_up(step: _Step) -> Ints:
-            nonlocal position
-            target = shown.entry[shown.offsets[step.request] + position]
-            (found,) = np.nonzero(step.entry == np.repeat(target, step.lengths))
-            if len(found) < len(target):
-                hit = np.isin(np.arange(len(target)), np.searchsorted(step.starts, found, side="right") - 1)
-                request = int(step.request[np.argmin(hit)])
-                raise ValueError(
-                    f"request {request} shows entry {target[np.argmin(hit)]} at position {position}, which is not"
-                    " eligible there: outside its eligible set, or shown before"
-                )
-            position += 1
-            return found
-
-        return self._steps(scores, offsets, sizes, look_up)
-
-    def _steps(self, scores: Doubles, offsets: Ints, sizes: Ints, choose: Callable[[_Step], Ints]) -> Iterator[_Step]:
-        request, entry = np.arange(len(sizes)), np.arange(len(scores))
-        starts, lengths = offsets[:-1], np.diff(offsets)
-        for position in range(int(sizes.max(initial=0))):
-            active = sizes[request] > position
-            if not active.all():
-                entry = entry[np.repeat(active, lengths)]
-                request, lengths = request[active], lengths[active]
-                starts = np.cumsum(lengths) - lengths
-            probability = self._conditional(scores[entry], starts, lengths)
-            undecided = _Step(request, entry, starts, lengths, probability, np.empty(0, np.int64))
-            chosen = choose(undecided)
-            yield _Step(request, entry, starts, lengths, probability, chosen)
-            left = np.ones(len(entry), bool)
-            left[chosen] = False
-            entry = entry[left]
-            lengths = lengths - 1
-            starts = np.cumsum(lengths) - lengths
+    def _walk(
+        self,
+        scores: Doubles,
+        offsets: Ints,
+        shown: Shown,
+        propensity: Doubles,
+        dice: tuple[Doubles, Doubles, Doubles] = (_NO_DICE, _NO_DICE, _NO_DICE),
+        into: Conditionals | None = None,
+    ) -> None:
+        """Fill `propensity`; with dice also the entries of `shown`, and the whole distributions of `into`."""
+        _checked_shown(offsets, shown)
+        bounds, each, chance = (
+            (_NO_BOUNDS, _NO_BOUNDS, _NO_DICE) if into is None else (into.offsets, into.entry, into.probability)
+        )
+        found = _walk(
+            scores,
+            offsets,
+            plain(shown.offsets),
+            self.settings.temperature,
+            self.settings.epsilon,
+            *dice,
+            plain(shown.entry),
+            propensity,
+            bounds,
+            each,
+            chance,
+        )
+        if found >= 0:
+            request = int(np.searchsorted(shown.offsets, found, side="right")) - 1
+            raise ValueError(
+                f"request {request} shows entry {shown.entry[found]} at position {found - shown.offsets[request]}, "
+                "which is not eligible there: outside its eligible set, or shown before"
+            )
 
 
-def _spread(values: Doubles, lengths: Ints) -> Doubles:
-    """One value per segment to one per entry; the single segment of a live request broadcasts, which costs nothing."""
-    return values if len(values) == 1 else np.repeat(values, lengths)
+@compiled
+def _walk(
+    scores: Doubles,
+    offsets: Ints,
+    slates: Ints,
+    temperature: float,
+    epsilon: float,
+    race: Doubles,
+    coin: Doubles,
+    pick: Doubles,
+    entry: Ints,
+    propensity: Doubles,
+    bounds: Ints,
+    each: Ints,
+    chance: Doubles,
+) -> int:
+    """Go through all positions; -1, or the first shown position whose entry is not eligible there.
+
+    `slates` (n + 1,) bounds the positions of each request. With dice (`race` per entry, `coin` and `pick` per position)
+    `entry` is drawn, without it is looked up. With `bounds` the entries still eligible and their probabilities go
+    into `each` and `chance`.
+    """
+    longest = 0
+    for request in range(len(offsets) - 1):
+        longest = max(longest, offsets[request + 1] - offsets[request])
+    left, weight = np.empty(longest, np.int64), np.empty(longest)
+    for request in range(len(offsets) - 1):
+        n, total = offsets[request + 1] - offsets[request], 0.0
+        for a in range(n):
+            left[a] = offsets[request] + a
+        for position in range(slates[request], slates[request + 1]):
+            total = 0.0 if position == slates[request] else weight[:n].sum()
+            if total < LEAST:
+                total = _weigh(scores, left[:n], temperature, weight)
+            if len(coin) > 0:
+                chosen = _choose(left[:n], race, coin[position] < epsilon, pick[position])
+            else:
+                chosen = _look_up(left[:n], entry[position])
+            if chosen < 0:
+                return position
+            scale, floor = (1.0 - epsilon) / total, epsilon / n
+            if len(bounds) > 0:
+                each[bounds[position] : bounds[position] + n] = left[:n]
+                chance[bounds[position] : bounds[position] + n] = weight[:n] * scale + floor
+            entry[position] = left[chosen]
+            propensity[position] = weight[chosen] * scale + floor
+            n -= 1
+            for a in range(chosen, n):
+                left[a], weight[a] = left[a + 1], weight[a + 1]
+    return -1
 
 
-def _first_least(values: Doubles, starts: Ints, lengths: Ints) -> Ints:
-    """(r,) index of the first least value of each segment."""
-    if len(starts) == 1:
-        return np.array([values.argmin()])
-    least = np.repeat(np.minimum.reduceat(values, starts), lengths)
-    (found,) = np.nonzero(values == least)
-    segment = np.searchsorted(starts, found, side="right")
-    return found[np.diff(segment, prepend=0) > 0]
+@compiled
+def _weigh(scores: Doubles, left: Ints, temperature: float, weight: Doubles) -> float:
+    """Fill the weights of the entries that are left, relative to the best of them; their sum."""
+    top, total = -np.inf, 0.0
+    for a in range(len(left)):
+        top = max(top, scores[left[a]])
+    for a in range(len(left)):
+        weight[a] = np.exp((scores[left[a]] - top) / temperature)
+        total += weight[a]
+    return total
 
 
-def _checked(scores: Doubles | Floats, offsets: Ints) -> tuple[Doubles, Ints]:
-    scores, offsets = np.ascontiguousarray(scores, np.float64), np.asarray(offsets, np.int64)
+@compiled
+def _choose(left: Ints, race: Doubles, evenly: bool, pick: float) -> int:
+    """Index of an entry drawn from what is left: any, or the first in the race."""
+    if evenly:
+        return min(int(pick * len(left)), len(left) - 1)
+    first = 0
+    for a in range(1, len(left)):
+        if race[left[a]] < race[left[first]]:
+            first = a
+    return first
+
+
+@compiled
+def _look_up(left: Ints, entry: int) -> int:
+    """Index of `entry` in what is left, or -1."""
+    for a in range(len(left)):
+        if left[a] == entry:
+            return a
+    return -1
+
+
+def _checked_shown(offsets: Ints, shown: Shown) -> None:
+    if len(shown.offsets) != len(offsets):
+        raise ValueError(f"slates of {len(shown.offsets) - 1} requests for {len(offsets) - 1} eligible sets")
+
+
+def _checked(logits: Doubles | Floats, bounds: Ints) -> tuple[Doubles, Ints]:
+    scores, offsets = plain(np.asarray(logits, np.float64)), plain(np.asarray(bounds, np.int64))
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(scores):
         raise ValueError(f"offsets must run from 0 to the number of scores, {len(scores)}")
     if (np.diff(offsets) < 1).any():

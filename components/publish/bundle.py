@@ -35,7 +35,7 @@ from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
-from components.publish.golden import GOLDEN, golden_of
+from components.publish.golden import GOLDEN, check_arithmetic, golden_of
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import read_likes, write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, list_parts, verify
@@ -121,7 +121,7 @@ def load_bundle(folder: Path) -> Served:
     """
     from components.memory.memory import ErrorMemory
     from components.memory.settings import MemorySettings
-    from components.update.checkpoint import load_model
+    from components.ranker.model_file import load_forward
 
     manifest = verify(folder)
     spec = _read_spec(folder / "feature_spec.json")
@@ -129,7 +129,7 @@ def load_bundle(folder: Path) -> Served:
     sides = read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")
     encoder, servable = Encoder(spec, *sides), read_ids(folder / "servable_items.parquet")
     width = history_width(spec)
-    model = load_model(folder / "model")
+    model = load_forward(folder / "model")
     memory = ErrorMemory.load(folder / "memory", spec, memory_settings)
     check_memory(folder / "memory", memory, model.digest())
     return Served(
@@ -141,7 +141,7 @@ def load_bundle(folder: Path) -> Served:
         policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
         outcome=_read_json(folder / "outcome.json", RewardRule),
         servable=servable,
-        catalogue=Catalogue.of(encoder, servable) if len(servable) else None,
+        catalogue=Catalogue.of(encoder, servable, model) if len(servable) else None,
         history=History(width, read_likes(folder / HISTORY)) if width else None,
     )
 
@@ -182,7 +182,9 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
     width = history_width(content.encoder.spec)
     if width:
         write_likes(folder / HISTORY, (content.history or History(width, Likes.none())).likes())
-    _write_json(folder / GOLDEN, golden_of(_served(content)))
+    served = _served(content)
+    check_arithmetic(folder, content.model, served)
+    _write_json(folder / GOLDEN, golden_of(served))
     if content.id_changes is not None:
         write_id_changes(folder / "id_changes.parquet", content.id_changes)
     (folder / "reports").mkdir()

@@ -5,6 +5,7 @@ the same of them: a few requests, kept with the base logits and compensated scor
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ValidationError
@@ -12,6 +13,9 @@ from pydantic import ValidationError
 from components.domain import ContractBroken, Doubles
 from components.frozen import Frozen, first_fault
 from components.serving.served import RankRequests, Served
+
+if TYPE_CHECKING:
+    from components.ranker.model import Model
 
 GOLDEN = "golden.json"
 USERS, ITEMS = 5, 20
@@ -71,6 +75,29 @@ def check_golden(folder: Path, served: Served) -> None:
                     f"{made[at]:.6f}; when it was made it gave {told[at]:.6f}: another processor, library or release "
                     "computes it otherwise; make a generation here"
                 )
+
+
+def check_arithmetic(folder: Path, model: "Model", served: Served) -> None:
+    """Refuse to release what the serving arithmetic computes otherwise than the network that was trained.
+
+    Raises
+    ------
+    ContractBroken
+        Names both figures.
+    """
+    users = served.encoder.users.ids[:USERS].tolist() or [""]
+    requests = RankRequests.of(users, np.full(len(users), served.cutoff), [served.servable[:ITEMS]] * len(users))
+    if not len(served.servable):
+        return
+    examples = served.informed(requests).encode(served.encoder)
+    trained, told = model.score_examples(examples).logit.detach().numpy(), model.predict_raw(examples).logit
+    apart = np.abs(trained - told) / np.maximum(np.abs(trained), 1)
+    if not (apart <= TOLERANCE).all():
+        at = int(np.argmax(np.where(np.isfinite(apart), apart, np.inf)))
+        raise ContractBroken(
+            f"{folder.name}: the network gives a logit of {trained[at]:.6f}, the serving arithmetic {told[at]:.6f}; "
+            f"allowed is a difference of {TOLERANCE:g}: see components/ranker/forward.py"
+        )
 
 
 def _asked(served: Served, user: str, items: list[str]) -> GoldenRequest:

@@ -10,7 +10,7 @@ still exact, because the vocabulary maps each key to a row of its own.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from components.ranker.splitmix import GOLDEN, mix
 
 CLOCK_FIELDS = ("hour", "weekday")
 """Context fields that are read off the clock (UTC) instead of the log."""
+FEW_HASHES = 64
+"""Up to so many values are hashed one by one; a call of pandas' hash costs as much as fifty known values."""
 FEW = 1_000
 """Up to so many ids are looked up one by one, as a request asks; pandas' look-up of 100 ids costs ten times that."""
 RECENT = "recent"
@@ -36,13 +38,25 @@ def hash_ids(field: str, values: Sequence[str | None] | np.ndarray) -> Keys:
     """
     raw = np.asarray(values, dtype=object)
     flat = raw.ravel()
+    if len(flat) <= FEW_HASHES:
+        return np.array([_key(field, value) for value in flat], np.uint64).reshape(raw.shape)
+    return _hashed(field, flat).reshape(raw.shape)
+
+
+def _hashed(field: str, flat: np.ndarray) -> Keys:
     missing = pd.isna(flat)
     salt = hashlib.blake2b(field.encode(), digest_size=8).hexdigest()
     text = np.where(missing, "", flat.astype(str)).astype(object)
     keys = pd.util.hash_array(text, hash_key=salt, categorize=len(text) > 1000).astype(np.uint64)
     keys[keys == MISSING_KEY] = np.uint64(1)
     keys[missing] = MISSING_KEY
-    return keys.reshape(raw.shape)
+    return keys
+
+
+@lru_cache(1 << 16, typed=True)
+def _key(field: str, value: object) -> int:
+    """`hash_ids` of one value, remembered: requests ask for the same few over and over."""
+    return int(_hashed(field, np.array([value], object))[0])
 
 
 def cross_keys(*columns: Keys) -> Keys:

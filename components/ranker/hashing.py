@@ -11,11 +11,18 @@ Svenstrup, Hansen, Winther, NeurIPS 2017 (several hash functions). Nothing is ad
 and nothing expires: a stale id's bucket is simply somebody else's by now.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 
 from components.domain import MISSING_KEY, Ints, Keys
+from components.feature_spec import FeatureSpec
 from components.ranker.features import cross_keys
-from components.ranker.vocabulary import MISSING_ROW, Seen, Turnover
+from components.ranker.settings import RankerSettings
+from components.ranker.vocabulary import MISSING_ROW, Seen, Turnover, Vocabulary
+
+FUNCTIONS = {"hashed": 1, "double_hashed": 2}
+"""Hash functions of each kind of hashed table."""
 
 
 def buckets_of(keys: Keys, buckets: int, functions: int) -> Ints:
@@ -76,3 +83,13 @@ class HashedVocabulary:
         """Nothing comes, nothing goes."""
         nobody, nowhere = Seen.blank(0), np.empty(0, np.int64)
         return Turnover(nobody, nowhere, nobody, nowhere)
+
+
+AnyVocabulary: TypeAlias = Vocabulary | HashedVocabulary
+
+
+def empty_vocabulary(spec: FeatureSpec, settings: RankerSettings) -> AnyVocabulary:
+    """The vocabulary a fresh model starts with."""
+    if settings.table == "exact":
+        return Vocabulary(len(spec.vocabularies))
+    return HashedVocabulary(len(spec.vocabularies), settings.buckets, FUNCTIONS[settings.table])

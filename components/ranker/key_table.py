@@ -8,8 +8,8 @@ top bits of a key's product with `GOLDEN` depend on every bit of it.
 
 import numpy as np
 
+from components.compiled import compiled, plain
 from components.domain import MISSING_KEY, Ints, Keys
-from components.ranker.compiled import compiled, plain
 from components.ranker.splitmix import GOLDEN
 
 MAX_LOAD = 0.5

@@ -5,10 +5,6 @@ out-of-vocabulary row, `MISSING_KEY` reads zeros. The network learns graded targ
 and a calibration turns its raw logits into those of P(reward = 1).
 """
 
-import hashlib
-from dataclasses import dataclass
-from typing import TypeAlias
-
 import numpy as np
 import torch
 from torch import nn
@@ -20,44 +16,16 @@ from components.ranker.deepfm import DeepFM
 from components.ranker.din import DIN
 from components.ranker.features import RECENT
 from components.ranker.fm import FM
+from components.ranker.forward import Forward, fresh_calibration
 from components.ranker.graded_labels import GradedLabels
-from components.ranker.hashing import HashedVocabulary
+from components.ranker.hashing import FUNCTIONS, AnyVocabulary, HashedVocabulary, empty_vocabulary
 from components.ranker.network import Inputs, Network, Scores
-from components.ranker.online_logistic import OnlineLogistic
+from components.ranker.scaling import Scaling
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable, initial_rows
-from components.ranker.vocabulary import Turnover, Vocabulary
+from components.ranker.vocabulary import Turnover
 
-PREDICT_BATCH = 8192
-CALIBRATION_PRECISION = 10.0
-"""Prior precision around the identity; a thousand outcomes outweigh it twentyfold."""
-CALIBRATION_DISCOUNT = 0.99
-"""Share of the evidence about the calibration kept per 1,000 outcomes."""
 _ARCHITECTURES: dict[str, type[Network]] = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}
-_FUNCTIONS = {"hashed": 1, "double_hashed": 2}
-AnyVocabulary: TypeAlias = Vocabulary | HashedVocabulary
-
-
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """Standardises numeric fields: `mean` and `scale`, (M,) float32, fixed at pre-training."""
-
-    mean: Floats
-    scale: Floats
-
-    @classmethod
-    def fit(cls, numeric: Floats) -> "Scaling":
-        """From (n, M) values; a column that is constant or never known is left as it is."""
-        known = np.isfinite(numeric)
-        count = np.maximum(known.sum(0), 1)
-        clean = np.where(known, numeric, 0).astype(np.float64)
-        mean = clean.sum(0) / count
-        spread = np.sqrt((np.where(known, numeric - mean, 0) ** 2).sum(0) / count)
-        return cls(mean.astype(np.float32), np.where(spread > 0, spread, 1).astype(np.float32))
-
-    def apply(self, numeric: Floats) -> Floats:
-        """(n, M) standardised; a missing value is 0, which is the mean."""
-        return np.nan_to_num((numeric - self.mean) / self.scale, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class NumericFields(nn.Module):
@@ -70,13 +38,6 @@ class NumericFields(nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """(n, M, D + 1)."""
         return values[:, :, None] * self.weight
-
-
-def empty_vocabulary(spec: FeatureSpec, settings: RankerSettings) -> AnyVocabulary:
-    """The vocabulary a fresh model starts with."""
-    if settings.table == "exact":
-        return Vocabulary(len(spec.vocabularies))
-    return HashedVocabulary(len(spec.vocabularies), settings.buckets, _FUNCTIONS[settings.table])
 
 
 def _architecture(spec: FeatureSpec, settings: RankerSettings) -> type[Network]:
@@ -107,9 +68,9 @@ class Model:
         self.dense = nn.ModuleDict({"network": self.network, "numeric": self.numeric_fields}).eval()
         self.scaling = Scaling(np.zeros(len(spec.numeric), np.float32), np.ones(len(spec.numeric), np.float32))
         self.graded_labels = GradedLabels.plain()
-        self.calibration = OnlineLogistic(0, CALIBRATION_PRECISION, CALIBRATION_DISCOUNT)
+        self.calibration = fresh_calibration()
         self._column_vocabulary = spec.vocabulary_of_column
-        self._probes = _FUNCTIONS.get(settings.table, 1)
+        self._probes = FUNCTIONS.get(settings.table, 1)
         self._widths = [field.width for field in spec.keyed]
 
     @classmethod
@@ -137,11 +98,7 @@ class Model:
 
     def digest(self) -> str:
         """SHA-256 of the weights it predicts with: what a memory that belongs to it is known by."""
-        arrays = {name: tensor.numpy() for name, tensor in self.dense.state_dict().items()}
-        sha = hashlib.sha256(self.table.weight.numpy().tobytes())
-        for _, array in sorted((arrays | dict(self.calibration.state())).items()):
-            sha.update(array.tobytes())
-        return sha.hexdigest()
+        return self.forward().digest()
 
     def rows(self, keys: Keys) -> Ints:
         """(n, C P) table rows of (n, C) keys; P rows side by side per key, 1 but for a doubly hashed table."""
@@ -177,24 +134,29 @@ class Model:
             weights = torch.cat([weights, scaled[..., -1]], 1)  # (n, F)
         return self.network(Inputs(fields, weights, vectors, present))
 
+    def forward(self) -> Forward:
+        """What predicts with the weights as they are now."""
+        dense = {name: tensor.numpy() for name, tensor in self.dense.state_dict().items()}
+        return Forward(
+            spec=self.spec,
+            vocabulary=self.vocabulary,
+            size=self.settings.embedding_size,
+            table=self.table.block.numpy(),
+            dense=dense,
+            scaling=self.scaling,
+            calibration=self.calibration,
+        )
+
     def predict(self, examples: Examples) -> Prediction:
         """Calibrated logits and hidden layers of n examples; no gradient, nothing changes."""
-        raw = self.predict_raw(examples)
-        calibrated = self.calibration.apply(raw.logit.astype(np.float64))
-        return Prediction(calibrated.astype(np.float32), raw.hidden)
+        return self.forward().predict(examples)
 
     def predict_raw(self, examples: Examples) -> Prediction:
         """What the network itself says: its logits are those of the graded target."""
-        logit = np.empty(len(examples), np.float32)
-        hidden = np.empty((len(examples), self.hidden_size), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(examples), PREDICT_BATCH):
-                part = slice(start, start + PREDICT_BATCH)
-                scores = self._read(examples.take(part))
-                logit[part], hidden[part] = scores.logit.numpy(), scores.hidden.numpy()
-        return Prediction(logit, hidden)
+        return self.forward().predict_raw(examples)
 
-    def _read(self, examples: Examples) -> Scores:
+    def score_examples(self, examples: Examples) -> Scores:
+        """What `predict_raw` says, by torch, with a gradient."""
         rows = torch.from_numpy(self.rows(examples.keys))
         block = self.table.gather(rows.view(-1)).view(*rows.shape, -1)  # (n, C, D + 2)
         present = torch.from_numpy(examples.keys != MISSING_KEY)

@@ -53,7 +53,10 @@ class OnlineLogistic:
         ----------
         logit : (n,). signals : (n, S); None where S is 0.
         """
-        return logit + _inputs(logit, signals) @ self._change
+        moved = self._change[0] + self._change[1] * np.clip(logit, -LIMIT, LIMIT)
+        for signal, weight in zip(() if signals is None else signals.T, self._change[2:], strict=False):
+            moved += weight * np.clip(signal, -LIMIT, LIMIT)  # one after the other: a product's order varies with n
+        return np.asarray(logit + moved)
 
     def learn(self, logit: Doubles, reward: Floats, signals: Doubles | None = None) -> None:
         """One Newton step on n outcomes, from logits and signals as they were before these outcomes."""

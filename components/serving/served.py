@@ -79,10 +79,26 @@ class RankRequests:
         bounds = np.append(0, np.cumsum(np.asarray(lengths, np.int64)))
         return cls(np.asarray(user_ids, object), np.asarray(at, np.int64), items, bounds, context or {})
 
+    @classmethod
+    def together(cls, several: Sequence["RankRequests"]) -> "RankRequests":
+        """One after the other; all have the same fields of context."""
+        sizes = np.concatenate([np.diff(one.offsets) for one in several])
+        return cls(
+            np.concatenate([one.user_id for one in several]),
+            np.concatenate([one.at for one in several]),
+            np.concatenate([one.item_id for one in several]),
+            np.append(0, np.cumsum(sizes)),
+            {name: np.concatenate([one.context[name] for one in several]) for name in several[0].context},
+        )
+
     def encode(self, encoder: Encoder) -> Examples:
         """(nnz,) examples, one per eligible entry."""
-        request = np.repeat(np.arange(len(self.at)), np.diff(self.offsets))
-        return encoder.encode(self.user_id, self.item_id, self.at, self.context, request)
+        return encoder.encode(self.user_id, self.item_id, self.at, self.context, self.request)
+
+    @property
+    def request(self) -> Ints:
+        """(nnz,) request of each entry."""
+        return np.repeat(np.arange(len(self.at)), np.diff(self.offsets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +170,8 @@ class KnownOutcomes:
 class Served:
     """One generation, ready to decide. Everything but the memory and the history stands still.
 
-    `servable` (k,) are the ids a request without an eligible set is answered from; a request
-    whose entries *are* that array is encoded from `catalogue`, if there is one. `history` is
+    `servable` (k,) are the ids a request without an eligible set is answered from; a request for some of
+    them is encoded and scored from `catalogue`, if there is one. `history` is
     what every user liked last, if the field `recent` is among those of the encoder.
     """
 
@@ -190,8 +206,8 @@ class Served:
 
     def score_eligible(self, requests: RankRequests) -> ScoredEntries:
         """Base and compensated logits of every eligible entry, and what it is worth; mutates nothing."""
-        examples = self._encode(requests)
-        prediction = self.model.predict(examples)
+        examples, known = self._encode(requests)
+        prediction = self.model.predict(examples) if known is None else known
         return ScoredEntries(examples, prediction, self.appraise(examples, prediction), requests.offsets)
 
     def decide(self, requests: RankRequests, slate_size: int | Ints, rng: np.random.Generator) -> Decisions:
@@ -223,10 +239,13 @@ class Served:
         if self.history is not None:
             self.history.learn(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
 
-    def _encode(self, requests: RankRequests) -> Examples:
-        if self.catalogue is not None and requests.item_id is self.catalogue.items and len(requests.at) == 1:
-            return self.catalogue.encode(requests.user_id, requests.at, requests.context)
-        return requests.encode(self.encoder)
+    def _encode(self, requests: RankRequests) -> tuple[Examples, Prediction | None]:
+        """The eligible entries as examples; where the catalogue knows all of them, with their prediction."""
+        rows = None if self.catalogue is None else self.catalogue.rows(requests.item_id)
+        if self.catalogue is None or rows is None:
+            return requests.encode(self.encoder), None
+        asked = self.catalogue.ask(requests.user_id, requests.at, requests.context, requests.request, rows)
+        return self.catalogue.examples(asked), self.catalogue.predict(asked)
 
     def with_memory(self, memory: Memory) -> "Served":
         """The same generation with another memory."""

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -23,16 +22,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken
-from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
-from components.ranker.graded_labels import GradedLabels
-from components.ranker.model import AnyVocabulary, Model, Scaling, empty_vocabulary
-from components.ranker.settings import RankerSettings
+from components.ranker.model import Model
+from components.ranker.model_file import TABLE, UNREADABLE, Described, describe, unreadable
+from components.ranker.scaling import Scaling
 from components.ranker.table import EmbeddingTable
-from components.ranker.vocabulary import Seen, Vocabulary
+from components.ranker.vocabulary import Seen
 from components.update.optimizer import DenseAdam
 from components.whole_file import write_whole
-
-TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +85,10 @@ def load_model(folder: Path) -> Model:
         If a file is missing or broken, or the parts do not fit each other; one line.
     """
     try:
-        about = json.loads((folder / "model.json").read_text())
-        weights = load_file(folder / "model.safetensors")
-        by_row, candidates = _read_seen(folder / "vocabulary.parquet"), _read_seen(folder / "candidates.parquet")
-        spec = FeatureSpec(tuple(_field(item) for item in about["spec"]))
-        settings = RankerSettings.model_validate(about["settings"])
-        vocabulary = empty_vocabulary(spec, settings)
-        if isinstance(vocabulary, Vocabulary):
-            vocabulary = Vocabulary.restore(len(spec.vocabularies), by_row, candidates)
-        model = _assemble(spec, settings, about["seed"], vocabulary, weights)
-        model.graded_labels = GradedLabels.of(about["graded_labels"])
-        return model
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, pa.ArrowException) as error:
-        raise ContractBroken(f"no readable model in {folder}: {_one_line(error)}") from None
+        told, weights = describe(folder), load_file(folder / "model.safetensors")
+        return _assemble(told, weights)
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from None
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -138,10 +125,10 @@ def _weights(model: Model) -> dict[str, torch.Tensor]:
     }
 
 
-def _assemble(
-    spec: FeatureSpec, settings: RankerSettings, seed: int, vocabulary: AnyVocabulary, weights: dict[str, torch.Tensor]
-) -> Model:
-    model = Model(spec, settings, seed, vocabulary, EmbeddingTable.empty(vocabulary.rows, settings.embedding_size))
+def _assemble(told: Described, weights: dict[str, torch.Tensor]) -> Model:
+    table = EmbeddingTable.empty(told.vocabulary.rows, told.settings.embedding_size)
+    model = Model(told.spec, told.settings, told.seed, told.vocabulary, table)
+    model.graded_labels = told.graded_labels
     _same_keys(
         {k: v.shape for k, v in _weights(model).items()}, {k: v.shape for k, v in weights.items()}, Path("model")
     )
@@ -163,17 +150,6 @@ def _same_keys(wanted: dict[str, torch.Size], found: dict[str, torch.Size], wher
 
 def _shape(shape: torch.Size | None) -> str:
     return "absent" if shape is None else str(tuple(shape))
-
-
-def _field(item: dict[str, str]) -> Field:
-    kind, of = FieldKind(item["kind"]), FieldOf(item["of"])
-    return Field(item["name"], kind, of, int(item["width"]), item["shares"])
-
-
-def _read_seen(path: Path) -> Seen:
-    table = pq.read_table(path)
-    keys, *rest = (table.column(f.name).to_numpy() for f in fields(Seen))
-    return Seen(keys.astype(np.uint64), *(array.astype(np.int64) for array in rest))
 
 
 def _one_line(error: BaseException) -> str:

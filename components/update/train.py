@@ -7,7 +7,8 @@ import numpy as np
 from components.domain import DAY, ContractBroken, Ints, Keys, Matured, Refused
 from components.feature_spec import FeatureSpec
 from components.ranker.graded_labels import GradedLabels
-from components.ranker.model import Model, Scaling
+from components.ranker.model import Model
+from components.ranker.scaling import Scaling
 from components.ranker.settings import RankerSettings
 from components.ranker.vocabulary import Seen
 from components.update.checkpoint import Checkpoint

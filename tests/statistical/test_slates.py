@@ -65,4 +65,4 @@ def test_cascade_dr_finds_the_enumerated_value_whatever_its_model(slates, error)
 
 def test_a_good_model_narrows_what_rips_leaves_open(slates):
     log, target, q, _ = slates
-    assert standard_error(dr(parts(log, target, q)).each) < 0.9 * standard_error(ips(parts(log, target)).each)
+    assert standard_error(dr(parts(log, target, q)).each) < 0.95 * standard_error(ips(parts(log, target)).each)

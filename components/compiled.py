@@ -10,6 +10,7 @@ The interpreter's lock is held, so that to other threads a loop is one indivisib
 
 from collections.abc import Callable
 from functools import cache, wraps
+from types import FunctionType
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -17,25 +18,45 @@ import numpy.typing as npt
 
 P = ParamSpec("P")
 R = TypeVar("R")
+MACHINE_CODE = "machine_code"
+"""Where a compiled loop keeps what gives its machine code."""
 
 
 def compiled(loop: Callable[P, R]) -> Callable[P, R]:
-    """`loop`, compiled when it is first called; it may use scalars, arrays and `numpy` functions of them."""
+    """`loop`, compiled when it is first called; it may use scalars, arrays, `numpy` and other such loops."""
 
     @cache
     def machine_code() -> Callable[P, R]:
         from numba import njit
 
         try:
-            return njit(cache=True, error_model="numpy")(loop)
+            return njit(cache=True, error_model="numpy")(_linked(loop))
         except RuntimeError:  # no folder in which to keep it
-            return njit(error_model="numpy")(loop)
+            return njit(error_model="numpy")(_linked(loop))
 
     @wraps(loop)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         return machine_code()(*args, **kwargs)
 
+    call.__dict__[MACHINE_CODE] = machine_code
     return call
+
+
+def _linked(loop: Callable[P, R]) -> Callable[P, R]:
+    """`loop` with the machine code of the loops that it calls in place of what calls them from outside."""
+    if not isinstance(loop, FunctionType):
+        return loop
+    parts = {name: loop.__globals__.get(name) for name in loop.__code__.co_names}
+    found = {
+        name: part.__dict__[MACHINE_CODE]()
+        for name, part in parts.items()
+        if MACHINE_CODE in getattr(part, "__dict__", {})
+    }
+    if not found:
+        return loop
+    linked = FunctionType(loop.__code__, loop.__globals__ | found, loop.__name__, loop.__defaults__, loop.__closure__)
+    linked.__qualname__, linked.__module__ = loop.__qualname__, loop.__module__
+    return linked
 
 
 def plain(array: npt.NDArray) -> npt.NDArray:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from components.compiled import compiled, plain
 from components.memory.memory import ErrorMemory, MemorySettings
-from components.ranker.compiled import compiled, plain
 from tests.memory.test_memory import ALL, HIDDEN, SPEC
 
 
