@@ -68,6 +68,11 @@ class RankRequest(Body):
     slate_size: int = Field(description="items wanted, 1 to the size of the eligible set")
     eligible: Ids | None = None
     exclude: Ids = Field(default_factory=list, description="items not to be shown, such as what the user just saw")
+    filters: dict[str, Ids] = Field(
+        default_factory=dict,
+        description="attributes that items must have: one of the values, of every field named",
+        examples=[{"genre": ["Drama", "Comedy"]}],
+    )
     context: dict[str, ContextValue] = Field(default_factory=dict)
 
 

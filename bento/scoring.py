@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from bento.decision_log import DecisionLog
 from bento.schemas import RankRequest, RankResponse, ShownItem
 from bento.settings import ServiceSettings
-from components.domain import ContractBroken
+from components.domain import Bools, ContractBroken
 from components.feature_spec import FieldKind, FieldOf
 from components.ingest.log_lines import RequestLine, ShownLine, impression_id_of
 from components.serving.live_memory import LiveMemory, column
@@ -30,17 +30,26 @@ class Asked:
     live: LiveMemory
     requests: RankRequests
     retrieves: bool = False
+    allowed: Bools | None = None
 
     @property
     def entries(self) -> int:
-        """How many items are to be scored."""
+        """How many items are to be scored: those of the eligible set, or landmarks and candidates, or all there are."""
+        landmarks = self.live.served.landmarks
+        if self.retrieves:
+            return len(self.live.served.servable) if landmarks is None else 2 * len(landmarks.rows)
         return len(self.requests.item_id)
+
+    def answered_from(self, items: np.ndarray) -> "Asked":
+        """With `items` as its eligible set."""
+        requests = replace(self.requests, item_id=items, offsets=np.array([0, len(items)]))
+        return replace(self, requests=requests)
 
     @property
     def kind(self) -> Hashable:
         """What requests have in common that are scored together."""
         lists = any(value.ndim == 1 and isinstance(value[0], list) for value in self.requests.context.values())
-        return id(self.live), *self.requests.context, *((id(self),) if lists else ())
+        return id(self.live), self.retrieves, *self.requests.context, *((id(self),) if lists else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +80,15 @@ class Scoring:
             If it cannot be answered as it is; one line.
         """
         served = live.served
-        eligible = self._eligible(served, asked)
+        allowed = None if asked.eligible is not None else _allowed(served, asked)
+        retrieves = asked.eligible is None and self._retrieval.needed(_count(served, allowed))
+        eligible = self._eligible(served, asked, allowed, retrieves)
         _check_context(served, asked.context)
         at = self.clock()
         context = {name: column([value]) for name, value in asked.context.items() if value is not None}
-        requests = served.informed(
-            RankRequests(column([asked.user_id]), np.array([at]), eligible, np.array([0, len(eligible)]), context)
-        )
-        return Asked(asked, live, requests, asked.eligible is None and self._retrieval.needed(len(eligible)))
+        offsets = np.array([0, len(eligible)])
+        requests = served.informed(RankRequests(column([asked.user_id]), np.array([at]), eligible, offsets, context))
+        return Asked(asked, live, requests, retrieves, allowed)
 
     def decide(self, asked: Sequence[Asked], rng: np.random.Generator) -> list[Decided]:
         """A slate for each, drawn together where they ask one generation for the same kinds of context."""
@@ -87,21 +97,29 @@ class Scoring:
         for at, one in enumerate(asked):
             together.setdefault(one.kind, []).append(at)
         for group in together.values():
-            retrieved = [self._retrieved(asked[at], rng) for at in group]
-            for at, decided in zip(group, _decide(retrieved, rng), strict=True):
+            eligible = self._retrieved([asked[at] for at in group], rng)
+            for at, decided in zip(group, _decide(eligible, rng), strict=True):
                 found[at] = decided
         return [one for one in found if one is not None]
 
-    def _retrieved(self, asked: Asked, rng: np.random.Generator) -> Asked:
-        """With what was retrieved as its eligible set."""
-        if not asked.retrieves:
-            return asked
-        found = self._retrieval.retrieve(asked.live.served, asked.requests, rng)
-        return replace(asked, requests=replace(asked.requests, item_id=found, offsets=np.array([0, len(found)])))
+    def _retrieved(self, asked: Sequence[Asked], rng: np.random.Generator) -> list[Asked]:
+        """Requests of one kind, with what was retrieved as their eligible sets."""
+        if not asked[0].retrieves:
+            return list(asked)
+        live = asked[0].live
+        found = self._retrieval.retrieve(
+            live.served,
+            RankRequests.together([one.requests for one in asked]),
+            rng,
+            [one.allowed for one in asked],
+            live.lifted.rows(live.served),
+        )
+        return [one.answered_from(live.served.servable[rows]) for one, rows in zip(asked, found, strict=True)]
 
     @property
     def _retrieval(self) -> Retrieval:
-        return Retrieval(self.limits.candidates, self.limits.explored)
+        limits = self.limits
+        return Retrieval(limits.candidates, limits.explored, limits.fresh, limits.lifted)
 
     def write(self, decided: Decided) -> RankResponse:
         """The answer, written down.
@@ -114,7 +132,7 @@ class Scoring:
         asked = decided.asked
         served, body, at = asked.live.served, asked.body, int(asked.requests.at[0])
         answer = _response(served, decided)
-        everything = body.eligible is None and not asked.retrieves and not body.exclude
+        everything = body.eligible is None and not asked.retrieves and asked.allowed is None
         if everything:
             self.log.name_servable(served.generation, served.servable.tolist(), at)
         slate = zip(answer.slate, decided.logit, strict=True)
@@ -137,28 +155,49 @@ class Scoring:
         )
         return answer
 
-    def _eligible(self, served: Served, asked: RankRequest) -> np.ndarray:
-        most, longest = self.limits.eligible_most, self.limits.slate_most
-        eligible = served.servable if asked.eligible is None else column(list(asked.eligible))
-        if asked.eligible is not None and len(eligible) > most:
-            raise ContractBroken(
-                f"eligible names {len(eligible)} items; allowed are {most} (EVERCURRENT_ELIGIBLE_MOST)"
-            )
-        if asked.eligible is not None and len(set(asked.eligible)) < len(asked.eligible):
-            twice = next(item for item, count in Counter(asked.eligible).items() if count > 1)
-            raise ContractBroken(f"eligible names item {twice!r} twice; each item once is allowed")
-        if asked.exclude:
-            eligible = eligible[~np.isin(eligible.astype(str), asked.exclude)]
-            if not len(eligible):
-                raise ContractBroken("exclude leaves nothing of the eligible items; at least one must be left")
+    def _eligible(self, served: Served, asked: RankRequest, allowed: Bools | None, retrieves: bool) -> np.ndarray:
+        """Of a request that retrieves none yet."""
+        eligible = self._named(asked) if asked.eligible is not None else _servable(served, allowed)
         if not len(eligible):
+            if asked.exclude or asked.filters:
+                raise ContractBroken("exclude and filters leave none of the eligible items; at least one must be left")
             raise ContractBroken("eligible is empty; give at least one item, or leave it out for all servable items")
-        retrieved = asked.eligible is None and self._retrieval.needed(len(eligible))
-        allowed = min(self.limits.candidates if retrieved else len(eligible), longest)
-        if not 1 <= asked.slate_size <= allowed:
-            why = "the number of eligible items" if allowed == len(eligible) else "EVERCURRENT_SLATE_MOST, _CANDIDATES"
-            raise ContractBroken(f"slate_size is {asked.slate_size}; allowed is 1 to {allowed}, {why}")
-        return eligible
+        most = min(self.limits.candidates if retrieves else len(eligible), self.limits.slate_most)
+        if not 1 <= asked.slate_size <= most:
+            why = "the number of eligible items" if most == len(eligible) else "EVERCURRENT_SLATE_MOST, _CANDIDATES"
+            raise ContractBroken(f"slate_size is {asked.slate_size}; allowed is 1 to {most}, {why}")
+        return np.empty(0, object) if retrieves else eligible
+
+    def _named(self, asked: RankRequest) -> np.ndarray:
+        """The items that the caller names as eligible, without those it excludes."""
+        named, most = asked.eligible or [], self.limits.eligible_most
+        if asked.filters:
+            raise ContractBroken("eligible and filters are both given; filters are for requests without eligible items")
+        if len(named) > most:
+            raise ContractBroken(f"eligible names {len(named)} items; allowed are {most} (EVERCURRENT_ELIGIBLE_MOST)")
+        if len(set(named)) < len(named):
+            twice = next(item for item, count in Counter(named).items() if count > 1)
+            raise ContractBroken(f"eligible names item {twice!r} twice; each item once is allowed")
+        excluded = set(asked.exclude)
+        return column([item for item in named if item not in excluded])
+
+
+def _servable(served: Served, allowed: Bools | None) -> np.ndarray:
+    return served.servable if allowed is None else served.servable[allowed]
+
+
+def _count(served: Served, allowed: Bools | None) -> int:
+    return len(served.servable) if allowed is None else int(allowed.sum())
+
+
+def _allowed(served: Served, asked: RankRequest) -> Bools | None:
+    """(k,) which servable items a request may be answered with; None: all of them."""
+    if served.catalogue is None or not (asked.exclude or asked.filters):
+        return None
+    allowed = served.catalogue.matching(asked.filters)
+    excluded = [row for item in asked.exclude if (row := served.catalogue.row_of.get(item)) is not None]
+    allowed[excluded] = False
+    return allowed
 
 
 def _check_context(served: Served, context: Mapping[str, object]) -> None:

@@ -180,7 +180,7 @@ class Evercurrent:
 
     async def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
         ready = self.scoring.ask(live, asked)
-        beside = ready.retrieves or ready.entries > self.settings.beside
+        beside = ready.entries > self.settings.beside
         made = await (self._rank_beside(ready) if beside else self._batches.ask(ready))
         if isinstance(made, Transient):
             raise made

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from components.domain import ContractBroken
 from components.frozen import Frozen, first_fault
 from components.serving.live_memory import Steps
+from components.serving.retrieval import Retrieval
 
 PREFIX = "EVERCURRENT_"
 
@@ -31,11 +32,15 @@ class ServiceSettings(Frozen):
     """Largest body; a larger one is refused before it is parsed."""
     eligible_most: int = Field(default=5_000, ge=1)
     """Most items that one request may name as eligible."""
-    candidates: int = Field(default=100, ge=1)
+    candidates: int = Field(default=Retrieval().candidates, ge=1)
     """Items that a request without an eligible set is answered from; the slate is drawn from them, and they are logged
     as its eligible set (`components/serving/retrieval.py`)."""
-    explored: float = Field(default=0.1, ge=0, lt=1)
+    explored: float = Field(default=Retrieval().explored, ge=0, lt=1)
     """Share of those candidates that is drawn evenly from all other servable items, so that each can be shown."""
+    fresh: int = Field(default=Retrieval().fresh, ge=0)
+    """Candidates that are among the newest items, of which a score knows least."""
+    lifted: int = Field(default=Retrieval().lifted, ge=0)
+    """Candidates that the memory has lifted since the generation was made."""
     slate_most: int = Field(default=100, ge=1)
     """Longest slate. Each further position costs another draw over all eligible items."""
     beside: int = Field(default=1_000, ge=1)

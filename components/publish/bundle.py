@@ -9,6 +9,7 @@
         users.parquet  items.parquet  servable_items.parquet
         id_changes.parquet      ids that got a row or lost theirs, each by name
         history.parquet         what every user liked last, where the field `recent` is used
+        retrieval/              index of the servable items, where they are many
         golden.json             a few requests, and what this generation makes of them
         reports/                validation, drift, evaluation: .html and .json
         manifest.json           last: SHA-256 of every file above
@@ -21,7 +22,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,9 +40,11 @@ from components.publish.golden import GOLDEN, check_arithmetic, golden_of
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import read_likes, write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, list_parts, verify
+from components.publish.retrieval_file import read_retrieval, write_retrieval
 from components.ranker.features import Encoder
 from components.ranker.history import History, Likes, history_width
 from components.serving.catalogue import Catalogue
+from components.serving.retrieval import Retrieval, fit, freshest
 from components.serving.served import Served
 from components.whole_file import digest_of, sync_folder
 
@@ -132,7 +135,7 @@ def load_bundle(folder: Path) -> Served:
     model = load_forward(folder / "model")
     memory = ErrorMemory.load(folder / "memory", spec, memory_settings)
     check_memory(folder / "memory", memory, model.digest())
-    return Served(
+    served = Served(
         generation=manifest.generation,
         cutoff=manifest.cutoff,
         encoder=encoder,
@@ -143,7 +146,9 @@ def load_bundle(folder: Path) -> Served:
         servable=servable,
         catalogue=Catalogue.of(encoder, servable, model) if len(servable) else None,
         history=History(width, read_likes(folder / HISTORY)) if width else None,
+        landmarks=read_retrieval(folder, len(servable)),
     )
+    return replace(served, freshest=freshest(served))
 
 
 def check_memory(folder: Path, memory: "ErrorMemory", model_digest: str) -> None:
@@ -185,6 +190,9 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
     served = _served(content)
     check_arithmetic(folder, content.model, served)
     _write_json(folder / GOLDEN, golden_of(served))
+    found = fit(served, Retrieval(), content.provenance.generation)
+    if found is not None:
+        write_retrieval(folder, *found)
     if content.id_changes is not None:
         write_id_changes(folder / "id_changes.parquet", content.id_changes)
     (folder / "reports").mkdir()
@@ -196,18 +204,20 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
 
 def _served(content: BundleContent) -> Served:
     """What is being written, ready to serve."""
-    width = history_width(content.encoder.spec)
-    return Served(
+    width, forward = history_width(content.encoder.spec), content.model.forward()
+    served = Served(
         generation=content.provenance.generation,
         cutoff=content.provenance.cutoff,
         encoder=content.encoder,
-        model=content.model,
+        model=forward,
         memory=content.memory,
         policy=PlackettLuce(content.policy),
         outcome=content.outcome,
         servable=content.servable,
+        catalogue=Catalogue.of(content.encoder, content.servable, forward) if len(content.servable) else None,
         history=(content.history or History(width, Likes.none())) if width else None,
     )
+    return replace(served, freshest=freshest(served))
 
 
 def _same_turn(folder: Path, provenance: Provenance) -> Path:

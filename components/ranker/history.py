@@ -83,9 +83,14 @@ class History:
             insort(likes, (instant, item), key=_INSTANT)
             self._newer[user] = tuple(likes[-self.width :])
 
+    @property
+    def users(self) -> np.ndarray:
+        """(u,) raw ids of everybody who liked something, sorted."""
+        return np.array(sorted({*self._users, *self._newer}), object)
+
     def likes(self) -> Likes:
         """Everything it knows, by user and time: what a bundle carries."""
-        rows = [(user, *like) for user in sorted({*self._users, *self._newer}) for like in self._of(user)]
+        rows = [(user, *like) for user in self.users for like in self._of(user)]
         user, at, item = zip(*rows, strict=True) if rows else ((), (), ())
         return Likes(np.array(user, object), np.array(item, object), np.array(at, np.int64))
 

@@ -25,6 +25,7 @@ from msgspec import Struct
 from components.domain import DAY, SECOND
 from components.ingest.log_lines import BriefRequest, OutcomeLine, impression_id_of, parse_brief, parts_of
 from components.ingest.log_tail import LogTail
+from components.serving.lifted import Lifted
 from components.serving.served import KnownOutcomes, Served
 
 NO_GRADE = float("nan")
@@ -102,6 +103,7 @@ class LiveMemory:
         self._order: deque[str] = deque()  # of the requests, as they were read
         self._outcomes: dict[str, Outcome] = {}
         self._due: list[Due] = []
+        self.lifted = Lifted()
 
     def find(self, impression_id: str) -> Impression | None:
         """The impression, if it was shown within the retention, by any process."""
@@ -197,6 +199,7 @@ class LiveMemory:
                 context={name: column([s.context.get(name) for s in shown]) for name in names},
             )
         )
+        self.lifted.reward(s.item_id for s, row in zip(shown, rows, strict=True) if self._counted(*row).reward > 0)
         for _, impression_id in rows:
             request_id, position = parts_of(impression_id)
             self._answered[request_id].done |= 1 << position

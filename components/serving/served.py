@@ -18,6 +18,7 @@ from components.ranker.features import RECENT, Encoder
 from components.ranker.history import History
 from components.serving.appraisal import Appraisal
 from components.serving.catalogue import Catalogue
+from components.serving.landmarks import Landmarks
 
 
 class Ranker(Protocol):
@@ -171,7 +172,8 @@ class Served:
     """One generation, ready to decide. Everything but the memory and the history stands still.
 
     `servable` (k,) are the ids a request without an eligible set is answered from; a request for some of
-    them is encoded and scored from `catalogue`, if there is one. `history` is
+    them is encoded and scored from `catalogue`, if there is one. `landmarks` find the best of many items, `freshest`
+    (m,) are rows of the newest. `history` is
     what every user liked last, if the field `recent` is among those of the encoder.
     """
 
@@ -185,6 +187,8 @@ class Served:
     servable: np.ndarray
     catalogue: Catalogue | None = None
     history: History | None = None
+    landmarks: Landmarks | None = None
+    freshest: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     def informed(self, requests: RankRequests) -> RankRequests:
         """The requests with what their users liked last as their context `recent`, unless they bring one.

@@ -355,8 +355,24 @@ def test_what_is_excluded_is_not_shown_and_not_eligible(http, home):
             assert "heat" not in {s["item_id"] for s in http.post("/rank", json=body).json()["slate"]}
     assert logged(home).requests["eligible"].map(set).eq(set(ITEMS) - {"heat"}).all()
     refused = http.post("/rank", json=RANK | {"eligible": ["heat"], "exclude": ["heat"]})
-    assert refused.status_code == 400 and "exclude leaves nothing" in refused.json()["error"]
+    assert refused.status_code == 400 and "leave none of the eligible" in refused.json()["error"]
     assert self_check(Workspace(home), 1000, 0.02).exact == 40
+
+
+def test_filters_choose_by_attributes_and_name_what_they_do_not_know(http, home):
+    for _ in range(10):
+        answered = http.post("/rank", json=RANK | {"slate_size": 1, "filters": {"item": ["heat", "alien"]}}).json()
+        assert answered["slate"][0]["item_id"] in {"heat", "alien"}
+    assert logged(home).requests["eligible"].map(set).eq({"heat", "alien"}).all()
+    for filters, line in (
+        ({"colour": ["red"]}, "filters name 'colour'; allowed are item"),
+        ({"item": ["nothing like it"]}, "leave none of the eligible items"),
+    ):
+        refused = http.post("/rank", json=RANK | {"filters": filters})
+        assert refused.status_code == 400 and line in refused.json()["error"]
+    both = http.post("/rank", json=RANK | {"eligible": ["heat"], "filters": {"item": ["heat"]}})
+    assert both.status_code == 400 and "both given" in both.json()["error"]
+    assert self_check(Workspace(home), 1000, 0.02).exact == 10
 
 
 def test_several_outcomes_are_each_told_what_became_of_them(http, home):
