@@ -16,13 +16,11 @@ from pathlib import Path
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bento.openapi import PATH, document
+from bento.openapi import PATH, document, scope_of
 from bento.schemas import refuse
 from components.domain import ContractBroken
 
 SCOPES = ("rank", "outcome", "catalogue", "admin")
-NEEDED = {"/rank": "rank", "/outcome": "outcome", "/outcomes": "outcome", "/generation": "rank", "/metrics": "admin"}
-"""Path -> scope; what is named here alone is guarded: health and the description of the API tell nothing."""
 SHORTEST = 16
 """Characters of a token, at least: shorter ones are guessed."""
 _LINE = re.compile(r"(?P<scopes>[a-z,]+)\s+(?P<token>\S+)")
@@ -95,7 +93,7 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _refused(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Response | None:
-        needed = NEEDED.get(scope["path"])
+        needed = scope_of(scope["path"])
         if needed is None:
             return None
         if self._tokens is None:

@@ -82,6 +82,15 @@ class Champion:
         self.live, self.fault = live, None
         logger.info("stage=serve event=swap generation=%d learned=%d", live.served.generation, live.learned)
 
+    def reports(self) -> dict[str, Path]:
+        """Name -> file of the reports in the bundle of who answers."""
+        if self.live is None:
+            return {}
+        own = bundle_name(self.live.served.generation)
+        bundles = [self._settings.home / "bundles" / own, *([] if self._packed is None else [self._packed])]
+        folder = next((b / "reports" for b in bundles if (b / "reports").is_dir()), None)
+        return {} if folder is None else {path.name: path for path in sorted(folder.iterdir())}
+
     def _stamp(self) -> tuple[int, int]:
         try:
             stat = pointer_path(self._settings.home, Role.CHAMPION).stat()

@@ -13,16 +13,41 @@ from bento.schemas import (
     OutcomeResponse,
     OutcomesRequest,
     OutcomesResponse,
+    RankBatchRequest,
+    RankBatchResponse,
     RankRequest,
     RankResponse,
+    ReportsResponse,
 )
 
 PATH = "/docs.json"
+NEEDED = {
+    "/rank": "rank",
+    "/rank_batch": "rank",
+    "/outcome": "outcome",
+    "/outcomes": "outcome",
+    "/generation": "rank",
+    "/reports": "admin",
+    "/metrics": "admin",
+}
+"""Path, or the first part of one -> scope; what is named here alone is guarded: the rest, health and the description
+of the API, tells nothing."""
+
+
+def scope_of(path: str) -> str | None:
+    """The scope that a path needs, None for one that anybody may ask.
+
+    >>> scope_of("/reports/drift.html"), scope_of("/livez")
+    ('admin', None)
+    """
+    return NEEDED.get("/" + path.split("/")[1]) if path.startswith("/") else None
+
+
 REFUSALS = {
     400: "the body does not fit: what was received, what is allowed",
     401: "no bearer token that is known",
     403: "the token lacks the scope, or there are no tokens and the caller is another machine",
-    404: "nobody was shown this impression within the retention",
+    404: "nobody was shown this impression within the retention, or there is no such report",
     413: "the body is larger than EVERCURRENT_BODY_BYTES",
     503: "no champion yet, or the disk takes no line; Retry-After says when to try again",
     504: "no answer within ten seconds",
@@ -32,6 +57,12 @@ BODIES: dict[str, tuple[type[BaseModel], type[BaseModel], dict[str, object], tup
         RankRequest,
         RankResponse,
         {"user_id": "7", "eligible": ["p1", "p2", "p3"], "slate_size": 2, "exclude": ["p3"]},
+        (400, 401, 403, 413, 503, 504),
+    ),
+    "/rank_batch": (
+        RankBatchRequest,
+        RankBatchResponse,
+        {"requests": [{"user_id": "7", "slate_size": 2}, {"user_id": "8", "slate_size": 2}]},
         (400, 401, 403, 413, 503, 504),
     ),
     "/outcome": (
@@ -58,7 +89,7 @@ PLAIN = {
 @cache
 def document(version: str) -> dict[str, Any]:
     """An OpenAPI 3.1 document."""
-    models: list[type[BaseModel]] = [GenerationResponse, Fault]
+    models: list[type[BaseModel]] = [GenerationResponse, ReportsResponse, Fault]
     for asked, made, _, _ in BODIES.values():
         models += [asked, made]
     _, schemas = models_json_schema([(m, "validation") for m in models], ref_template="#/components/schemas/{model}")
@@ -69,6 +100,23 @@ def document(version: str) -> dict[str, Any]:
             "operationId": "generation",
             "security": [{"token": ["rank"]}, {}],
             "responses": {"200": _json("who answers", GenerationResponse)} | _refused((401, 403, 503)),
+        }
+    }
+    paths["/reports"] = {
+        "get": {
+            "summary": "Names of the pages of the generation that answers.",
+            "operationId": "reports",
+            "security": [{"token": ["admin"]}, {}],
+            "responses": {"200": _json("its reports", ReportsResponse)} | _refused((401, 403, 503)),
+        }
+    }
+    paths["/reports/{name}"] = {
+        "get": {
+            "summary": "A page of the generation that answers: HTML, or the JSON behind it.",
+            "operationId": "report",
+            "security": [{"token": ["admin"]}, {}],
+            "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "responses": {"200": {"description": "the page"}} | _refused((401, 403, 404, 503)),
         }
     }
     for path, statuses in PLAIN.items():
@@ -90,7 +138,7 @@ def _posted(path: str) -> dict[str, Any]:
     return {
         "summary": (asked.__doc__ or "").splitlines()[0],
         "operationId": path[1:],
-        "security": [{"token": ["rank" if path == "/rank" else "outcome"]}, {}],
+        "security": [{"token": [scope_of(path)]}, {}],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": _reference(asked), "example": example}},

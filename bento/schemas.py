@@ -74,6 +74,20 @@ class RankRequest(Body):
         examples=[{"genre": ["Drama", "Comedy"]}],
     )
     context: dict[str, ContextValue] = Field(default_factory=dict)
+    explain: bool = Field(default=False, description="whether every shown item says what its score is made of")
+
+
+class RankBatchRequest(Body):
+    """Calls for several slates; each is answered for itself."""
+
+    requests: list[RankRequest] = Field(min_length=1, max_length=100)
+
+
+class Explanation(BaseModel):
+    """What a score is made of: the model's own logit, and what the memory added, by what it knew; they sum to it."""
+
+    base: float
+    memory: dict[str, float]
 
 
 class ShownItem(BaseModel):
@@ -84,6 +98,7 @@ class ShownItem(BaseModel):
     position: int
     propensity: float
     score: float = Field(description="compensated logit")
+    explanation: Explanation | None = None
 
 
 class RankResponse(bentoml.IODescriptor):
@@ -92,6 +107,18 @@ class RankResponse(bentoml.IODescriptor):
     request_id: str
     generation: int
     slate: list[ShownItem]
+
+
+class Fault(BaseModel):
+    """One line: what was received, what is allowed, where to look."""
+
+    error: str
+
+
+class RankBatchResponse(bentoml.IODescriptor):
+    """A slate, or what is wrong, for each call, in their order."""
+
+    answers: list[RankResponse | Fault]
 
 
 class OutcomeRequest(Body):
@@ -142,13 +169,21 @@ class GenerationResponse(BaseModel):
     fault: str | None = Field(description="why the pointer's generation could not take over, if so")
 
 
+class ReportsResponse(BaseModel):
+    """Files under /reports/ of the generation that answers."""
+
+    generation: int
+    reports: list[str]
+
+
 RETRY_SECONDS = "1"
 """When a caller who was told 503 may try again."""
 
 
 def answer(content: BaseModel) -> Response:
-    """200 with a JSON body."""
-    return Response(content.model_dump_json(), media_type="application/json")
+    """200 with a JSON body; a slate names nothing that was not asked for."""
+    spare = isinstance(content, RankResponse | RankBatchResponse)
+    return Response(content.model_dump_json(exclude_none=spare), media_type="application/json")
 
 
 def refuse(status: int, line: str) -> Response:
@@ -156,12 +191,6 @@ def refuse(status: int, line: str) -> Response:
     again = {"Retry-After": RETRY_SECONDS} if status == 503 else None
     said = Fault(error=" ".join(line.split())).model_dump_json()
     return Response(said, status, headers=again, media_type="application/json")
-
-
-class Fault(BaseModel):
-    """One line: what was received, what is allowed, where to look."""
-
-    error: str
 
 
 def _one_line(error: ValidationError, expected: type[BaseModel]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import JsonValue
 
 from bento.decision_log import DecisionLog
-from bento.schemas import RankRequest, RankResponse, ShownItem
+from bento.metrics import note_decisions
+from bento.schemas import Explanation, RankRequest, RankResponse, ShownItem
 from bento.settings import ServiceSettings
 from components.domain import Bools, ContractBroken
 from components.feature_spec import FieldKind, FieldOf
@@ -61,6 +62,7 @@ class Decided:
     score: list[float]
     logit: list[float]
     propensity: list[float]
+    because: list[dict[str, float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +225,21 @@ def _decide(asked: Sequence[Asked], rng: np.random.Generator) -> Iterator[Decide
     sizes = np.array([one.body.slate_size for one in asked])
     requests = each[0] if len(each) == 1 else RankRequests.together(each)
     made = asked[0].live.served.decide(requests, sizes, rng)
+    note_decisions(asked[0].live.served, made)
     item, score, logit, propensity = (a.tolist() for a in (made.item_id, made.score, made.logit, made.propensity))
+    because = asked[0].live.served.explain(made) if any(one.body.explain for one in asked) else {}
     end = 0
     for one in asked:
         start, end = end, end + one.body.slate_size
-        yield Decided(one, item[start:end], score[start:end], logit[start:end], propensity[start:end])
+        told = [{name: float(share[at]) for name, share in because.items()} for at in range(start, end)]
+        yield Decided(
+            one,
+            item[start:end],
+            score[start:end],
+            logit[start:end],
+            propensity[start:end],
+            told if one.body.explain else None,
+        )
 
 
 def _response(served: Served, made: Decided) -> RankResponse:
@@ -240,7 +252,14 @@ def _response(served: Served, made: Decided) -> RankResponse:
             position=position,
             propensity=propensity,
             score=score,
+            explanation=_explanation(made, position),
         )
         for position, (item_id, propensity, score) in enumerate(rows)
     ]
     return RankResponse(request_id=request_id, generation=served.generation, slate=slate)
+
+
+def _explanation(made: Decided, position: int) -> Explanation | None:
+    if made.because is None:
+        return None
+    return Explanation(base=made.logit[position], memory=made.because[position])

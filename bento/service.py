@@ -15,29 +15,30 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import bentoml
 import numpy as np
-from prometheus_client import Counter
-from starlette.applications import Starlette
-from starlette.requests import Request
+from pydantic import BaseModel
 from starlette.responses import Response
-from starlette.routing import Route
 
-from bento import bentoml_fixes
+from bento import bentoml_fixes, metrics
 from bento.access import Guard, Tokens
 from bento.champion import Champion
 from bento.decision_log import DecisionLog
 from bento.group_commit import GroupCommit
 from bento.micro_batches import MicroBatches
+from bento.pages import pages
 from bento.schemas import (
-    GenerationResponse,
+    Body,
+    Fault,
     OutcomeRequest,
     OutcomeResponse,
     OutcomesRequest,
     OutcomesResponse,
     OutcomeStatus,
+    RankBatchRequest,
+    RankBatchResponse,
     RankRequest,
     RankResponse,
     answer,
@@ -45,15 +46,14 @@ from bento.schemas import (
 )
 from bento.scoring import Asked, Scoring
 from bento.settings import ServiceSettings
-from components.domain import ContractBroken, Transient, iso
+from components.domain import ContractBroken, Transient
 from components.ingest.log_lines import OutcomeLine
 from components.serving.live_memory import LiveMemory
 
 bentoml_fixes.install()
 logger = logging.getLogger("bentoml.evercurrent")  # below BentoML's own, which is set up to print
 
-DECISIONS = Counter("evercurrent_decisions", "slates answered", ["generation"])
-LEARNED = Counter("evercurrent_outcomes_learned", "outcomes written into the memory by this process", ["generation"])
+Asks = TypeVar("Asks", bound=Body)
 
 PROBE_SECONDS = 1.0
 """How often a worker looks whether its supervisor lives, and after a fault whether the disk takes lines again."""
@@ -73,13 +73,12 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-async def show_generation(request: Request) -> Response:
-    """GET /generation (BentoML's own endpoints are POST alone)."""
+def _champion() -> Champion:
     service: Evercurrent = bentoml.get_current_service()
-    return service.generation()
+    return service.champion
 
 
-@bentoml.asgi_app(Starlette(routes=[Route("/generation", show_generation)]), path="/")
+@bentoml.asgi_app(pages(_champion), path="/")
 @bentoml.service(
     name="evercurrent",
     workers=ServiceSettings.from_environment(os.environ).workers,
@@ -134,59 +133,59 @@ class Evercurrent:
     @bentoml.api(output_spec=RankResponse)
     async def rank(self, asked: RankRequest, /) -> Response:
         """A slate of `slate_size` items of the eligible set, with propensities."""
+        return await self._answered(asked, self._rank)
+
+    @bentoml.api(output_spec=RankBatchResponse)
+    async def rank_batch(self, asked: RankBatchRequest, /) -> Response:
+        """Slates for several requests: scored together, logged and answered each for itself."""
+        return await self._answered(asked, self._rank_several)
+
+    @bentoml.api(output_spec=OutcomeResponse)
+    async def outcome(self, told: OutcomeRequest, /) -> Response:
+        """What the user did about an impression; repeating it changes nothing."""
+        return await self._answered(told, self._write_outcome)
+
+    @bentoml.api(output_spec=OutcomesResponse)
+    async def outcomes(self, told: OutcomesRequest, /) -> Response:
+        """What users did about several impressions: one status each, all on the disk before the answer."""
+        return await self._answered(told, self._write_outcomes)
+
+    async def _answered(self, asked: Asks, make: Callable[[LiveMemory, Asks], Awaitable[BaseModel]]) -> Response:
+        """What `make` makes of a body, or why it could not, in one line."""
         live = self.champion.live
         if asked.fault is not None:
             return refuse(400, asked.fault)
         if live is None:
             return refuse(503, str(self.champion.fault))
-        return await _told(self._rank(live, asked))
-
-    @bentoml.api(output_spec=OutcomeResponse)
-    async def outcome(self, told: OutcomeRequest, /) -> Response:
-        """What the user did about an impression; repeating it changes nothing."""
-        live = self.champion.live
-        if told.fault is not None:
-            return refuse(400, told.fault)
-        if live is None:
-            return refuse(503, str(self.champion.fault))
-        return await _told(self._write_outcome(live, told))
-
-    @bentoml.api(output_spec=OutcomesResponse)
-    async def outcomes(self, told: OutcomesRequest, /) -> Response:
-        """What users did about several impressions: one status each, all on the disk before the answer."""
-        live = self.champion.live
-        if told.fault is not None:
-            return refuse(400, told.fault)
-        if live is None:
-            return refuse(503, str(self.champion.fault))
-        return await _told(self._write_outcomes(live, told))
-
-    def generation(self) -> Response:
-        """Who answers now."""
-        live = self.champion.live
-        if live is None:
-            return refuse(503, str(self.champion.fault))
-        served = live.served
-        return answer(
-            GenerationResponse(
-                generation=served.generation,
-                cutoff=iso(served.cutoff),
-                memory_known_until=iso(live.known_until),
-                outcomes_learned=live.learned,
-                servable_items=len(served.servable),
-                fault=self.champion.fault,
-            )
-        )
+        try:
+            return answer(await make(live, asked))
+        except NeverShown as error:
+            return refuse(404, str(error))
+        except ContractBroken as error:
+            return refuse(400, str(error))
+        except Transient as error:
+            return refuse(503, str(error))
 
     async def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
-        ready = self.scoring.ask(live, asked)
+        with metrics.timed("ask"):
+            ready = self.scoring.ask(live, asked)
         beside = ready.entries > self.settings.beside
         made = await (self._rank_beside(ready) if beside else self._batches.ask(ready))
         if isinstance(made, Transient):
             raise made
-        await self.commit.durable()
-        DECISIONS.labels(made.generation).inc()
+        with metrics.timed("durable"):
+            await self.commit.durable()
+        metrics.note_answer(made)
         return made
+
+    async def _rank_several(self, live: LiveMemory, asked: RankBatchRequest) -> RankBatchResponse:
+        each = [asyncio.ensure_future(self._rank(live, one)) for one in asked.requests]
+        made = await asyncio.gather(*each, return_exceptions=True)
+        for one in made:
+            if isinstance(one, BaseException) and not isinstance(one, ContractBroken):
+                raise one
+        faults = [Fault(error=" ".join(str(one).split())) if isinstance(one, BaseException) else one for one in made]
+        return RankBatchResponse(answers=faults)
 
     async def _rank_beside(self, asked: Asked) -> RankResponse:
         """Score many items in a thread, while the loop answers others; the memory stands still meanwhile."""
@@ -197,11 +196,15 @@ class Evercurrent:
     def _rank_together(self, asked: Sequence[Asked]) -> list[RankResponse | Transient]:
         """Slates of all, written down; for those that the disk did not take, why."""
         made: list[RankResponse | Transient] = []
-        for decided in self.scoring.decide(asked, self._draws):
-            try:
-                made.append(self.scoring.write(decided))
-            except Transient as error:
-                made.append(error)
+        metrics.BATCH.observe(len(asked))
+        with metrics.timed("decide"):
+            every = self.scoring.decide(asked, self._draws)
+        with metrics.timed("write"):
+            for decided in every:
+                try:
+                    made.append(self.scoring.write(decided))
+                except Transient as error:
+                    made.append(error)
         return made
 
     async def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
@@ -225,6 +228,18 @@ class Evercurrent:
         return OutcomesResponse(outcomes=found)
 
     def _take(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
+        status = "refused"
+        try:
+            taken = self._taken(live, told)
+            status = "accepted" if taken.accepted else "repeated"
+        except NeverShown:
+            status = "unknown"
+            raise
+        finally:
+            metrics.OUTCOMES.labels(status).inc()
+        return taken
+
+    def _taken(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
         if live.find(told.impression_id) is None:
             raise NeverShown(
                 f"impression_id {told.impression_id!r} is unknown; allowed are those answered by /rank within "
@@ -257,7 +272,8 @@ class Evercurrent:
         live = self.champion.live
         if live is not None:
             async with self._memory:
-                LEARNED.labels(live.served.generation).inc(live.advance(now()))
+                at = now()
+                metrics.note_memory(live, live.advance(at), at)
 
     async def _probe(self) -> None:
         """Is the disk back, and is there still somebody who started this process?"""
@@ -269,17 +285,6 @@ class Evercurrent:
 
 class NeverShown(ContractBroken):
     """An outcome of an impression that nobody was shown."""
-
-
-async def _told(made: Awaitable[RankResponse | OutcomeResponse | OutcomesResponse]) -> Response:
-    try:
-        return answer(await made)
-    except NeverShown as error:
-        return refuse(404, str(error))
-    except ContractBroken as error:
-        return refuse(400, str(error))
-    except Transient as error:
-        return refuse(503, str(error))
 
 
 async def _repeat(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

@@ -5,7 +5,7 @@ prequential errors and about outcomes, trust learns how much each is worth. Writ
 every score; belongs to one generation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +104,18 @@ class ErrorMemory:
         signals = self._about_rewards(told, prediction)
         return self._trust.apply(prediction.logit.astype(np.float64), signals).astype(np.float32)
 
+    def explain(self, examples: Examples, prediction: Prediction) -> Mapping[str, Doubles]:
+        """What `compensate` adds to the base logit, (n,) by name: the intercept, the base logit's own, each signal's.
+
+        Empty for a memory that knows nothing.
+        """
+        if not self._outcomes:
+            return {}
+        logit = prediction.logit.astype(np.float64)
+        told = {name: view.read(examples, prediction) for name, view in self._views.items()}
+        shares = self._trust.shares(logit, self._about_rewards(told, prediction))
+        return dict(zip(self._signal_names, shares, strict=True))
+
     def log_amount(self, examples: Examples) -> Doubles | None:
         """(n,) log of the expected amount given a reward; None where rewards are yes or no. Never mutates."""
         return None if self._amounts is None else self._amounts.read(examples)
@@ -167,9 +179,12 @@ class ErrorMemory:
 
     def trust_report(self) -> TrustReport:
         """The trust weights, for reports."""
-        names = ["intercept", "base logit", *(s for view in self._views.values() for s in view.signals)]
-        rows = zip(names, self._trust.weight, self._trust.error, strict=True)
+        rows = zip(self._signal_names, self._trust.weight, self._trust.error, strict=True)
         return TrustReport(self._outcomes, tuple(TrustWeight(n, float(w), float(e)) for n, w, e in rows))
+
+    @property
+    def _signal_names(self) -> list[str]:
+        return ["intercept", "base logit", *(s for view in self._views.values() for s in view.signals)]
 
     def copy(self) -> "ErrorMemory":
         """An independent memory with the same content."""

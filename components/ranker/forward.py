@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.compiled import plain
-from components.domain import MISSING_KEY, Examples, Floats, Ints, Keys, Prediction
+from components.domain import MISSING_KEY, Bools, Examples, Floats, Ints, Keys, Prediction
 from components.feature_spec import FeatureSpec, Field, FieldOf
 from components.ranker.features import RECENT
 from components.ranker.forward_loops import Half, Past, Weights, combine, embed, multiply
@@ -123,6 +123,12 @@ class Forward:
         request, item : (n,) indices into `asked` and `items`.
         """
         return self._calibrated(self._pairs(asked, request, items, item))
+
+    def unknown(self, examples: Examples) -> Bools:
+        """(n, 2) whether the user, and the item, of each example has no row of its own."""
+        keys = plain(examples.keys[:, [self.spec.columns[field.name].start for field in self.spec.fields[:2]]])
+        rows = self.vocabulary.find(keys, np.arange(2)).reshape(len(keys), 2, -1)[..., 0]
+        return np.asarray(rows <= len(self.spec.vocabularies))
 
     def items(self, keys: Keys, numeric: Floats) -> Half:
         """The halves of n items, from the (n, C) keys and (n, M) numbers of examples they stand in."""

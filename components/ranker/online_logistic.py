@@ -53,10 +53,16 @@ class OnlineLogistic:
         ----------
         logit : (n,). signals : (n, S); None where S is 0.
         """
-        moved = self._change[0] + self._change[1] * np.clip(logit, -LIMIT, LIMIT)
-        for signal, weight in zip(() if signals is None else signals.T, self._change[2:], strict=False):
-            moved += weight * np.clip(signal, -LIMIT, LIMIT)  # one after the other: a product's order varies with n
+        moved = np.zeros(len(logit))
+        for share in self.shares(logit, signals):  # one after the other: the order of a product's sums varies with n
+            moved += share
         return np.asarray(logit + moved)
+
+    def shares(self, logit: Doubles, signals: Doubles | None = None) -> list[Doubles]:
+        """What moves the logit: of the intercept, of the logit itself, and of each signal, (n,) each."""
+        inputs = [logit] if signals is None else [logit, *signals.T]
+        parts = zip(self._change[1:], inputs, strict=True)
+        return [np.full(len(logit), self._change[0]), *(w * np.clip(x, -LIMIT, LIMIT) for w, x in parts)]
 
     def learn(self, logit: Doubles, reward: Floats, signals: Doubles | None = None) -> None:
         """One Newton step on n outcomes, from logits and signals as they were before these outcomes."""

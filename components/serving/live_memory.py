@@ -130,6 +130,10 @@ class LiveMemory:
         self._forget(now - self._retention)
         return self.learned - before
 
+    def behind(self, now: int) -> int:
+        """Microseconds since the oldest outcome that is due and not learned yet; 0 where there is none."""
+        return max(now - self._due[0].instant, 0) if self._due else 0
+
     def learn_until(self, learned: int) -> bool:
         """Learn tick by tick until so many outcomes are known; whether that came out even."""
         self.read()

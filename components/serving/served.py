@@ -36,6 +36,10 @@ class Memory(Protocol):
         """(n,) compensated logits."""
         ...
 
+    def explain(self, examples: Examples, prediction: Prediction) -> Mapping[str, Doubles]:
+        """What `compensate` adds to the base logit, (n,) by name."""
+        ...
+
     def log_amount(self, examples: Examples) -> Doubles | None:
         """(n,) log of the expected amount given a reward; None where rewards are yes or no."""
         ...
@@ -225,6 +229,12 @@ class Served:
         scored = self.score_eligible(requests)
         slates = self.policy.sample(scored.appraisal.preference, requests.offsets, slate_size, rng)
         return Decisions(scored, slates, requests.item_id[slates.shown.entry])
+
+    def explain(self, made: Decisions) -> Mapping[str, Doubles]:
+        """What of the memory moved each shown item's score, (m,) by name; their sum is score less base logit."""
+        entry, scored = made.slates.shown.entry, made.scored
+        shown = Prediction(scored.prediction.logit[entry], scored.prediction.hidden[entry])
+        return self.memory.explain(scored.examples.take(entry), shown)
 
     def learn(self, outcomes: KnownOutcomes) -> None:
         """Write outcomes into the memory, with this generation's own prediction, and likes into the history.

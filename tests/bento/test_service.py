@@ -4,6 +4,7 @@ import json
 import re
 import resource
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -393,12 +394,71 @@ def test_several_outcomes_are_each_told_what_became_of_them(http, home):
         assert refused.status_code == 400 and "outcomes" in refused.json()["error"]
 
 
+def test_an_explained_score_is_the_sum_of_what_it_is_made_of(http, home):
+    plain = http.post("/rank", json=RANK).json()
+    assert all("explanation" not in shown for shown in plain["slate"])
+    first = plain["slate"][0]["impression_id"]
+    assert http.post("/outcome", json={"impression_id": first, "kind": "rating", "value": 9}).json()["accepted"]
+    until(lambda: http.get("/generation").json()["outcomes_learned"] == 1)
+    told = http.post("/rank", json=RANK | {"slate_size": 3, "explain": True}).json()
+    for shown in told["slate"]:
+        because = shown["explanation"]
+        assert {"intercept", "base logit", "outcome", "residual"} <= set(because["memory"])
+        assert because["base"] + sum(because["memory"].values()) == pytest.approx(shown["score"], abs=1e-5)
+
+
+def test_a_batch_is_scored_together_and_answered_each_for_itself(http, home):
+    asked = [RANK, RANK | {"slate_size": 99}, RANK | {"user_id": "bob", "eligible": list(ITEMS)}]
+    answers = http.post("/rank_batch", json={"requests": asked}).json()["answers"]
+    assert [len(a.get("slate", ())) for a in answers] == [2, 0, 2] and "slate_size is 99" in answers[1]["error"]
+    assert set(logged(home).requests["user_id"]) == {"ann", "bob"}
+    assert self_check(Workspace(home), 1000, 0.02).exact == 4
+    for body in ({"requests": []}, {"requests": [RANK] * 101}, {"requests": [{}]}):
+        refused = http.post("/rank_batch", json=body)
+        assert refused.status_code == 400 and "requests" in refused.json()["error"]
+
+
+def test_many_who_ask_at_once_get_what_each_would_get_alone(http, home):
+    with ThreadPoolExecutor(16) as pool:
+        asked = [RANK | {"user_id": f"u{n % 7}", "slate_size": 1 + n % 3} for n in range(120)]
+        answers = list(pool.map(lambda body: http.post("/rank", json=body).json(), asked))
+    assert [len(a["slate"]) for a in answers] == [1 + n % 3 for n in range(120)]
+    assert len({a["request_id"] for a in answers}) == 120
+    found = self_check(Workspace(home), 1000, 0.02)
+    assert found.exact == sum(len(a["slate"]) for a in answers)
+
+
+def test_the_reports_of_who_answers_can_be_read_and_nothing_else(http, home):
+    told = http.get("/reports").json()
+    assert told["generation"] == 1 and "drift.html" in told["reports"]
+    page = http.get("/reports/drift.html")
+    assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+    for name in ("nothing.html", "..%2fmanifest.json", "%2fetc%2fpasswd"):
+        assert http.get(f"/reports/{name}").status_code == 404
+
+
+def test_the_figures_for_prometheus_tell_what_was_shown_and_learned(http, home):
+    shown = http.post("/rank", json=RANK | {"user_id": "nobody knows me"}).json()["slate"]
+    http.post("/outcome", json={"impression_id": shown[0]["impression_id"], "kind": "rating", "value": 9})
+    http.post("/outcome", json={"impression_id": "nobody-0", "kind": "rating", "value": 9})
+    until(lambda: http.get("/generation").json()["outcomes_learned"] == 1)
+    from prometheus_client import REGISTRY
+
+    value = REGISTRY.get_sample_value
+    assert value("evercurrent_generation") == 1 and value("evercurrent_memory_behind_seconds") == 0
+    assert value("evercurrent_shown_total") >= 2 and value("evercurrent_shown_unknown_user_total") >= 2
+    assert value("evercurrent_outcomes_told_total", {"status": "accepted"}) >= 1
+    assert value("evercurrent_outcomes_told_total", {"status": "unknown"}) >= 1
+    assert value("evercurrent_trust_weight", {"signal": "base logit"}) is not None
+    assert value("evercurrent_stage_seconds_count", {"stage": "durable"}) >= 1
+
+
 def test_the_description_of_the_api_is_whole_and_every_example_fits(http):
     told = http.get("/docs.json").json()
     assert set(told["paths"]) >= {"/rank", "/outcome", "/outcomes", "/generation", "/readyz", "/metrics"}
     for reference in re.findall(r"#/components/schemas/(\w+)", json.dumps(told)):
         assert reference in told["components"]["schemas"]
-    for path in ("/rank", "/outcome", "/outcomes"):
+    for path in ("/rank", "/rank_batch", "/outcome", "/outcomes"):
         posted = told["paths"][path]["post"]
         example = posted["requestBody"]["content"]["application/json"]["example"]
         for body in (example, {}, example | {"strange": 1}):

@@ -16,6 +16,7 @@ SMALLEST = {
     "adaptation": ("--rows", "60"),
     "memory_speed": ("--quick", "--calls", "10"),
     "off_policy": ("--smallest", "--workers", "1"),
+    "retrieval": ("--items", "1100", "--requests", "5"),
     "training_speed": ("--sizes", "1000", "--batches", "1", "--repeats", "1"),
     "serving": tuple(SERVING.split()),
 }

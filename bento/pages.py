@@ -1,0 +1,55 @@
+"""What is read from the service with GET: who answers, and the reports of that generation."""
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from bento.champion import Champion
+from bento.schemas import GenerationResponse, ReportsResponse, answer, refuse
+from components.domain import iso
+
+
+def pages(champion: Callable[[], Champion]) -> Starlette:
+    """An application for BentoML to mount: its own endpoints are POST alone."""
+
+    async def generation(_: Request) -> Response:
+        """GET /generation: who answers now."""
+        who = champion()
+        live = who.live
+        if live is None:
+            return refuse(503, str(who.fault))
+        served = live.served
+        return answer(
+            GenerationResponse(
+                generation=served.generation,
+                cutoff=iso(served.cutoff),
+                memory_known_until=iso(live.known_until),
+                outcomes_learned=live.learned,
+                servable_items=len(served.servable),
+                fault=who.fault,
+            )
+        )
+
+    async def reports(request: Request) -> Response:
+        """GET /reports: their names; GET /reports/{name}: one of them."""
+        who, name = champion(), request.path_params.get("name")
+        live = who.live
+        if live is None:
+            return refuse(503, str(who.fault))
+        there = who.reports()
+        if name is None:
+            return answer(ReportsResponse(generation=live.served.generation, reports=list(there)))
+        if name not in there:
+            return refuse(404, f"generation {live.served.generation} has no report {name!r}; GET /reports names them")
+        return FileResponse(there[name])
+
+    return Starlette(
+        routes=[
+            Route("/generation", generation),
+            Route("/reports", reports),
+            Route("/reports/{name}", reports),
+        ]
+    )
