@@ -81,7 +81,7 @@ class Guard:
             await JSONResponse(document(_version()))(scope, receive, send)
             return
         refused = self._refused(scope, headers) or self._too_large(headers)
-        if refused is None and scope["method"] == "POST":
+        if refused is None and scope["method"] in ("POST", "PUT"):
             body = await _whole(receive, self._most)
             if body is None:
                 refused = self._larger()

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from bento.schemas import (
+    CatalogueResponse,
     Fault,
     GenerationResponse,
     OutcomeRequest,
@@ -27,6 +28,8 @@ NEEDED = {
     "/outcome": "outcome",
     "/outcomes": "outcome",
     "/generation": "rank",
+    "/items": "catalogue",
+    "/users": "catalogue",
     "/reports": "admin",
     "/metrics": "admin",
 }
@@ -89,7 +92,7 @@ PLAIN = {
 @cache
 def document(version: str) -> dict[str, Any]:
     """An OpenAPI 3.1 document."""
-    models: list[type[BaseModel]] = [GenerationResponse, ReportsResponse, Fault]
+    models: list[type[BaseModel]] = [GenerationResponse, ReportsResponse, CatalogueResponse, Fault]
     for asked, made, _, _ in BODIES.values():
         models += [asked, made]
     _, schemas = models_json_schema([(m, "validation") for m in models], ref_template="#/components/schemas/{model}")
@@ -102,6 +105,8 @@ def document(version: str) -> dict[str, Any]:
             "responses": {"200": _json("who answers", GenerationResponse)} | _refused((401, 403, 503)),
         }
     }
+    for kind, methods in {"item": ("put", "delete"), "user": ("put",)}.items():
+        paths[f"/{kind}s/{{id}}"] = {method: _changing(kind, method) for method in methods}
     paths["/reports"] = {
         "get": {
             "summary": "Names of the pages of the generation that answers.",
@@ -145,6 +150,21 @@ def _posted(path: str) -> dict[str, Any]:
         },
         "responses": {"200": _json((made.__doc__ or "").splitlines()[0], made)} | _refused(refused),
     }
+
+
+def _changing(kind: str, method: str) -> dict[str, Any]:
+    said = {"put": f"What an {kind} is: all of its attributes.", "delete": f"This {kind} is not served from now on."}
+    told: dict[str, Any] = {
+        "summary": said[method].replace("an user", "a user"),
+        "operationId": f"{method}_{kind}",
+        "security": [{"token": ["catalogue"]}, {}],
+        "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}],
+        "responses": {"200": _json("in force", CatalogueResponse)} | _refused((400, 401, 403, 413, 503)),
+    }
+    if method == "put":
+        schema = {"type": "object", "additionalProperties": True}
+        told["requestBody"] = {"content": {"application/json": {"schema": schema, "example": {}}}}
+    return told
 
 
 def _refused(statuses: tuple[int, ...]) -> dict[str, Any]:

@@ -1,23 +1,25 @@
 """What is read from the service with GET: who answers, and the reports of that generation."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from bento.champion import Champion
 from bento.schemas import GenerationResponse, ReportsResponse, answer, refuse
 from components.domain import iso
 
+if TYPE_CHECKING:
+    from bento.service import Evercurrent
 
-def pages(champion: Callable[[], Champion]) -> Starlette:
-    """An application for BentoML to mount: its own endpoints are POST alone."""
+
+def pages(service: "Callable[[], Evercurrent]") -> list[Route]:
+    """Routes for BentoML to mount: its own endpoints are POST alone."""
 
     async def generation(_: Request) -> Response:
         """GET /generation: who answers now."""
-        who = champion()
+        who = service().champion
         live = who.live
         if live is None:
             return refuse(503, str(who.fault))
@@ -35,7 +37,7 @@ def pages(champion: Callable[[], Champion]) -> Starlette:
 
     async def reports(request: Request) -> Response:
         """GET /reports: their names; GET /reports/{name}: one of them."""
-        who, name = champion(), request.path_params.get("name")
+        who, name = service().champion, request.path_params.get("name")
         live = who.live
         if live is None:
             return refuse(503, str(who.fault))
@@ -46,10 +48,8 @@ def pages(champion: Callable[[], Champion]) -> Starlette:
             return refuse(404, f"generation {live.served.generation} has no report {name!r}; GET /reports names them")
         return FileResponse(there[name])
 
-    return Starlette(
-        routes=[
-            Route("/generation", generation),
-            Route("/reports", reports),
-            Route("/reports/{name}", reports),
-        ]
-    )
+    return [
+        Route("/generation", generation),
+        Route("/reports", reports),
+        Route("/reports/{name}", reports),
+    ]

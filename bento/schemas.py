@@ -21,17 +21,18 @@ def _sound_ids(ids: list[str]) -> list[str]:
     """The ids, all of 1 to `ID_BYTES` bytes without control characters; one look at all of them together."""
     if ids and (_CONTROL.search("".join(ids)) or not all(ids) or max(map(len, ids)) * 4 > ID_BYTES):
         for one in ids:
-            _sound_id(one)
+            sound_id(one)
     return ids
 
 
-def _sound_id(one: str) -> str:
+def sound_id(one: str) -> str:
+    """The id, of 1 to `ID_BYTES` bytes without control characters; ValueError otherwise."""
     if not 1 <= len(one.encode()) <= ID_BYTES or _CONTROL.search(one):
         raise ValueError(f"an id has 1 to {ID_BYTES} bytes and no control characters")
     return one
 
 
-Id = Annotated[str, AfterValidator(_sound_id)]
+Id = Annotated[str, AfterValidator(sound_id)]
 Ids = Annotated[list[str], AfterValidator(_sound_ids)]
 
 
@@ -167,6 +168,14 @@ class GenerationResponse(BaseModel):
     outcomes_learned: int = Field(description="later outcomes, which this process has learned from the decision log")
     servable_items: int
     fault: str | None = Field(description="why the pointer's generation could not take over, if so")
+
+
+class CatalogueResponse(BaseModel):
+    """A change of the catalogue, or of what is known of a user, is on the disk and in force."""
+
+    id: str
+    generation: int
+    servable_items: int
 
 
 class ReportsResponse(BaseModel):

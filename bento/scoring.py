@@ -29,6 +29,7 @@ class Asked:
 
     body: RankRequest
     live: LiveMemory
+    served: Served
     requests: RankRequests
     retrieves: bool = False
     allowed: Bools | None = None
@@ -36,9 +37,9 @@ class Asked:
     @property
     def entries(self) -> int:
         """How many items are to be scored: those of the eligible set, or landmarks and candidates, or all there are."""
-        landmarks = self.live.served.landmarks
+        landmarks = self.served.landmarks
         if self.retrieves:
-            return len(self.live.served.servable) if landmarks is None else 2 * len(landmarks.rows)
+            return len(self.served.servable) if landmarks is None else 2 * len(landmarks.rows)
         return len(self.requests.item_id)
 
     def answered_from(self, items: np.ndarray) -> "Asked":
@@ -50,7 +51,7 @@ class Asked:
     def kind(self) -> Hashable:
         """What requests have in common that are scored together."""
         lists = any(value.ndim == 1 and isinstance(value[0], list) for value in self.requests.context.values())
-        return id(self.live), self.retrieves, *self.requests.context, *((id(self),) if lists else ())
+        return id(self.served), self.retrieves, *self.requests.context, *((id(self),) if lists else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Scoring:
         context = {name: column([value]) for name, value in asked.context.items() if value is not None}
         offsets = np.array([0, len(eligible)])
         requests = served.informed(RankRequests(column([asked.user_id]), np.array([at]), eligible, offsets, context))
-        return Asked(asked, live, requests, retrieves, allowed)
+        return Asked(asked, live, served, requests, retrieves, allowed)
 
     def decide(self, asked: Sequence[Asked], rng: np.random.Generator) -> list[Decided]:
         """A slate for each, drawn together where they ask one generation for the same kinds of context."""
@@ -108,15 +109,15 @@ class Scoring:
         """Requests of one kind, with what was retrieved as their eligible sets."""
         if not asked[0].retrieves:
             return list(asked)
-        live = asked[0].live
+        live, served = asked[0].live, asked[0].served
         found = self._retrieval.retrieve(
-            live.served,
+            served,
             RankRequests.together([one.requests for one in asked]),
             rng,
             [one.allowed for one in asked],
-            live.lifted.rows(live.served),
+            live.lifted.rows(served),
         )
-        return [one.answered_from(live.served.servable[rows]) for one, rows in zip(asked, found, strict=True)]
+        return [one.answered_from(served.servable[rows]) for one, rows in zip(asked, found, strict=True)]
 
     @property
     def _retrieval(self) -> Retrieval:
@@ -132,9 +133,9 @@ class Scoring:
             If the decision cannot be logged: an unlogged decision could never be evaluated.
         """
         asked = decided.asked
-        served, body, at = asked.live.served, asked.body, int(asked.requests.at[0])
+        served, body, at = asked.served, asked.body, int(asked.requests.at[0])
         answer = _response(served, decided)
-        everything = body.eligible is None and not asked.retrieves and asked.allowed is None
+        everything = body.eligible is None and not asked.retrieves and asked.allowed is None and not asked.live.changes
         if everything:
             self.log.name_servable(served.generation, served.servable.tolist(), at)
         slate = zip(answer.slate, decided.logit, strict=True)
@@ -146,6 +147,7 @@ class Scoring:
                 generation=served.generation,
                 known_until=asked.live.known_until,
                 learned=asked.live.learned,
+                changes=asked.live.changes,
                 context={name: _logged(value[0]) for name, value in asked.requests.context.items()},
                 eligible=None if everything else tuple(asked.requests.item_id.tolist()),
                 slate=tuple(
@@ -159,10 +161,10 @@ class Scoring:
 
     def _eligible(self, served: Served, asked: RankRequest, allowed: Bools | None, retrieves: bool) -> np.ndarray:
         """Of a request that retrieves none yet."""
-        eligible = self._named(asked) if asked.eligible is not None else _servable(served, allowed)
+        eligible = self._named(served, asked) if asked.eligible is not None else _servable(served, allowed)
         if not len(eligible):
-            if asked.exclude or asked.filters:
-                raise ContractBroken("exclude and filters leave none of the eligible items; at least one must be left")
+            if asked.exclude or asked.filters or asked.eligible:
+                raise ContractBroken("exclude, filters and hidden items leave none of the eligible; one must be left")
             raise ContractBroken("eligible is empty; give at least one item, or leave it out for all servable items")
         most = min(self.limits.candidates if retrieves else len(eligible), self.limits.slate_most)
         if not 1 <= asked.slate_size <= most:
@@ -170,8 +172,8 @@ class Scoring:
             raise ContractBroken(f"slate_size is {asked.slate_size}; allowed is 1 to {most}, {why}")
         return np.empty(0, object) if retrieves else eligible
 
-    def _named(self, asked: RankRequest) -> np.ndarray:
-        """The items that the caller names as eligible, without those it excludes."""
+    def _named(self, served: Served, asked: RankRequest) -> np.ndarray:
+        """The items that the caller names as eligible, without those it excludes and those that are hidden."""
         named, most = asked.eligible or [], self.limits.eligible_most
         if asked.filters:
             raise ContractBroken("eligible and filters are both given; filters are for requests without eligible items")
@@ -180,7 +182,9 @@ class Scoring:
         if len(set(named)) < len(named):
             twice = next(item for item, count in Counter(named).items() if count > 1)
             raise ContractBroken(f"eligible names item {twice!r} twice; each item once is allowed")
-        excluded = set(asked.exclude)
+        excluded, catalogue = set(asked.exclude), served.catalogue
+        if catalogue is not None and catalogue.hidden is not None:
+            excluded |= {i for i in named if (row := catalogue.row_of.get(i)) is not None and catalogue.hidden[row]}
         return column([item for item in named if item not in excluded])
 
 
@@ -194,10 +198,11 @@ def _count(served: Served, allowed: Bools | None) -> int:
 
 def _allowed(served: Served, asked: RankRequest) -> Bools | None:
     """(k,) which servable items a request may be answered with; None: all of them."""
-    if served.catalogue is None or not (asked.exclude or asked.filters):
+    catalogue = served.catalogue
+    if catalogue is None or not (asked.exclude or asked.filters or catalogue.hidden is not None):
         return None
-    allowed = served.catalogue.matching(asked.filters)
-    excluded = [row for item in asked.exclude if (row := served.catalogue.row_of.get(item)) is not None]
+    allowed = catalogue.matching(asked.filters)
+    excluded = [row for item in asked.exclude if (row := catalogue.row_of.get(item)) is not None]
     allowed[excluded] = False
     return allowed
 
@@ -224,10 +229,10 @@ def _decide(asked: Sequence[Asked], rng: np.random.Generator) -> Iterator[Decide
     each = [one.requests for one in asked]
     sizes = np.array([one.body.slate_size for one in asked])
     requests = each[0] if len(each) == 1 else RankRequests.together(each)
-    made = asked[0].live.served.decide(requests, sizes, rng)
-    note_decisions(asked[0].live.served, made)
+    made = asked[0].served.decide(requests, sizes, rng)
+    note_decisions(asked[0].served, made)
     item, score, logit, propensity = (a.tolist() for a in (made.item_id, made.score, made.logit, made.propensity))
-    because = asked[0].live.served.explain(made) if any(one.body.explain for one in asked) else {}
+    because = asked[0].served.explain(made) if any(one.body.explain for one in asked) else {}
     end = 0
     for one in asked:
         start, end = end, end + one.body.slate_size

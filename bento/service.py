@@ -20,10 +20,12 @@ from typing import Any, Literal, TypeVar
 import bentoml
 import numpy as np
 from pydantic import BaseModel
+from starlette.applications import Starlette
 from starlette.responses import Response
 
 from bento import bentoml_fixes, metrics
 from bento.access import Guard, Tokens
+from bento.catalogue_api import catalogue_routes
 from bento.champion import Champion
 from bento.decision_log import DecisionLog
 from bento.group_commit import GroupCommit
@@ -47,7 +49,7 @@ from bento.schemas import (
 from bento.scoring import Asked, Scoring
 from bento.settings import ServiceSettings
 from components.domain import ContractBroken, Transient
-from components.ingest.log_lines import OutcomeLine
+from components.ingest.log_lines import ChangeLine, OutcomeLine
 from components.serving.live_memory import LiveMemory
 
 bentoml_fixes.install()
@@ -73,12 +75,12 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-def _champion() -> Champion:
+def _current() -> "Evercurrent":
     service: Evercurrent = bentoml.get_current_service()
-    return service.champion
+    return service
 
 
-@bentoml.asgi_app(pages(_champion), path="/")
+@bentoml.asgi_app(Starlette(routes=pages(_current) + catalogue_routes(_current, now)), path="/")
 @bentoml.service(
     name="evercurrent",
     workers=ServiceSettings.from_environment(os.environ).workers,
@@ -165,6 +167,15 @@ class Evercurrent:
             return refuse(400, str(error))
         except Transient as error:
             return refuse(503, str(error))
+
+    async def change(self, line: ChangeLine) -> None:
+        """Take a change of the catalogue in: in force here, and on the disk, when this returns."""
+        async with self._memory:
+            self.log.append(line, line.at)
+            if self.champion.live is not None:
+                self.champion.live.read()
+                self.champion.live.change()
+        await self.commit.durable()
 
     async def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
         with metrics.timed("ask"):

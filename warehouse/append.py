@@ -1,5 +1,6 @@
 """Bring a log into the warehouse: in bulk, once per content, all of it or nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -11,7 +12,14 @@ from components.schema import TABLES, arrow_schema
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
 
-ENTITIES = pa.schema([("entity_id", pa.string()), ("attributes", pa.string())])
+ENTITIES = pa.schema(
+    [
+        ("entity_id", pa.string()),
+        ("attributes", pa.string()),
+        ("changed_at", pa.timestamp("us")),
+        ("hidden", pa.bool_()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,12 @@ class Batch:
     faults: tuple[str, ...] = ()
 
 
-def append_log(w: Warehouse, tables: LogTables, entities: dict[str, pd.DataFrame], *, digest: str, path: str) -> Batch:
+def append_log(
+    w: Warehouse, tables: LogTables, entities: Mapping[str, pd.DataFrame], *, digest: str, path: str
+) -> Batch:
     """Append a log in one transaction; a content digest seen before changes nothing.
 
-    `entities` maps ``users`` and ``items`` to frames of entity_id, attributes.
+    `entities` maps ``users`` and ``items`` to frames of entity_id, attributes; of a service also changed_at, hidden.
     """
     with connect(w.path) as connection:
         if query.rows(connection, "01_ingest/find_batch", digest=digest):
@@ -55,10 +65,13 @@ def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: Lo
         query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest)
 
 
-def _upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: dict[str, pd.DataFrame]) -> None:
+def _upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: Mapping[str, pd.DataFrame]) -> None:
     for name, frame in entities.items():
         if len(frame):
-            table = {"batch_entities": pa.Table.from_pandas(frame, schema=ENTITIES, preserve_index=False)}
+            whole = frame.assign(
+                changed_at=frame.get("changed_at", pd.Series(dtype="datetime64[us]")), hidden=frame.get("hidden", False)
+            )
+            table = {"batch_entities": pa.Table.from_pandas(whole, schema=ENTITIES, preserve_index=False)}
             query.execute(connection, f"01_ingest/upsert_{name}", table, source=source)
 
 

@@ -15,7 +15,17 @@ import pandas as pd
 
 from components.domain import ContractBroken
 from components.ingest.interactions import LogTables
-from components.ingest.log_lines import LineBroken, LogLine, OutcomeLine, RequestLine, ServableLine, parse_line
+from components.ingest.log_lines import (
+    ChangeLine,
+    ItemLine,
+    LineBroken,
+    LogLine,
+    OutcomeLine,
+    RequestLine,
+    ServableLine,
+    UserLine,
+    parse_line,
+)
 from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, names
 
 Row = tuple[object, ...]
@@ -39,9 +49,10 @@ def read_decision_log(paths: Sequence[Path]) -> LogTables:
             except ValueError as error:
                 raise ContractBroken(f"{path}, line {number}: {error}; see components/ingest/log_lines.py") from None
     return LogTables(
-        _table(found.requests, REQUESTS, "at", "request_id"),
-        _table(found.impressions, IMPRESSIONS, "at", "impression_id"),
-        _table(found.outcomes, OUTCOMES, "outcome_at", "impression_id", "kind"),
+        entities=_entities(found.changes),
+        requests=_table(found.requests, REQUESTS, "at", "request_id"),
+        impressions=_table(found.impressions, IMPRESSIONS, "at", "impression_id"),
+        outcomes=_table(found.outcomes, OUTCOMES, "outcome_at", "impression_id", "kind"),
     )
 
 
@@ -53,12 +64,15 @@ class _Rows:
     impressions: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     servable: dict[int, list[str]] = field(default_factory=dict)
+    changes: list[ChangeLine] = field(default_factory=list)
 
     def take(self, line: LogLine) -> None:
         """Add the rows of one line."""
         if isinstance(line, RequestLine):
             self.requests.append(_request(line, self.servable))
             self.impressions.extend(_impressions(line))
+        elif isinstance(line, ItemLine | UserLine):
+            self.changes.append(line)
         elif isinstance(line, OutcomeLine):
             self.outcomes.append((line.impression_id, line.kind, line.reward, line.grade, line.at))
         else:
@@ -85,6 +99,27 @@ def _request(line: RequestLine, servable: Mapping[int, list[str]]) -> Row:
     eligible = servable[line.generation] if line.eligible is None else list(line.eligible)
     context = json.dumps(line.context, sort_keys=True) if line.context else None
     return line.request_id, line.user_id, line.at, line.generation, context, eligible
+
+
+def _entities(changes: Sequence[ChangeLine]) -> dict[str, pd.DataFrame]:
+    """The last change of each item and user."""
+    last = {(type(line), _name(line)): line for line in sorted(changes, key=lambda line: line.at)}
+    out = {}
+    for name, kind in (("items", ItemLine), ("users", UserLine)):
+        lines = [line for (of, _), line in last.items() if of is kind]
+        out[name] = pd.DataFrame(
+            {
+                "entity_id": [_name(line) for line in lines],
+                "attributes": [json.dumps(line.attributes, sort_keys=True) for line in lines],
+                "changed_at": np.array([line.at for line in lines], "datetime64[us]"),
+                "hidden": [isinstance(line, ItemLine) and line.hidden for line in lines],
+            }
+        )
+    return out
+
+
+def _name(line: ChangeLine) -> str:
+    return line.item_id if isinstance(line, ItemLine) else line.user_id
 
 
 def _impressions(line: RequestLine) -> Iterator[Row]:

@@ -4,7 +4,8 @@ The same canonical tables come out of every log: rating files, impression logs w
 without propensities, Parquet or CSV. Reading is columnar; no row is touched in Python.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,8 @@ from components.ranker.features import CLOCK_FIELDS, RECENT
 class LogTables:
     """Canonical frames of one log, in the columns of `components.schema`; instants as int64 microseconds.
 
-    `set_aside` rows of the log could not become any of them; `faults` says which and why.
+    `set_aside` rows of the log could not become any of them; `faults` says which and why. `entities` are the users and
+    items that a service was told of.
     """
 
     requests: pd.DataFrame
@@ -41,6 +43,7 @@ class LogTables:
     outcomes: pd.DataFrame
     set_aside: int = 0
     faults: tuple[str, ...] = ()
+    entities: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.impressions)
@@ -222,10 +225,10 @@ def _require(frame: pd.DataFrame, source: Source, origin: str) -> None:
     named += [source.time.column, source.outcome.column]
     named += [source.outcome.grade] if source.outcome.grade else []
     named += [m.column for m in source.measured] + [m.grade for m in source.measured if m.grade]
-    for field in source.fields[2:]:
-        beside = (field.of is FieldOf.ITEM and source.items) or (field.of is FieldOf.USER and source.users)
-        if not beside and field.name not in (*CLOCK_FIELDS, RECENT):
-            named.append(field.column or field.name)
+    for one in source.fields[2:]:
+        beside = (one.of is FieldOf.ITEM and source.items) or (one.of is FieldOf.USER and source.users)
+        if not beside and one.name not in (*CLOCK_FIELDS, RECENT):
+            named.append(one.column or one.name)
     missing = sorted(set(named) - set(frame.columns))
     if missing:
         raise ContractBroken(

@@ -26,8 +26,8 @@ class RequestLine(Struct, frozen=True, forbid_unknown_fields=True, tag="request"
     """A request and the slate that answered it.
 
     The memory that answered knew every outcome before `known_until` (microseconds; of the bundle or a snapshot) and
-    the next `learned` of the log after it: with them the propensities can be computed again. None in logs that do not
-    say.
+    the next `learned` of the log after it, and `changes` of the catalogue since the generation's cutoff had been taken
+    in: with them the propensities can be computed again. None in logs that do not say.
     """
 
     request_id: str
@@ -39,6 +39,7 @@ class RequestLine(Struct, frozen=True, forbid_unknown_fields=True, tag="request"
     slate: tuple[ShownLine, ...]
     known_until: int | None = None
     learned: int | None = None
+    changes: int = 0
 
 
 class OutcomeLine(Struct, frozen=True, forbid_unknown_fields=True, tag="outcome"):
@@ -60,6 +61,27 @@ class ServableLine(Struct, frozen=True, forbid_unknown_fields=True, tag="servabl
 
     generation: int
     items: tuple[str, ...]
+
+
+class ItemLine(Struct, frozen=True, forbid_unknown_fields=True, tag="item"):
+    """An item as the catalogue has it from `at` on: its attributes, all of them, or `hidden`: not to be served."""
+
+    item_id: str
+    at: int
+    attributes: dict[str, Any]
+    hidden: bool = False
+
+
+class UserLine(Struct, frozen=True, forbid_unknown_fields=True, tag="user"):
+    """A user's attributes, all of them, from `at` on."""
+
+    user_id: str
+    at: int
+    attributes: dict[str, Any]
+
+
+ChangeLine = ItemLine | UserLine
+"""What changes the catalogue or what is known of users."""
 
 
 def impression_id_of(request_id: str, position: int) -> str:
@@ -104,8 +126,8 @@ class BriefServable(Struct, frozen=True, tag="servable"):
     generation: int
 
 
-LogLine = RequestLine | OutcomeLine | ServableLine
-BriefLine = BriefRequest | OutcomeLine | BriefServable
+LogLine = RequestLine | OutcomeLine | ServableLine | ItemLine | UserLine
+BriefLine = BriefRequest | OutcomeLine | BriefServable | ItemLine | UserLine
 LineBroken = (msgspec.MsgspecError, UnicodeDecodeError)
 """What `parse_line` raises for what is no line of the log."""
 

@@ -118,6 +118,29 @@ class Attributes:
                 keys[field.name] = np.append(hash_ids(field.vocabulary, values), MISSING_KEY)[:, None]
         return cls(pd.Index(frame[id_column].astype(str), dtype=object), keys, numeric)
 
+    def changed(self, other: "Attributes") -> "Attributes":
+        """With what `other` knows; its ids replace those that are here, or are appended. Costs a copy."""
+        place = {id_: row for row, id_ in enumerate(other.ids)}
+        new = [id_ for id_ in other.ids if id_ not in self._row_of]
+        row_of = {**self._row_of, **{id_: len(self.ids) + n for n, id_ in enumerate(new)}}
+        there = np.array([row_of[id_] for id_ in place], np.int64)
+
+        def joined(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            grown = np.concatenate([mine[:-1], np.repeat(mine[-1:], len(new), 0), mine[-1:]])
+            grown[there] = theirs[list(place.values())]
+            return grown
+
+        made = Attributes(
+            self.ids.append(pd.Index(new, dtype=object)),
+            {name: joined(keys, other.keys[name]) for name, keys in self.keys.items()},
+            {name: joined(values, other.numeric[name]) for name, values in self.numeric.items()},
+        )
+        hashed = {
+            name: np.concatenate([keys[:-1], hash_ids(name, new), keys[-1:]]) for name, keys in self._keys_of.items()
+        }
+        made.__dict__.update(_row_of=row_of, _keys_of=hashed)
+        return made
+
     def rows(self, ids: np.ndarray) -> Ints:
         """(n,) row of each raw id; the last row for an id that is not known."""
         if len(ids) <= FEW:

@@ -4,8 +4,8 @@ Of an example's columns those of item fields depend on the item alone, all other
 first layers of the network (`components.ranker.forward`). Hashing 10,000 ids takes 40 ms; copying their keys takes one.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """k items in their order, and their side of the examples; `halves` where they are few."""
+    """k items in their order, and their side of the examples; `halves` where they are few.
+
+    `hidden` (k,) are not to be served any more; None: there are none.
+    """
 
     items: np.ndarray
     encoder: Encoder
@@ -38,6 +41,7 @@ class Catalogue:
     row_of: Mapping[str, int]
     forward: Forward | None
     halves: Half | None
+    hidden: Bools | None = None
 
     @classmethod
     def of(cls, encoder: Encoder, items: np.ndarray, forward: Forward | None = None) -> "Catalogue":
@@ -47,6 +51,42 @@ class Catalogue:
         kept = forward is not None and len(items) <= HALVES
         halves = forward.items(encoded.keys, encoded.numeric) if forward is not None and kept else None
         return cls(items, encoder, encoded, {item: row for row, item in enumerate(items.tolist())}, forward, halves)
+
+    def changed(self, encoder: Encoder, shown: Sequence[str], hidden: Collection[str]) -> "Catalogue":
+        """With other items: `shown` are added, or encoded anew, by `encoder`; `hidden` are not served. Costs a copy."""
+        new = [item for item in shown if item not in self.row_of]
+        row_of = {**self.row_of, **{item: len(self.items) + n for n, item in enumerate(new)}}
+        part = Catalogue.of(encoder, np.array([*shown, ""], object), self.forward)
+        rows = np.array([row_of[item] for item in shown], np.int64)
+
+        def joined(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            grown = np.concatenate([mine, np.repeat(theirs[:1], len(new), 0)])
+            grown[rows] = theirs[:-1]
+            return grown
+
+        encoded = Examples(
+            joined(self.encoded.keys, part.encoded.keys),
+            joined(self.encoded.numeric, part.encoded.numeric),
+            joined(self.encoded.at, part.encoded.at),
+        )
+        halves = None
+        if self.halves is not None and part.halves is not None:
+            halves = Half(*(joined(*pair) for pair in zip(self.halves, part.halves, strict=True)))
+        mask = np.zeros(len(row_of), bool)
+        if self.hidden is not None:
+            mask[: len(self.hidden)] = self.hidden
+        mask[rows] = False
+        mask[[row_of[item] for item in hidden if item in row_of]] = True
+        items = np.append(self.items, np.array(new, object)) if new else self.items
+        return replace(
+            self,
+            items=items,
+            encoder=encoder,
+            encoded=encoded,
+            row_of=row_of,
+            halves=halves,
+            hidden=mask if mask.any() else None,
+        )
 
     def rows(self, item_id: np.ndarray) -> Ints | None:
         """(n,) row of each item, or None if one of them is not in the catalogue."""
@@ -58,14 +98,14 @@ class Catalogue:
             return None
 
     def matching(self, filters: Mapping[str, Sequence[str]]) -> Bools:
-        """(k,) which items have, of every field named, one of its values.
+        """(k,) which items have, of every field named, one of its values, and are not hidden.
 
         Raises
         ------
         ContractBroken
             If a field is no keyed attribute of items.
         """
-        found = np.ones(len(self.items), bool)
+        found = np.ones(len(self.items), bool) if self.hidden is None else ~self.hidden
         known = {field.name: field for field in self.encoder.spec.keyed if field.of is FieldOf.ITEM}
         for name, values in filters.items():
             if name not in known:

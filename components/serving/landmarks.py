@@ -97,6 +97,7 @@ class Landmarks:
         ----------
         scores : (r, L) scores of the landmarks. allowed : (k,) the items that may be found; none: all.
         """
+        allowed = None if allowed is None else allowed[: len(self)]  # items that came later are not in the index
         person = (scores - self.mean) @ self.solver
         query = np.column_stack([person, np.ones(len(person)), np.zeros(len(person))]).astype(np.float32)
         count = min(count, len(self) if allowed is None else int(allowed.sum()))

@@ -23,7 +23,16 @@ import numpy as np
 from msgspec import Struct
 
 from components.domain import DAY, SECOND
-from components.ingest.log_lines import BriefRequest, OutcomeLine, impression_id_of, parse_brief, parts_of
+from components.ingest.log_lines import (
+    BriefRequest,
+    ChangeLine,
+    ItemLine,
+    OutcomeLine,
+    UserLine,
+    impression_id_of,
+    parse_brief,
+    parts_of,
+)
 from components.ingest.log_tail import LogTail
 from components.serving.lifted import Lifted
 from components.serving.served import KnownOutcomes, Served
@@ -98,7 +107,9 @@ class LiveMemory:
         self.learned = 0
         self._retention, self._tick, self._grace = steps.retention, steps.tick, steps.grace
         self._window = _window_of(served)
-        self._tail = LogTail(home, self.known_until - self._retention, parse_brief)
+        self._tail = LogTail(home, min(self.known_until - self._retention, served.cutoff), parse_brief)
+        self.changes = self._seen = 0
+        self._changes: list[tuple[int, int, ChangeLine]] = []
         self._answered: dict[str, Answered] = {}
         self._order: deque[str] = deque()  # of the requests, as they were read
         self._outcomes: dict[str, Outcome] = {}
@@ -121,6 +132,7 @@ class LiveMemory:
     def advance(self, now: int) -> int:
         """Read the log, learn from every tick that is over at `now`; the number of outcomes learned."""
         self.read()
+        self.change()
         ready: list[Due] = []
         while self._due and self._end(self._due[0]) + self._grace <= now:
             ready.append(heappop(self._due))
@@ -133,6 +145,17 @@ class LiveMemory:
     def behind(self, now: int) -> int:
         """Microseconds since the oldest outcome that is due and not learned yet; 0 where there is none."""
         return max(now - self._due[0].instant, 0) if self._due else 0
+
+    def change(self, until: int | None = None) -> None:
+        """Take in what the log says of items and users, in order of time; all of it, or `until` so many changes."""
+        taken: list[ChangeLine] = []
+        while self._changes and (until is None or self.changes < until):
+            taken.append(heappop(self._changes)[2])
+            self.changes += 1
+        if taken:
+            items = {one.item_id: None if one.hidden else one.attributes for one in taken if isinstance(one, ItemLine)}
+            users = {one.user_id: one.attributes for one in taken if isinstance(one, UserLine)}
+            self.served = self.served.changed(items, users)
 
     def learn_until(self, learned: int) -> bool:
         """Learn tick by tick until so many outcomes are known; whether that came out even."""
@@ -152,6 +175,9 @@ class LiveMemory:
                 self._take_request(line)
             elif isinstance(line, OutcomeLine):
                 self._take_outcome(line)
+            elif isinstance(line, ItemLine | UserLine) and line.at >= self.served.cutoff:
+                self._seen += 1
+                heappush(self._changes, (line.at, self._seen, line))
 
     def _find(self, impression_id: str) -> Impression | None:
         request_id, position = parts_of(impression_id)

@@ -80,7 +80,7 @@ def recompute(home: Path, lines: Iterable[LogLine], find: Find, steps: Steps) ->
                 found.unnamed += len(line.slate)
             else:
                 named.append(line)
-    named.sort(key=lambda line: (_memory(line), line.learned or 0, line.at))
+    named.sort(key=lambda line: (_memory(line), line.learned or 0, line.changes, line.at))
     for (generation, known_until), asked in groupby(named, _memory):
         served = find(generation, known_until)
         if served is None:
@@ -89,6 +89,7 @@ def recompute(home: Path, lines: Iterable[LogLine], find: Find, steps: Steps) ->
         live = LiveMemory(served, known_until, home, steps)
         for line in asked:
             live.learn_until(line.learned or 0)
+            live.change(line.changes)
             eligible = servable.get(generation, ()) if line.eligible is None else line.eligible
             found.take(line, _again(live.served, line, eligible), len(eligible))
     return found

@@ -9,16 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
+from components.feature_spec import FeatureSpec, FieldKind, FieldOf
 from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.slates import Slates
-from components.ranker.features import RECENT, Encoder
+from components.ranker.features import RECENT, Attributes, Encoder
 from components.ranker.history import History
 from components.serving.appraisal import Appraisal
 from components.serving.catalogue import Catalogue
 from components.serving.landmarks import Landmarks
+
+Told = Mapping[str, object]
+"""Attributes by the names of their fields."""
 
 
 class Ranker(Protocol):
@@ -261,6 +266,25 @@ class Served:
         asked = self.catalogue.ask(requests.user_id, requests.at, requests.context, requests.request, rows)
         return self.catalogue.examples(asked), self.catalogue.predict(asked)
 
+    def changed(
+        self, items: Mapping[str, Mapping[str, object] | None], users: Mapping[str, Mapping[str, object]]
+    ) -> "Served":
+        """With other attributes of items and users; an item of None is not served any more. Costs a copy."""
+        spec, shown = self.encoder.spec, {item: told for item, told in items.items() if told is not None}
+        encoder = replace(
+            self.encoder,
+            items=self.encoder.items.changed(_attributes(spec, FieldOf.ITEM, shown)),
+            users=self.encoder.users.changed(_attributes(spec, FieldOf.USER, users)),
+        )
+        if self.catalogue is None:
+            return replace(self, encoder=encoder)
+        hidden = [item for item, told in items.items() if told is None]
+        catalogue = self.catalogue.changed(encoder, list(shown), hidden)
+        new = np.arange(len(self.servable), len(catalogue.items))
+        return replace(
+            self, encoder=encoder, catalogue=catalogue, servable=catalogue.items, freshest=np.append(self.freshest, new)
+        )
+
     def with_memory(self, memory: Memory) -> "Served":
         """The same generation with another memory."""
         return replace(self, memory=memory)
@@ -269,3 +293,14 @@ class Served:
         """The same generation with a memory and a history of its own, so that learning leaves this one as it is."""
         history = None if self.history is None else self.history.copy()
         return replace(self, memory=self.memory.copy(), history=history)
+
+
+def _attributes(spec: FeatureSpec, of: FieldOf, told: Mapping[str, Told]) -> Attributes:
+    """Of some users, or items; what is not told is missing."""
+    frame = pd.DataFrame({of.value: pd.Series(list(told), dtype=object)})
+    for field_ in spec.fields:
+        if field_.of is of and field_.name != of.value:
+            values = [one.get(field_.name) for one in told.values()]
+            numeric = field_.kind is FieldKind.NUMERIC
+            frame[field_.name] = pd.Series(values, dtype="float64" if numeric else object)
+    return Attributes.build(frame, of.value, spec, of)

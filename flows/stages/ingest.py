@@ -86,10 +86,10 @@ def entity_frames(frame: pd.DataFrame, source: Source, beside: Path) -> dict[str
 def ingest_tables(workspace: Workspace, source: Source, tables: LogTables, origin: str) -> Batch:
     """Bring canonical tables in, keyed by their content."""
     digest = hashlib.sha256()
-    for frame in (tables.requests, tables.impressions, tables.outcomes):
+    for frame in (tables.requests, tables.impressions, tables.outcomes, *tables.entities.values()):
         digest.update(pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy().tobytes())
     w = Warehouse(workspace.database, source.name)
-    return append_log(w, tables, {}, digest=digest.hexdigest(), path=origin)
+    return append_log(w, tables, tables.entities, digest=digest.hexdigest(), path=origin)
 
 
 def take_decisions(workspace: Workspace) -> Batch | None:
@@ -98,6 +98,6 @@ def take_decisions(workspace: Workspace) -> Batch | None:
     if not files or not workspace.source.exists():
         return None
     tables = read_decision_log(files)
-    if not len(tables.requests):
+    if not len(tables.requests) and not any(map(len, tables.entities.values())):
         return None
     return ingest_tables(workspace, read_source(workspace.source), tables, str(workspace.decisions))

@@ -367,7 +367,7 @@ def test_filters_choose_by_attributes_and_name_what_they_do_not_know(http, home)
     assert logged(home).requests["eligible"].map(set).eq({"heat", "alien"}).all()
     for filters, line in (
         ({"colour": ["red"]}, "filters name 'colour'; allowed are item"),
-        ({"item": ["nothing like it"]}, "leave none of the eligible items"),
+        ({"item": ["nothing like it"]}, "leave none of the eligible"),
     ):
         refused = http.post("/rank", json=RANK | {"filters": filters})
         assert refused.status_code == 400 and line in refused.json()["error"]

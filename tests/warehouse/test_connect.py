@@ -38,6 +38,6 @@ def test_a_second_process_waits_and_then_fails_as_transient_naming_the_file(tmp_
 def test_a_transaction_that_breaks_leaves_nothing(tmp_path: Path) -> None:
     with connect(tmp_path / "w.duckdb") as connection:
         with pytest.raises(RuntimeError, match="half-way"), transaction(connection):
-            connection.execute("insert into users values ('s', 'u', '{}')")
+            connection.execute("insert into users (source, user_id) values ('s', 'u')")
             raise RuntimeError("half-way")
         assert connection.execute("select count(*) from users").fetchone() == (0,)

@@ -55,6 +55,10 @@ create table if not exists outcomes (
 -- grain: one user, one item; attributes as the source's fields name them. The last batch to name an id wins.
 create table if not exists users (source varchar, user_id varchar, attributes json, primary key (source, user_id));
 create table if not exists items (source varchar, item_id varchar, attributes json, primary key (source, item_id));
+-- `changed_at` is the latest change that the service was told; an item that is `hidden` is not served.
+alter table users add column if not exists changed_at timestamp;
+alter table items add column if not exists changed_at timestamp;
+alter table items add column if not exists hidden boolean default false;
 
 -- grain: one rejected row of one window, with the contract it broke.
 create table if not exists quarantine (
