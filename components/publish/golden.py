@@ -80,6 +80,8 @@ def check_golden(folder: Path, served: Served) -> None:
 def check_arithmetic(folder: Path, model: "Model", served: Served) -> None:
     """Refuse to release what the serving arithmetic computes otherwise than the network that was trained.
 
+    A network without finite logits is the gate's business.
+
     Raises
     ------
     ContractBroken
@@ -91,7 +93,7 @@ def check_arithmetic(folder: Path, model: "Model", served: Served) -> None:
         return
     examples = served.informed(requests).encode(served.encoder)
     trained, told = model.score_examples(examples).logit.detach().numpy(), model.predict_raw(examples).logit
-    apart = np.abs(trained - told) / np.maximum(np.abs(trained), 1)
+    apart = np.where(np.isfinite(trained), np.abs(trained - told) / np.maximum(np.abs(trained), 1), 0.0)
     if not (apart <= TOLERANCE).all():
         at = int(np.argmax(np.where(np.isfinite(apart), apart, np.inf)))
         raise ContractBroken(

@@ -93,7 +93,8 @@ class Retrieval:
 
 
 def fit(served: Served, retrieval: Retrieval, seed: int) -> tuple[Landmarks, Found] | None:
-    """Landmarks of a generation, and how well they find; None where the catalogue is small, or nobody is known to ask.
+    """Landmarks of a generation, and how well they find; None where the catalogue is small, nobody is known to ask,
+    or scores are no numbers.
 
     Users are those of whom likes or attributes are known, and somebody unknown.
     """
@@ -104,6 +105,8 @@ def fit(served: Served, retrieval: Retrieval, seed: int) -> tuple[Landmarks, Fou
     people = np.append(rng.permutation(known)[: SAMPLE + JUDGES], "").astype(object)
     sample, judges = people[: SAMPLE - 1], people[SAMPLE - 1 :]
     scores = _scores(served, sample)
+    if not np.isfinite(scores).all():  # a network that came apart, which the gate will say no to
+        return None
     landmarks = Landmarks.fit(scores, rng)
     return landmarks, _judged(replace(served, landmarks=landmarks), retrieval, judges, rng)
 
