@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal, Self, TypeAlias
 
 import bentoml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,8 +31,17 @@ def _sound_id(one: str) -> str:
     return one
 
 
-Id = Annotated[str, AfterValidator(_sound_id)]
-Ids = Annotated[list[str], AfterValidator(_sound_ids)]
+_DESCRIBED = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "minLength": 1, "maxLength": ID_BYTES, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"},
+            {"type": "number"},
+        ],
+        "description": f"1 to {ID_BYTES} bytes without control characters; a number is read as its text",
+    }
+)
+Id = Annotated[str, AfterValidator(_sound_id), _DESCRIBED]
+Ids = Annotated[list[Annotated[str, _DESCRIBED]], AfterValidator(_sound_ids)]
 
 
 class Body(bentoml.IODescriptor):
@@ -65,8 +74,10 @@ class RankRequest(Body):
     """A call for a slate. Without `eligible` the best of all servable items, and a few others, are eligible."""
 
     user_id: Id
-    slate_size: int = Field(description="items wanted, 1 to the size of the eligible set")
-    eligible: Ids | None = None
+    slate_size: int = Field(
+        strict=True, description="items wanted, 1 to the size of the eligible set", json_schema_extra={"minimum": 1}
+    )
+    eligible: Ids | None = Field(default=None, description="each item once; left out for all servable items")
     exclude: Ids = Field(default_factory=list, description="items not to be shown, such as what the user just saw")
     context: dict[str, ContextValue] = Field(default_factory=dict)
 
@@ -95,7 +106,9 @@ class OutcomeRequest(Body):
     impression_id: Id
     kind: Id
     value: Value
-    grade: float | None = Field(default=None, description="how strong it was, where the value alone says yes or no")
+    grade: float | None = Field(
+        default=None, strict=True, description="how strong it was, where the value alone says yes or no"
+    )
 
 
 class OutcomesRequest(Body):
