@@ -38,6 +38,9 @@ def simulate(
     patience: Annotated[float, typer.Option(min=0, help="Seconds in which a call is tried again.")] = 30.0,
     seed: Annotated[int, typer.Option(help="Of arrivals and of the pauses before another try.")] = 0,
     token_file: Annotated[Path | None, typer.Option(help=f"File of a bearer token; else {TOKEN}.")] = None,
+    frozen: Annotated[
+        str | None, typer.Option(help="A second service, asked the same and told nothing: what standing still earns.")
+    ] = None,
     page: Annotated[Path | None, typer.Option(help="Where to write the HTML page: reward over time.")] = None,
     home: HomeFolder = HOME,
     as_json: AsJson = False,
@@ -58,7 +61,7 @@ def simulate(
 
     token = read_token(token_file, os.environ.get(TOKEN))
     recorded = read_recorded(Workspace(home), find_source(source), data, days)
-    wanted = Wanted(url, token, requests, seconds, rate, concurrency, begin_at, skip, patience, seed)
+    wanted = Wanted(url, token, requests, seconds, rate, concurrency, begin_at, skip, patience, seed, frozen)
     try:
         record = simulate(recorded, wanted, time.monotonic)
     except Unwelcome as error:

@@ -76,13 +76,14 @@ def show_turn(record: TurnRecord, folder: Path) -> None:
 def show_simulated(record: SimulateRecord) -> None:
     """What users earned from each generation, and how to go on."""
     console = Console()
-    names = ("generation", "requests", "earned", "95 %", "random", "best", "share of the room")
+    names = ("generation", "requests", "earned", "95 %", "random", "best", "share of the room", "above frozen")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(name, justify="right")
     for g in record.generations:
         figures = (f"{g.earned:.4f}", f"± {g.half:.4f}", f"{g.random:.4f}", f"{g.oracle:.4f}")
-        table.add_row(str(g.generation), str(g.requests), *figures, "-" if g.share is None else f"{g.share:.1%}")
+        gain = "-" if g.gain is None else f"{g.gain:+.4f} ± {g.gain_half:.4f}"
+        table.add_row(str(g.generation), str(g.requests), *figures, "-" if g.share is None else f"{g.share:.1%}", gain)
     console.print(
         f"{record.requests} requests and {record.outcomes} outcomes in {record.seconds:.1f} s, {record.retried} calls "
         "made again; "

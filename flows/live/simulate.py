@@ -33,7 +33,8 @@ class Wanted:
 
     `since` is where in the log to begin, microseconds, and `skip` how many visits from there were played before;
     `requests` and `seconds` end it; `rate` is visits per second on average, None as fast as they are answered;
-    `patience` the seconds in which a call is made again.
+    `patience` the seconds in which a call is made again; `frozen` a second service that is asked the same and told
+    nothing.
     """
 
     url: str
@@ -46,6 +47,7 @@ class Wanted:
     skip: int = 0
     patience: float = 30.0
     seed: int = 0
+    frozen: str | None = None
 
 
 def simulate(recorded: Recorded, wanted: Wanted, clock: Clock) -> SimulateRecord:
@@ -63,10 +65,11 @@ async def _simulate(recorded: Recorded, wanted: Wanted, clock: Clock) -> Simulat
     dice = Random(wanted.seed)
     client = Client.of(wanted.url, wanted.token, wanted.concurrency, dice, wanted.patience)
     rule = RewardRule.of(recorded.source)
-    async with client.http:
+    beside = Client.of(wanted.frozen or wanted.url, wanted.token, wanted.concurrency, dice, wanted.patience)
+    async with client.http, beside.http:
         since = _since(recorded, wanted.since, await client.get("/generation"))
         coming = visits(recorded.log, since, recorded.rules.period, rule)
-        crowd = Crowd(client, rule.kind, recorded.rules.slate_size, clock)
+        crowd = Crowd(client, rule.kind, recorded.rules.slate_size, clock, beside if wanted.frozen else None)
         due = _arrivals(wanted.rate, dice)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, crowd.end, "interrupted")
@@ -86,7 +89,7 @@ async def _simulate(recorded: Recorded, wanted: Wanted, clock: Clock) -> Simulat
         crowd.seen,
         crowd.outcomes,
         crowd.repeated,
-        client.retried,
+        client.retried + beside.retried,
     )
     return summarise(played)
 
@@ -99,6 +102,7 @@ class Crowd:
     kind: str
     slate_size: int
     clock: Clock
+    frozen: Client | None = None
     seen: list[Seen] = field(default_factory=list)
     outcomes: int = 0
     repeated: int = 0
@@ -160,7 +164,14 @@ class Crowd:
             earned += float(taken["reward"])
         values = (earned, visit.random(size), visit.oracle(size))
         choice = len(visit.answers) > size
-        self.seen.append(Seen(begin - self.begin, int(told["generation"]), *values, choice, waited, visit.at))
+        still = await self._still(visit, body | {"slate_size": size})
+        self.seen.append(Seen(begin - self.begin, int(told["generation"]), *values, choice, waited, visit.at, still))
+
+    async def _still(self, visit: Visit, body: dict[str, object]) -> float | None:
+        """What the service that stands still would have earned of this visit; nobody tells it anything."""
+        if self.frozen is None:
+            return None
+        return sum(visit.answers[shown["item_id"]].earned for shown in _slate(await self.frozen.post("/rank", body)))
 
 
 def _slate(told: dict[str, Any]) -> list[dict[str, Any]]:

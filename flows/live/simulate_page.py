@@ -9,6 +9,7 @@ from components.pages.page import render
 from flows.live.simulate_record import Earned, SimulateRecord, Slice
 
 MINUTES = "minutes since the start"
+STILL = " Frozen is a second service with the generation that answered first, asked the same and told nothing."
 
 
 def simulate_page(record: SimulateRecord) -> str:
@@ -23,15 +24,21 @@ def simulate_page(record: SimulateRecord) -> str:
 
 
 def _tiles(record: SimulateRecord) -> KeyFigures:
-    ends = dict.fromkeys((record.generations[0], record.generations[-1])) if record.generations else {}
-    note = "of what choosing could earn"
+    whole, note = record.whole, "of what choosing could earn"
+    shares = [] if whole is None else [("all generations", whole.share), ("frozen", whole.share_of(whole.frozen))]
     return KeyFigures(
         [
-            *(KeyFigure(f"generation {g.generation}", _percent(g.share), note) for g in ends),
+            *(KeyFigure(name, _percent(share), note) for name, share in shares if share is not None),
+            *([_gain(whole)] if whole and whole.gain is not None else []),
             KeyFigure("requests", record.requests, f"{record.rate:.0f} a second"),
             KeyFigure("/rank", f"{record.rank_ms_p50:.1f} ms", f"median; 99 % within {record.rank_ms_p99:.0f} ms"),
         ]
     )
+
+
+def _gain(whole: Earned) -> KeyFigure:
+    relative = f"; {whole.gain / whole.frozen:+.1%}" if whole.gain is not None and whole.frozen else ""
+    return KeyFigure("above frozen", f"{whole.gain:+.4f}", f"± {whole.gain_half:.4f} a request{relative}")
 
 
 def _what(record: SimulateRecord) -> str:
@@ -40,11 +47,16 @@ def _what(record: SimulateRecord) -> str:
         f"({record.choices:,} of {record.requests:,}). The world knows what its users think of every eligible item, so "
         "what a random choice and the best one would have earned on the same requests is known, too: requests differ "
         "from day to day, and the share of the room between the two is what the service is responsible for."
+        + (STILL if record.whole and record.whole.frozen is not None else "")
     )
 
 
 def _shares(record: SimulateRecord) -> Figure:
     drawn = blank(MINUTES, "share of the room, %")
+    still = [s for s in record.slices if s.frozen is not None]
+    if still:
+        x, y = [s.seconds / 60 for s in still], [_hundredth(s.share_of(s.frozen)) for s in still]
+        drawn.add_scatter(x=x, y=y, name="frozen", mode="lines", line={"color": REFERENCE, "width": 2.5})
     for generation, colour, group in _lines(record):
         slices = [s for s in group if s.share is not None]
         half = [100 * s.half / (s.oracle - s.random) for s in slices]
@@ -80,13 +92,25 @@ def _lines(record: SimulateRecord) -> list[tuple[str, str, list[Slice]]]:
 
 
 def _table(record: SimulateRecord) -> Table:
-    heads = [Column(h, ".4f") for h in ("earned", "half of the 95 % interval", "random", "best")]
-    columns = [Column("generation"), Column("requests"), *heads, Column("share of the room", ".1%")]
-    return Table(columns, [_row(g) for g in record.generations])
+    heads = [Column(h, ".4f") for h in ("earned", "± 95 %", "random", "best")]
+    gains = [
+        Column("share of the room", ".1%"),
+        Column("frozen", ".4f"),
+        Column("gain", "+.4f"),
+        Column("± 95 %", ".4f"),
+    ]
+    rows = [_row(str(g.generation), g) for g in record.generations]
+    if record.whole and len(rows) > 1:
+        rows.append(_row("all", record.whole))
+    return Table([Column("generation"), Column("requests"), *heads, *gains], rows)
 
 
-def _row(g: Earned) -> Row:
-    return Row([g.generation, g.requests, g.earned, g.half, g.random, g.oracle, g.share])
+def _row(name: str, g: Earned) -> Row:
+    return Row([name, g.requests, g.earned, g.half, g.random, g.oracle, g.share, g.frozen, g.gain, g.gain_half])
+
+
+def _hundredth(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _percent(share: float | None) -> str | None:

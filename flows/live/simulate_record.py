@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from components.domain import iso
+from components.domain import Doubles, iso
 from components.frozen import Frozen
 
 SLICES = 60
@@ -22,7 +22,8 @@ Ended = Literal["requests", "seconds", "log", "interrupted"]
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One request that was answered: `seconds` since the start; what its slate earned, and what a random and the best
-    slate of its eligible items would have; whether there was a `choice` at all; `at`, its instant in the log."""
+    slate of its eligible items would have; whether there was a `choice` at all; `at`, its instant in the log; what the
+    slate of a service that stands still would have earned, if one was asked."""
 
     seconds: float
     generation: int
@@ -32,10 +33,15 @@ class Seen:
     choice: bool
     rank_ms: float
     at: int
+    frozen: float | None = None
 
 
 class Earned(Frozen):
-    """Mean rewards per request of what one generation answered; `half` is half the 95 % interval of `earned`."""
+    """Mean rewards per request of what one generation answered; `half` is half the 95 % interval of `earned`.
+
+    `frozen` is what a service that stands still would have earned of the same requests, and `gain_half` half the 95 %
+    interval of what was earned above it, request by request; None where none was asked.
+    """
 
     generation: int
     requests: int
@@ -43,12 +49,23 @@ class Earned(Frozen):
     half: float
     random: float
     oracle: float
+    frozen: float | None = None
+    gain_half: float | None = None
 
     @property
     def share(self) -> float | None:
         """Of what lies between a random choice and the best one, the share that was earned."""
+        return self.share_of(self.earned)
+
+    def share_of(self, earned: float | None) -> float | None:
+        """Of that room, the share that something else earned."""
         room = self.oracle - self.random
-        return (self.earned - self.random) / room if room > 0 else None
+        return (earned - self.random) / room if earned is not None and room > 0 else None
+
+    @property
+    def gain(self) -> float | None:
+        """Reward per request above the service that stands still."""
+        return None if self.frozen is None else self.earned - self.frozen
 
 
 class Slice(Earned):
@@ -67,6 +84,7 @@ class SimulateRecord(Frozen):
     ended : why: so many `requests` or `seconds` were asked for, the `log` ended, or it was `interrupted`.
     choices : requests with more eligible items than were shown; rewards are told of these alone.
     repeated : outcomes that the service knew already: told again after a broken connection.
+    whole : all generations together, under the number of the last.
     """
 
     url: str
@@ -86,6 +104,7 @@ class SimulateRecord(Frozen):
     rank_ms_p50: float
     rank_ms_p99: float
     generations: tuple[Earned, ...]
+    whole: Earned | None
     slices: tuple[Slice, ...]
 
 
@@ -127,6 +146,7 @@ def summarise(played: Played) -> SimulateRecord:
         rank_ms_p50=round(float(np.percentile(waited, 50)), 3),
         rank_ms_p99=round(float(np.percentile(waited, 99)), 3),
         generations=tuple(_by_generation(chosen)),
+        whole=Earned(generation=chosen[-1].generation, **_means(chosen)) if chosen else None,
         slices=tuple(_slices(chosen, played.seconds)),
     )
 
@@ -145,13 +165,20 @@ def _slices(seen: Sequence[Seen], seconds: float) -> Iterable[Slice]:
         yield Slice(seconds=round((number + 0.5) * length, 3), generation=generation, **_means(list(group)))
 
 
-def _means(seen: Sequence[Seen]) -> dict[str, float]:
+def _means(seen: Sequence[Seen]) -> dict[str, Any]:
     earned = np.array([s.earned for s in seen])
-    spread = float(earned.std(ddof=1)) if len(seen) > 1 else 0.0
     figures = {
         "earned": float(earned.mean()),
-        "half": 1.96 * spread / math.sqrt(len(seen)),
+        "half": _half(earned),
         "random": float(np.mean([s.random for s in seen])),
         "oracle": float(np.mean([s.oracle for s in seen])),
     }
+    frozen = np.array([s.frozen for s in seen if s.frozen is not None])
+    if len(frozen) == len(seen):
+        figures |= {"frozen": float(frozen.mean()), "gain_half": _half(earned - frozen)}
     return {"requests": len(seen)} | {name: round(value, 6) for name, value in figures.items()}
+
+
+def _half(values: Doubles) -> float:
+    """Half the 95 % interval of a mean, as far as it is normal."""
+    return 1.96 * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0

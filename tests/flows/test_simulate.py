@@ -138,6 +138,22 @@ def test_who_goes_on_meets_the_rest_and_the_log_ends(folder: Path, url: str) -> 
     assert "--since 2011-01-27T00:00:00Z --skip 180" in done.stdout
 
 
+def test_a_service_that_stands_still_is_asked_the_same_and_told_nothing(folder: Path, url: str) -> None:
+    def known() -> tuple[int, int]:
+        tables = read_decision_log(sorted((folder / "home" / "decisions").glob("*.jsonl")))
+        return len(tables.requests), len(tables.outcomes)
+
+    requests, outcomes = known()
+    done = simulate(folder, url, "--requests", "20", "--frozen", url, "--json")
+    assert done.returncode == 0, done.stderr
+    assert known() == (requests + 40, outcomes + 20), "one home for both, here"
+    whole = SimulateRecord.model_validate_json(done.stdout).whole
+    assert whole is not None
+    assert whole.gain is not None
+    assert abs(whole.gain) <= 1
+    assert whole.gain == pytest.approx(whole.earned - (whole.frozen or 0.0))
+
+
 def test_ctrl_c_leaves_the_record_of_what_was_played(folder: Path, url: str) -> None:
     words = command(folder, url, "--rate", "20", "--json", "--token-file", str(folder / "token"))
     going = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -217,6 +233,18 @@ def test_no_more_users_come_at_a_time_than_is_said() -> None:
     users = crowd(service)
     asyncio.run(users.play(iter([VISIT] * 50), iter([0.0] * 50), Wanted("", concurrency=3)))
     assert (len(users.seen), service.most, users.ended) == (50, 3, "log")
+
+
+def test_what_is_earned_above_a_service_that_stands_still_is_compared_request_by_request() -> None:
+    one = Seen(0.0, 1, 1.0, 0.25, 1.0, True, 3.0, 0)
+    record = record_of([replace(one, earned=float(n % 2), frozen=n % 2 - 0.5) for n in range(100)])
+    whole = record.whole
+    assert whole is not None
+    assert (whole.gain, whole.gain_half, whole.frozen) == (0.5, 0.0, 0.0)
+    assert whole.share_of(whole.frozen) == pytest.approx(-1 / 3)
+    page = simulate_page(record)
+    assert "Frozen is a second service" in page
+    assert "Frozen is a second service" not in simulate_page(record_of([one]))
 
 
 def record_of(seen: list[Seen]) -> SimulateRecord:
