@@ -17,6 +17,7 @@ from components.publish.bundle import load_bundle
 from components.publish.golden import check_golden
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
+from components.publish.signature import check_signature
 from components.publish.snapshot import Resumed, resumed
 from components.serving.live_memory import LiveMemory
 from components.serving.served import RankRequests, Served
@@ -48,6 +49,8 @@ class Champion:
             if self.live is not None and folder.name == bundle_name(self.live.served.generation):
                 self.fault = None
                 return None
+            if self._settings.release_key is not None:
+                check_signature(folder, self._settings.release_key)
             released = load_bundle(folder)
             check_golden(folder, released)
             start = self._resumed(released)

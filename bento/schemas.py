@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal, Self, TypeAlias
 
 import bentoml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,8 +32,17 @@ def sound_id(one: str) -> str:
     return one
 
 
-Id = Annotated[str, AfterValidator(sound_id)]
-Ids = Annotated[list[str], AfterValidator(_sound_ids)]
+_DESCRIBED = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "minLength": 1, "maxLength": ID_BYTES, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"},
+            {"type": "number"},
+        ],
+        "description": f"1 to {ID_BYTES} bytes without control characters; a number is read as its text",
+    }
+)
+Id = Annotated[str, AfterValidator(sound_id), _DESCRIBED]
+Ids = Annotated[list[Annotated[str, _DESCRIBED]], AfterValidator(_sound_ids)]
 
 
 class Body(bentoml.IODescriptor):
@@ -66,8 +75,10 @@ class RankRequest(Body):
     """A call for a slate. Without `eligible` the best of all servable items, and a few others, are eligible."""
 
     user_id: Id
-    slate_size: int = Field(description="items wanted, 1 to the size of the eligible set")
-    eligible: Ids | None = None
+    slate_size: int = Field(
+        strict=True, description="items wanted, 1 to the size of the eligible set", json_schema_extra={"minimum": 1}
+    )
+    eligible: Ids | None = Field(default=None, description="each item once; left out for all servable items")
     exclude: Ids = Field(default_factory=list, description="items not to be shown, such as what the user just saw")
     filters: dict[str, Ids] = Field(
         default_factory=dict,
@@ -128,7 +139,9 @@ class OutcomeRequest(Body):
     impression_id: Id
     kind: Id
     value: Value
-    grade: float | None = Field(default=None, description="how strong it was, where the value alone says yes or no")
+    grade: float | None = Field(
+        default=None, strict=True, description="how strong it was, where the value alone says yes or no"
+    )
 
 
 class OutcomesRequest(Body):

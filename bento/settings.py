@@ -49,6 +49,9 @@ class ServiceSettings(Frozen):
     tokens: Path | None = None
     """File of bearer tokens, a line each: scopes, separated by commas, a space, the token. With it every request needs
     one; without it only this machine is answered (`bento/access.py`)."""
+    release_key: Path | None = None
+    """PEM file of an Ed25519 public key: only bundles signed with its private key answer
+    (`components/publish/signature.py`)."""
     retention_days: float = Field(default=7.0, gt=0)
     """How long after an impression its outcome is accepted; bounds the service's memory."""
 

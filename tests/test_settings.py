@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -208,6 +211,21 @@ def played(s: Settings) -> str:
     return repr(rules_of(read_source(ROOT / "warehouse" / "sources" / "movietweetings.toml"), s.world))
 
 
+def signed(s: Settings) -> str:
+    """What lies beside the manifest of a bundle that a turn with these settings publishes."""
+    from flows.stages.publish import _signed
+    from flows.turn import Turn
+    from flows.workspace import Workspace
+    from tests.publish.test_signature import write_keys
+
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "manifest.json").write_text("{}")
+        write_keys(home, "key")
+        _signed(cast(Turn, SimpleNamespace(settings=s, workspace=Workspace(home))), home)
+        return repr(sorted(path.name for path in home.iterdir()))
+
+
 @dataclass(frozen=True)
 class Case:
     """A value that is not the default, and what else must be set for it to matter."""
@@ -320,6 +338,7 @@ CASES: dict[str, Case] = {
     "evaluate.anchor_releases": Case(1, stood),
     "metrics.improve": Case("purchase", railed),
     "metrics.guardrails": Case([{"name": "new", "measures": "new_items", "margin": 0.2}], railed),
+    "publish.signing_key": Case("key.pem", signed),
     "world.lag": Case(60.0, played),
 }
 

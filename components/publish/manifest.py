@@ -14,7 +14,8 @@ from components.domain import ContractBroken, Verdict, Window
 from components.frozen import Frozen, first_fault
 from components.whole_file import digest_of
 
-MANIFEST = "manifest.json"
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+"""The signature, where there is one (`components/publish/signature.py`), is of the manifest, and so no part."""
 
 
 class Part(Frozen):
@@ -107,8 +108,9 @@ def bundle_name(generation: int) -> str:
 
 
 def list_parts(folder: Path) -> tuple[Part, ...]:
-    """Every file below `folder` but the manifest, in order of path."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
+    """Every file below `folder` but the manifest and its signature, in order of path."""
+    apart = {folder / MANIFEST, folder / SIGNATURE}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p not in apart)
     return tuple(
         Part(path=f.relative_to(folder).as_posix(), bytes=f.stat().st_size, sha256=digest_of(f)) for f in files
     )

@@ -17,6 +17,7 @@ from components.publish.pointer import read_pointer
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder
+from flows.cli.simulate_command import simulate
 from flows.workspace import enter, scratch
 
 app = typer.Typer(
@@ -197,6 +198,9 @@ def serve(
         )
     words = ["serve", "bento.service:Evercurrent", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *words])
+
+
+app.command()(simulate)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from components.evaluate.evaluation import earned_in
 from flows import progress
+from flows.live.simulate_record import SimulateRecord
 from flows.replay.replay_record import Arms, ReplayRecord, ReplayTurn, mean_arms
 from flows.turn import TurnRecord
 
@@ -70,6 +71,28 @@ def show_turn(record: TurnRecord, folder: Path) -> None:
     for reason in record.reasons:
         console.print(f"  {reason}", soft_wrap=True)
     console.print(f"reports  {folder}", soft_wrap=True)
+
+
+def show_simulated(record: SimulateRecord) -> None:
+    """What users earned from each generation, and how to go on."""
+    console = Console()
+    names = ("generation", "requests", "earned", "95 %", "random", "best", "share of the room", "above frozen")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, justify="right")
+    for g in record.generations:
+        figures = (f"{g.earned:.4f}", f"± {g.half:.4f}", f"{g.random:.4f}", f"{g.oracle:.4f}")
+        gain = "-" if g.gain is None else f"{g.gain:+.4f} ± {g.gain_half:.4f}"
+        table.add_row(str(g.generation), str(g.requests), *figures, "-" if g.share is None else f"{g.share:.1%}", gain)
+    console.print(
+        f"{record.requests} requests and {record.outcomes} outcomes in {record.seconds:.1f} s, {record.retried} calls "
+        "made again; "
+        f"reward of the {record.choices} with something to choose:",
+        soft_wrap=True,
+    )
+    console.print(table)
+    done = record.skipped + record.requests
+    console.print(f"played the log to {record.until}; to go on: --since {record.since} --skip {done}", soft_wrap=True)
 
 
 def _loop(record: ReplayRecord) -> Table:

@@ -64,8 +64,8 @@ class Recorded:
         )
 
 
-def read_recorded(workspace: Workspace, description: Path, data: Path | None) -> Recorded:
-    """The log of a source: the one that ships with it, or the one at `data`.
+def read_recorded(workspace: Workspace, description: Path, data: Path | None, days: int | None = None) -> Recorded:
+    """The log of a source: the one that ships with it, or the one at `data`; of a simulated one so many `days`.
 
     Raises
     ------
@@ -73,6 +73,8 @@ def read_recorded(workspace: Workspace, description: Path, data: Path | None) ->
         If there is none, it is unsound, or too short for generation 1 and a turn.
     """
     source = read_source(description)
+    if days is not None:
+        source = _lasting(source, days)
     frame, digest = _simulated(source.simulated) if source.simulated and not data else _read(source, description, data)
     tables = canonical(frame, source, source.name)
     rules = rules_of(source, read_settings(workspace.settings).world)
@@ -113,6 +115,12 @@ def _read(source: Source, description: Path, data: Path | None) -> "tuple[pd.Dat
     if path is None:
         raise ContractBroken(f"source {source.name} ships no log; name yours with --data PATH")
     return read_log(path), digest_of(path)
+
+
+def _lasting(source: Source, days: int) -> Source:
+    if source.simulated is None:
+        raise ContractBroken(f"source {source.name} is recorded; its days are those of its log, received --days {days}")
+    return source.model_copy(update={"simulated": source.simulated.model_copy(update={"days": days})})
 
 
 def _simulated(asked: SimulatedLog) -> "tuple[pd.DataFrame, str]":

@@ -13,6 +13,7 @@ from components.publish.bundle import BundleContent, manifest_digest, write_bund
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import Provenance, digest_of_parts, read_manifest
 from components.publish.pointer import Pointer, Release, ReleaseKind, Role, append_release, move_pointer
+from components.publish.signature import sign
 from components.update.checkpoint import save_checkpoint
 from components.update.train import Update
 from flows.stages.bento_store import build_bento, enter_model_store
@@ -38,6 +39,7 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
     generation = ledger.generation_number(turn.warehouse, turn.window.cutoff)
     save_checkpoint(challenger.checkpoint, turn.workspace.checkpoint(generation))
     bundle = write_bundle(turn.workspace.root / "bundles", _content(turn, generation, data, challenger, judgement))
+    _signed(turn, bundle)
     _record_generation(turn, generation, challenger.update, bundle)
     _record_judgement(turn, generation, judgement)
     champion = turn.champion
@@ -54,6 +56,12 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
     move_pointer(turn.workspace.root, Role.CHALLENGER, Pointer.to(generation))
     assert champion is not None, "the first generation is always promoted"
     return Published(generation, champion, _content_digest(bundle))
+
+
+def _signed(turn: Turn, bundle: Path) -> None:
+    key = turn.settings.publish.signing_key
+    if key is not None:
+        sign(bundle, turn.workspace.root / key)
 
 
 def release(workspace: Workspace, wanted: ReleaseWanted) -> None:
