@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from bento.access import NEEDED, Tokens
+from bento.access import Tokens
+from bento.openapi import NEEDED
 from bento.settings import PREFIX, ServiceSettings
 from flows.cli.commands import app
 
