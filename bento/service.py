@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from bento import bentoml_fixes
 from bento.access import Guard, Tokens
+from bento.canary import LiveCanaries
 from bento.champion import Champion
 from bento.decision_log import DecisionLog
 from bento.group_commit import GroupCommit
@@ -97,12 +98,14 @@ class Evercurrent:
         self._memory = asyncio.Lock()  # held while a thread reads the memory, or while it learns
         self._parent = os.getppid()
         self.champion = Champion(self.settings, now, _packed_bundle())
+        self.canaries = LiveCanaries(self.settings, now)
         self._tasks: list[asyncio.Task[None]] = []
         _single_thread()
         sys.setswitchinterval(SWITCH_SECONDS)
         first = self.champion.prepare()
         if first is not None:
             self.champion.swap(first)
+            self.canaries.swap(self.canaries.prepare())
         # What is alive now stays alive: collections need not look at it again (pauses of 100 ms otherwise).
         gc.collect()
         gc.freeze()
@@ -135,7 +138,7 @@ class Evercurrent:
             return refuse(400, asked.fault)
         if live is None:
             return refuse(503, str(self.champion.fault))
-        return await _told(self._rank(live, asked))
+        return await _told(self._rank(self.canaries.choose(live, asked.user_id), asked))
 
     @bentoml.api(output_spec=OutcomeResponse)
     async def outcome(self, told: OutcomeRequest, /) -> Response:
@@ -162,7 +165,7 @@ class Evercurrent:
         live = self.champion.live
         if live is None:
             return refuse(503, str(self.champion.fault))
-        served = live.served
+        served, canary = live.served, self.canaries.out
         return answer(
             GenerationResponse(
                 generation=served.generation,
@@ -171,6 +174,10 @@ class Evercurrent:
                 outcomes_learned=live.learned,
                 servable_items=len(served.servable),
                 fault=self.champion.fault,
+                canary=None if canary is None else canary.pointer.generation,
+                canary_share=None if canary is None else canary.pointer.share,
+                canary_outcomes_learned=None if canary is None else canary.live.learned,
+                canary_fault=self.canaries.fault,
             )
         )
 
@@ -238,12 +245,14 @@ class Evercurrent:
         live = await asyncio.to_thread(self.champion.prepare)
         if live is not None:
             self.champion.swap(live)
+        self.canaries.swap(await asyncio.to_thread(self.canaries.prepare))
 
     async def _learn(self) -> None:
-        live = self.champion.live
-        if live is not None:
-            async with self._memory:
-                LEARNED.labels(live.served.generation).inc(live.advance(now()))
+        out = self.canaries.out
+        for live in (self.champion.live, None if out is None else out.live):
+            if live is not None:
+                async with self._memory:
+                    LEARNED.labels(live.served.generation).inc(live.advance(now()))
 
     async def _probe(self) -> None:
         """Is the disk back, and is there still somebody who started this process?"""

@@ -16,6 +16,7 @@ from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
 from components.policy.settings import PolicySettings
+from components.publish.settings import ReleaseSettings
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
 from components.validate.validate import ValidateSettings
@@ -34,6 +35,7 @@ class Settings(Frozen):
     policy: PolicySettings = PolicySettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     metrics: MetricsSettings = MetricsSettings()
+    release: ReleaseSettings = ReleaseSettings()
     world: WorldSettings = WorldSettings()
 
 
