@@ -255,6 +255,4 @@ def _uneven(users: tuple[int, int], share: float) -> str | None:
     z = (users[0] - share * total) / np.sqrt(total * share * (1 - share))
     if abs(z) <= -ndtri(IMBALANCE / 2):
         return None
-    return (
-        f"refused: {users[0]} of {total} users were served by the canary, {share:.1%} were drawn; look at the service"
-    )
+    return f"refused: {users[0]} of {total} users are the canary's, {share:.1%} were drawn; see /generation for faults"
