@@ -49,14 +49,7 @@ class Champion:
             if self.live is not None and folder.name == bundle_name(self.live.served.generation):
                 self.fault = None
                 return None
-            if self._settings.release_key is not None:
-                check_signature(folder, self._settings.release_key)
-            released = load_bundle(folder)
-            check_golden(folder, released)
-            start = self._resumed(released)
-            live = LiveMemory(start.served, start.known_until, self._settings.home, self._settings.steps)
-            live.advance(self._clock())
-            _warm(live.served, self._clock())
+            live = load_live(folder, self._settings, self._clock)
         except (EvercurrentError, ValueError, KeyError) as error:
             self._refuse(error)
         except OSError as error:
@@ -65,14 +58,6 @@ class Champion:
         else:
             return live
         return None
-
-    def _resumed(self, released: Served) -> Resumed:
-        """From the latest snapshot; where that is broken, from the bundle: it takes longer, and knows the same."""
-        try:
-            return resumed(self._settings.home, released)
-        except (EvercurrentError, OSError, ValueError, KeyError) as error:
-            logger.warning("stage=serve event=snapshot_passed_over reason=%s", " ".join(str(error).split()))
-            return Resumed(released, released.cutoff)
 
     def _refuse(self, error: Exception) -> None:
         fault = " ".join(str(error).split())
@@ -104,6 +89,34 @@ class Champion:
     def _folder(self) -> Path | None:
         pointer = read_pointer(self._settings.home)
         return self._packed if pointer is None else self._settings.home / pointer.bundle
+
+
+def load_live(folder: Path, settings: ServiceSettings, clock: Callable[[], int]) -> LiveMemory:
+    """The generation of a bundle, which answers as its maker had it answer, caught up with the decision log.
+
+    Raises
+    ------
+    EvercurrentError, OSError, ValueError, KeyError
+        If the bundle cannot be read, is broken, or computes otherwise here.
+    """
+    if settings.release_key is not None:
+        check_signature(folder, settings.release_key)
+    released = load_bundle(folder)
+    check_golden(folder, released)
+    start = _resumed(settings.home, released)
+    live = LiveMemory(start.served, start.known_until, settings.home, settings.steps)
+    live.advance(clock())
+    _warm(live.served, clock())
+    return live
+
+
+def _resumed(home: Path, released: Served) -> Resumed:
+    """From the latest snapshot; where that is broken, from the bundle: it takes longer, and knows the same."""
+    try:
+        return resumed(home, released)
+    except (EvercurrentError, OSError, ValueError, KeyError) as error:
+        logger.warning("stage=serve event=snapshot_passed_over reason=%s", " ".join(str(error).split()))
+        return Resumed(released, released.cutoff)
 
 
 def _warm(served: Served, now: int) -> None:

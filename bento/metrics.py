@@ -7,6 +7,7 @@ from time import perf_counter
 import numpy as np
 from prometheus_client import Counter, Gauge, Histogram
 
+from bento.canary import LiveCanary
 from bento.schemas import RankResponse
 from components.domain import SECOND
 from components.memory.memory import ErrorMemory
@@ -33,6 +34,7 @@ BEHIND = Gauge(
     "evercurrent_memory_behind_seconds", "age of the oldest outcome not learned yet", multiprocess_mode="mostrecent"
 )
 KNOWN = Gauge("evercurrent_memory_outcomes", "outcomes the memory knows", multiprocess_mode="mostrecent")
+CANARY_SHARE = Gauge("evercurrent_canary_share", "share of users that a canary answers", multiprocess_mode="mostrecent")
 TRUST = Gauge("evercurrent_trust_weight", "weight of each signal", ["signal"], multiprocess_mode="mostrecent")
 
 
@@ -65,11 +67,15 @@ def note_answer(made: RankResponse) -> None:
     DECISIONS.labels(made.generation).inc()
 
 
+def note_canary(out: LiveCanary | None) -> None:
+    """Tell what share of the users a canary answers."""
+    CANARY_SHARE.set(0.0 if out is None else out.pointer.share)
+
+
 def note_memory(live: LiveMemory, learned: int, now: int) -> None:
     """Tell what the memory knows, after it learned."""
     LEARNED.labels(live.served.generation).inc(learned)
     BEHIND.set(live.behind(now) / SECOND)
-    GENERATION.set(live.served.generation)
     if learned and isinstance(live.served.memory, ErrorMemory):
         report = live.served.memory.trust_report()
         KNOWN.set(report.outcomes)

@@ -19,8 +19,8 @@ def pages(service: "Callable[[], Evercurrent]") -> list[Route]:
 
     async def generation(_: Request) -> Response:
         """GET /generation: who answers now."""
-        who = service().champion
-        live = who.live
+        who, canaries = service().champion, service().canaries
+        live, canary = who.live, canaries.out
         if live is None:
             return refuse(503, str(who.fault))
         served = live.served
@@ -32,6 +32,10 @@ def pages(service: "Callable[[], Evercurrent]") -> list[Route]:
                 outcomes_learned=live.learned,
                 servable_items=len(served.servable),
                 fault=who.fault,
+                canary=None if canary is None else canary.pointer.generation,
+                canary_share=None if canary is None else canary.pointer.share,
+                canary_outcomes_learned=None if canary is None else canary.live.learned,
+                canary_fault=canaries.fault,
             )
         )
 

@@ -181,6 +181,10 @@ class GenerationResponse(BaseModel):
     outcomes_learned: int = Field(description="later outcomes, which this process has learned from the decision log")
     servable_items: int
     fault: str | None = Field(description="why the pointer's generation could not take over, if so")
+    canary: int | None = Field(default=None, description="generation that answers `canary_share` of the users")
+    canary_share: float | None = None
+    canary_outcomes_learned: int | None = None
+    canary_fault: str | None = Field(default=None, description="why a canary that is out answers nobody, if so")
 
 
 class CatalogueResponse(BaseModel):

@@ -25,6 +25,7 @@ from starlette.responses import Response
 
 from bento import bentoml_fixes, metrics
 from bento.access import Guard, Tokens
+from bento.canary import LiveCanaries
 from bento.catalogue_api import catalogue_routes
 from bento.champion import Champion
 from bento.decision_log import DecisionLog
@@ -103,11 +104,13 @@ class Evercurrent:
         self._memory = asyncio.Lock()  # held while a thread reads the memory, or while it learns
         self._parent = os.getppid()
         self.champion = Champion(self.settings, now, _packed_bundle())
+        self.canaries = LiveCanaries(self.settings, now)
         self._tasks: list[asyncio.Task[None]] = []
         sys.setswitchinterval(SWITCH_SECONDS)
         first = self.champion.prepare()
         if first is not None:
             self.champion.swap(first)
+            self.canaries.swap(self.canaries.prepare())
         # What is alive now stays alive: collections need not look at it again (pauses of 100 ms otherwise).
         gc.collect()
         gc.freeze()
@@ -172,14 +175,16 @@ class Evercurrent:
         """Take a change of the catalogue in: in force here, and on the disk, when this returns."""
         async with self._memory:
             self.log.append(line, line.at)
-            if self.champion.live is not None:
-                self.champion.live.read()
-                self.champion.live.change()
+            out = self.canaries.out
+            for live in (self.champion.live, None if out is None else out.live):
+                if live is not None:
+                    live.read()
+                    live.change()
         await self.commit.durable()
 
     async def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
         with metrics.timed("ask"):
-            ready = self.scoring.ask(live, asked)
+            ready = self.scoring.ask(self.canaries.choose(live, asked.user_id), asked)
         beside = ready.entries > self.settings.beside
         made = await (self._rank_beside(ready) if beside else self._batches.ask(ready))
         if isinstance(made, Transient):
@@ -278,13 +283,18 @@ class Evercurrent:
         live = await asyncio.to_thread(self.champion.prepare)
         if live is not None:
             self.champion.swap(live)
+        if self.champion.live is not None:
+            metrics.GENERATION.set(self.champion.live.served.generation)
+        self.canaries.swap(await asyncio.to_thread(self.canaries.prepare))
+        metrics.note_canary(self.canaries.out)
 
     async def _learn(self) -> None:
-        live = self.champion.live
-        if live is not None:
-            async with self._memory:
-                at = now()
-                metrics.note_memory(live, live.advance(at), at)
+        out = self.canaries.out
+        for live in (self.champion.live, None if out is None else out.live):
+            if live is not None:
+                async with self._memory:
+                    at = now()
+                    metrics.note_memory(live, live.advance(at), at)
 
     async def _probe(self) -> None:
         """Is the disk back, and is there still somebody who started this process?"""

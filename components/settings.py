@@ -16,6 +16,7 @@ from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
 from components.policy.settings import PolicySettings
+from components.publish.settings import ReleaseSettings
 from components.publish.signature import PublishSettings
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
@@ -36,6 +37,7 @@ class Settings(Frozen):
     evaluate: EvaluateSettings = EvaluateSettings()
     metrics: MetricsSettings = MetricsSettings()
     publish: PublishSettings = PublishSettings()
+    release: ReleaseSettings = ReleaseSettings()
     world: WorldSettings = WorldSettings()
 
 

@@ -16,6 +16,7 @@ from prefect.utilities.annotations import quote
 
 from components.domain import Transient
 from flows import artifacts
+from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
 from flows.stages.drift import measure_drift as _measure_drift
 from flows.stages.evaluate import evaluate as _evaluate
@@ -82,6 +83,7 @@ def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 ingest = patient("ingest", take_decisions)
 validate = stage("validate", _validate, artifacts.announce_validation)
 read = stage("read", _read)
+watch_canary = stage("canary", _watch_canary)
 measure_drift = stage("drift", _measure_drift, artifacts.announce_drift)
 refresh_memory = stage("memory", _refresh_memory)
 update = stage("update", _update)

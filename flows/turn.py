@@ -127,7 +127,7 @@ def open_turn(workspace: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
     window = Window(start, cutoff)
     if keep:
         ledger.open_window(w, window)
-    return Turn(workspace, source, settings, window, ledger.champion(w))
+    return Turn(workspace, source, settings, window, ledger.champion_of_turn(w, cutoff))
 
 
 def finished(workspace: Workspace, cutoff: int) -> TurnRecord | None:

@@ -16,6 +16,8 @@ from components.domain import DAY, ContractBroken, Matured, Prediction, Window
 from components.drift.drift_action import DriftState, decide
 from components.drift.measure import measure
 from components.evaluate.anchor import Anchor, after_release
+from components.evaluate.canary import last_look_at, past_window
+from components.evaluate.canary import look as look_at_canary
 from components.evaluate.creep import Released, Standing
 from components.evaluate.evaluate import InLoop, evaluate
 from components.evaluate.guardrails import Guardrails, Measured
@@ -32,6 +34,7 @@ from components.update.warm_start import warm_start
 from components.validate.contracts import Frames
 from components.validate.validate import validate
 from tests.drift.worlds import traffic
+from tests.evaluate.canary_traffic import traffic_of
 from tests.evaluate.test_slate_values import drawn as drawn_slates
 from tests.evaluate.tiny import many, replaced
 from tests.memory.world import HIDDEN, world
@@ -226,6 +229,14 @@ def signed(s: Settings) -> str:
         return repr(sorted(path.name for path in home.iterdir()))
 
 
+def sent_out(s: Settings) -> str:
+    """Looks at a canary before and at its end: by the share, of a large and of a small traffic."""
+    canary = s.release.canary
+    traffics = [traffic_of(n, share=0.1, seed=1) for n in (900, 20_000)]
+    looks = [look_at_canary(t, canary, last=last).to_json() for t in traffics for last in (False, True)]
+    return repr((looks, last_look_at(0, canary), past_window(5 * DAY, canary)))
+
+
 @dataclass(frozen=True)
 class Case:
     """A value that is not the default, and what else must be set for it to matter."""
@@ -339,6 +350,14 @@ CASES: dict[str, Case] = {
     "metrics.improve": Case("purchase", railed),
     "metrics.guardrails": Case([{"name": "new", "measures": "new_items", "margin": 0.2}], railed),
     "publish.signing_key": Case("key.pem", signed),
+    "release.canary.share": Case(0.3, sent_out),
+    "release.canary.margin": Case(0.1, sent_out),
+    "release.canary.error": Case(0.2, sent_out),
+    "release.canary.last_look_share": Case(0.2, sent_out),
+    "release.canary.harm_error": Case(0.3, sent_out),
+    "release.canary.days": Case(7.0, sent_out),
+    "release.canary.minimum_users": Case(50, sent_out),
+    "release.canary.past_days": Case(2.0, sent_out),
     "world.lag": Case(60.0, played),
 }
 

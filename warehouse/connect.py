@@ -94,9 +94,10 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
 
 
 def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
-    """The tables of a new file, all or none."""
-    if connection.execute("select count(*) from duckdb_tables()").fetchone() != (0,):
+    """The tables of a new file, all or none; and those that a file of an earlier release lacks."""
+    wanted = statements("00_schema/tables")
+    if connection.execute("select count(*) from duckdb_tables()").fetchone() == (len(wanted),):
         return
     with transaction(connection):
-        for statement in statements("00_schema/tables"):
+        for statement in wanted:
             connection.execute(statement)

@@ -147,6 +147,14 @@ def logged_by(w: Warehouse, generation: int, cutoff: int, maturing: Maturing) ->
     return _frame(w, "05_evaluate/logged_by", generation=generation, cutoff=cutoff, **maturing.parameters)
 
 
+def answered(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
+    """What was shown in requests of a window that have matured as a whole by its end, by all generations.
+
+    Columns request_id, user_id, generation, at, position, reward, grade.
+    """
+    return _frame(w, "05_evaluate/answered", start=window.start, cutoff=window.cutoff, **maturing.parameters)
+
+
 def named_ids(w: Warehouse) -> pd.DataFrame:
     """Every raw value of every keyed field, wherever the log named it: field, id."""
     return _frame(w, "04_update/ids")

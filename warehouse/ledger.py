@@ -13,6 +13,9 @@ from components.frozen import Frozen
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
 from warehouse.records import (
+    CanaryEnded,
+    CanaryMade,
+    CanaryWanted,
     Counts,
     DriftDecided,
     Generation,
@@ -31,6 +34,12 @@ QUARANTINE = pa.schema([("table_name", pa.string()), ("row_id", pa.string()), ("
 def champion(w: Warehouse) -> int | None:
     """The generation that the latest release made champion; None before the first."""
     found = _rows(w, "champion")
+    return None if not found else _whole(found[0]["generation"])
+
+
+def champion_of_turn(w: Warehouse, cutoff: int) -> int | None:
+    """The champion that the turn ending at a cutoff began with; None before the first."""
+    found = _rows(w, "champion_of_turn", cutoff=cutoff)
     return None if not found else _whole(found[0]["generation"])
 
 
@@ -151,6 +160,37 @@ def releases(w: Warehouse) -> tuple[ReleaseMade, ...]:
 def record_release(w: Warehouse, wanted: ReleaseWanted) -> None:
     """Append a move of the champion pointer."""
     _write(w, "record_release", **_parameters(wanted))
+
+
+def canaries(w: Warehouse) -> tuple[CanaryMade, ...]:
+    """Every canary, in the order they were sent out."""
+    return _records(w, "canaries", CanaryMade)
+
+
+def canary_out(w: Warehouse) -> CanaryMade | None:
+    """The canary that is out, or None."""
+    return next((c for c in canaries(w) if c.verdict is None), None)
+
+
+def canary_of_turn(w: Warehouse, cutoff: int) -> CanaryMade | None:
+    """The canary that was out when the turn ending at a cutoff opened, be it that the turn has ended it since."""
+    found = (c for c in canaries(w) if c.began_at < cutoff)
+    return next((c for c in found if c.verdict is None or c.ended_at == cutoff), None)
+
+
+def send_canary_out(w: Warehouse, wanted: CanaryWanted) -> None:
+    """Let a generation serve some users first; written once."""
+    _write(w, "send_canary_out", **_parameters(wanted))
+
+
+def record_canary_look(w: Warehouse, generation: int, looked_at: int, look: str) -> None:
+    """Keep the latest look at a canary."""
+    _write(w, "record_canary_look", generation=generation, looked_at=looked_at, look=look)
+
+
+def end_canary(w: Warehouse, ended: CanaryEnded) -> None:
+    """Keep what became of a canary; written once."""
+    _write(w, "end_canary", **_parameters(ended))
 
 
 def last_memory(w: Warehouse, of_generation: int, until: int) -> Memory | None:

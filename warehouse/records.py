@@ -60,6 +60,38 @@ class ReleaseWanted(Frozen):
     cutoff: int | None
 
 
+class CanaryWanted(Frozen):
+    """A generation that is to serve some users first: beside which champion, since when, by which settings (JSON)."""
+
+    generation: int
+    champion: int
+    began_at: int
+    settings: str
+
+
+class CanaryMade(CanaryWanted):
+    """A canary, out or ended.
+
+    `looked_at` and `look` (JSON) are of the latest comparison. `verdict` None: it is out; PROMOTE or ROLL_BACK, with
+    reasons; `ended_at` is the turn's cutoff, None where a person ended it.
+    """
+
+    looked_at: int | None
+    look: str | None
+    verdict: str | None
+    reasons: tuple[str, ...] | None
+    ended_at: int | None
+
+
+class CanaryEnded(Frozen):
+    """What became of a canary; `ended_at` is the turn's cutoff, None where a person ended it."""
+
+    generation: int
+    verdict: str
+    reasons: tuple[str, ...]
+    ended_at: int | None
+
+
 class Memory(Frozen):
     """The memory of a generation as of a cutoff; `folder` is relative to the workspace."""
 

@@ -1,4 +1,4 @@
-"""Champion and challenger: pointers to a generation, moved atomically; and the ledger of every move.
+"""Champion, challenger and canary: pointers to a generation, moved atomically; and the ledger of every move.
 
 A pointer is a small JSON file that is replaced whole, so a reader sees the old or the new
 generation and never a mixture. The ledger is a file of JSON lines that only grows; it is
@@ -25,6 +25,7 @@ class Role(StrEnum):
 
     CHAMPION = "champion"
     CHALLENGER = "challenger"
+    CANARY = "canary"
 
 
 class Pointer(Frozen):

@@ -10,6 +10,7 @@ catalogue, so values compare policies and do not forecast a live site.
 """
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,25 +65,59 @@ class Played:
     scored: Scored
 
 
-def play(log: Log, window: Window, served: Served, rng: np.random.Generator, rules: Rules) -> Played:
+@dataclass(frozen=True)
+class Beside:
+    """A generation that answers some users in the champion's place: `serves` says of n user ids which."""
+
+    served: Served
+    serves: Callable[[Iterable[str]], Bools]
+
+
+def play(
+    log: Log, window: Window, served: Served, rng: np.random.Generator, rules: Rules, beside: Beside | None = None
+) -> Played:
     """Play one window against a policy whose memory learns as outcomes arrive.
 
     Time moves in steps of `rules.lag`: at each step the memory receives the shown
     items' outcomes that have arrived, then the step's requests are answered and the
-    step's interactions are scored, all before their own outcomes are known.
+    step's interactions are scored, all before their own outcomes are known. With a generation
+    `beside`, each answers its own users, and both memories learn from all.
     """
     requests = make_requests(log, window, rules.period)
     rows = log.between(window)
     scorer = _Scorer(served, rows, rows.at)
-    session = _Session(served, requests, rng, rules)
+    sessions = _sessions(served, requests, rng, rules, beside)
     steps = np.arange(window.start, window.cutoff, rules.lag)
     row_bounds = np.searchsorted(rows.at, np.append(steps, window.cutoff))
     request_bounds = np.searchsorted(requests.at, np.append(steps, window.cutoff))
     for step, now in enumerate(steps):
-        session.deliver(int(now))
-        session.answer(slice(*request_bounds[step : step + 2]))
+        for session in sessions:
+            session.deliver(int(now))
+        shown = np.concatenate([s.answer(slice(*request_bounds[step : step + 2])) for s in sessions])
+        for session in sessions:
+            session.waiting[shown] = True
         scorer.score(slice(*row_bounds[step : step + 2]))
-    return Played(session.tables(), scorer.scored(rows))
+    return Played(_together([session.tables() for session in sessions]), scorer.scored(rows))
+
+
+def _sessions(
+    served: Served, requests: Requests, rng: np.random.Generator, rules: Rules, beside: Beside | None
+) -> "list[_Session]":
+    """The champion's session, and the one of who is beside it."""
+    if beside is None:
+        return [_Session(served, requests, rng, rules, np.ones(len(requests.at), bool))]
+    theirs = beside.serves(requests.entries.user_id[requests.offsets[:-1]])
+    other = _Session(beside.served, requests, rng.spawn(1)[0], rules, theirs)
+    return [_Session(served, requests, rng, rules, ~theirs), other]
+
+
+def _together(tables: list[LogTables]) -> LogTables:
+    """One decision log, in order of time."""
+    if len(tables) == 1:
+        return tables[0]
+    instants = {"requests": "at", "impressions": "at", "outcomes": "outcome_at"}
+    whole = {name: pd.concat([getattr(t, name) for t in tables]) for name in instants}
+    return LogTables(**{n: t.sort_values(instants[n], kind="stable", ignore_index=True) for n, t in whole.items()})
 
 
 class _Scorer:
@@ -123,10 +158,10 @@ class _Scorer:
 
 
 class _Session:
-    """The decisions of one window, and the outcomes on their way."""
+    """The decisions of one generation in one window, in its (r,) `own` requests, and the outcomes on their way."""
 
-    def __init__(self, served: Served, requests: Requests, rng: np.random.Generator, rules: Rules) -> None:
-        self.served, self.requests, self.rng, self.rules = served, requests, rng, rules
+    def __init__(self, served: Served, requests: Requests, rng: np.random.Generator, rules: Rules, own: Bools) -> None:
+        self.served, self.requests, self.rng, self.rules, self.own = served, requests, rng, rules, own
         request_at = requests.at[requests.request_of_entry]
         self.scorer = _Scorer(served, requests.entries, request_at)
         self.entry: list[Ints] = []
@@ -148,21 +183,23 @@ class _Session:
         known = KnownOutcomes(entries.user_id, entries.item_id, entries.at, entries.reward, entries.grade)
         self.served.learn_predicted(known, examples, part)
 
-    def answer(self, requests: slice) -> None:
-        """Draw the slates of the requests `requests`."""
+    def answer(self, requests: slice) -> Ints:
+        """Draw the slates of the own ones among `requests`; the entries shown."""
         if requests.start == requests.stop:
-            return
+            return np.empty(0, np.int64)
         bounds = self.requests.offsets[requests.start : requests.stop + 1]
         self.scorer.score(slice(int(bounds[0]), int(bounds[-1])))
         offsets = bounds - bounds[0]
         size = np.minimum(self.rules.slate_size, np.diff(offsets))
         drawn = self.served.policy.sample(self.scorer.preference[bounds[0] : bounds[-1]], offsets, size, self.rng)
-        entry = drawn.shown.entry + bounds[0]
+        request = drawn.shown.request + requests.start
+        own = self.own[request]
+        entry: Ints = drawn.shown.entry[own] + bounds[0]
         self.entry.append(entry)
-        self.position.append(drawn.shown.position)
-        self.request.append(drawn.shown.request + requests.start)
-        self.propensity.append(drawn.propensity)
-        self.waiting[entry] = True
+        self.position.append(drawn.shown.position[own])
+        self.request.append(request[own])
+        self.propensity.append(drawn.propensity[own])
+        return entry
 
     def tables(self) -> LogTables:
         """The decision log, as the warehouse takes it."""
@@ -196,7 +233,7 @@ class _Session:
 
     def _requests(self, generation: int) -> pd.DataFrame:
         entries, requests = self.requests.entries, self.requests
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "request_id": requests.request_id,
                 "user_id": entries.user_id[requests.offsets[:-1]],
@@ -206,6 +243,7 @@ class _Session:
                 "eligible": np.split(entries.item_id, requests.offsets[1:-1]),
             }
         )
+        return frame if self.own.all() else frame[self.own].reset_index(drop=True)
 
     def _context(self) -> list[str] | None:
         """JSON text per request: what the policy knew beside user and items, as the service logs it."""

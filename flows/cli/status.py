@@ -1,15 +1,19 @@
 """What the ledger knows, for people and for scripts."""
 
+import json
+
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from components.domain import iso
 from components.frozen import Frozen
 from components.publish.pointer import Role, read_pointer
+from flows.stages.release import settings_of
 from flows.turn import warehouse_of
 from flows.workspace import Workspace
 from warehouse import ledger
-from warehouse.records import Counts, JudgedGeneration, ReleaseMade
+from warehouse.records import CanaryMade, Counts, JudgedGeneration, ReleaseMade
 
 
 class Status(Frozen):
@@ -22,6 +26,8 @@ class Status(Frozen):
     counts: Counts
     generations: tuple[JudgedGeneration, ...]
     releases: tuple[ReleaseMade, ...]
+    canary: int | None
+    canaries: tuple[CanaryMade, ...]
 
 
 def read_status(workspace: Workspace) -> Status:
@@ -34,6 +40,7 @@ def read_status(workspace: Workspace) -> Status:
     """
     w = warehouse_of(workspace)
     champion, challenger = (read_pointer(workspace.root, role) for role in (Role.CHAMPION, Role.CHALLENGER))
+    canaries = ledger.canaries(w)
     return Status(
         home=str(workspace.root),
         source=w.source,
@@ -42,11 +49,13 @@ def read_status(workspace: Workspace) -> Status:
         counts=ledger.counts(w),
         generations=ledger.generations(w),
         releases=ledger.releases(w),
+        canary=next((c.generation for c in canaries if c.verdict is None), None),
+        canaries=canaries,
     )
 
 
 def show_status(status: Status) -> None:
-    """Two tables: generations, and the ledger of releases."""
+    """Tables: generations, the ledger of releases, and the canaries, if there were any."""
     console = Console()
     console.print(f"{status.home}: source {status.source}, champion generation {status.champion}", soft_wrap=True)
     c = status.counts
@@ -56,6 +65,8 @@ def show_status(status: Status) -> None:
     )
     console.print(_generations(status))
     console.print(_releases(status))
+    if status.canaries:
+        console.print(_canaries(status))
 
 
 def _generations(status: Status) -> Table:
@@ -78,3 +89,31 @@ def _releases(status: Status) -> Table:
         cutoff = "-" if r.cutoff is None else iso(r.cutoff)
         table.add_row(str(r.release), r.kind, str(r.generation), str(r.previous or "-"), cutoff, r.reason)
     return table
+
+
+def _canaries(status: Status) -> Table:
+    table = Table(title="canaries", header_style="bold")
+    who = ("generation", "beside", "share", "since", "ended", "verdict")
+    for name in (*who, "earned", "champion's", "difference", "why"):
+        table.add_column(name)
+    for c in status.canaries:
+        look = json.loads(c.look or "{}")
+        ends = look.get("difference")
+        cells = (
+            str(c.generation),
+            str(c.champion),
+            f"{settings_of(c).share:.0%}",
+            iso(c.began_at),
+            iso(c.ended_at) if c.ended_at else ("-" if c.verdict is None else "by hand"),
+            c.verdict or "out",
+            _figure(look.get("canary")),
+            _figure(look.get("champion")),
+            f"[{ends['lower']:+.4f}, {ends['upper']:+.4f}]" if ends else "-",
+            "; ".join(c.reasons or look.get("reasons", ())),
+        )
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

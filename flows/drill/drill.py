@@ -24,7 +24,7 @@ from flows.drill.sabotage import as_served
 from flows.drill.scene import Sabotage, Scene
 from flows.replay.periods import ingest_period, open_recorded, play_after
 from flows.replay.recorded import Recorded
-from flows.stages.publish import release
+from flows.stages.release import release
 from flows.stages.results import Challenger, NoChallenger
 from flows.turn import TurnRecord
 from flows.workspace import Workspace

@@ -5,6 +5,7 @@ ends in the same bits. No flag of the production path leads here.
 """
 
 from flows.drill.scene import Sabotage, Scene
+from flows.stages.canary import watch_canary
 from flows.stages.close import close_turn
 from flows.stages.drift import measure_drift
 from flows.stages.evaluate import evaluate
@@ -27,11 +28,12 @@ def drilled_turn(workspace: Workspace, cutoff: int, sabotage: Sabotage | None = 
         data = read(turn)
         drift = measure_drift(turn, data)
         champion = refresh_memory(turn, data)
-        challenger = update(turn, drift, data, champion)
+        trial = watch_canary(turn, drift)
+        challenger = update(turn, drift, data, champion, trial)
         if sabotage and champion and isinstance(challenger, Challenger):
             requests = facts.window_frames(turn.warehouse, turn.window).requests
             challenger = sabotage(Scene(turn, data, champion, requests), challenger)
-        judgement = evaluate(turn, data, champion, challenger)
+        judgement = evaluate(turn, data, champion, challenger, trial)
         successor = learn_held_out(turn, data, challenger, judgement)
-        published = publish(turn, data, successor, judgement)
+        published = publish(turn, data, successor, judgement, trial)
         return close_turn(turn, validated, drift, successor, judgement, published)

@@ -10,7 +10,8 @@ import numpy as np
 
 from components.domain import SECOND
 from components.publish.bundle import load_bundle
-from components.world.recorded_log import play
+from components.publish.canary import read_canary
+from components.world.recorded_log import Beside, play
 from flows.replay import replay_cache
 from flows.replay.recorded import Recorded, read_recorded, window_after
 from flows.stages.ingest import find_source, ingest_tables, settle_source
@@ -62,6 +63,16 @@ def play_after(workspace: Workspace, recorded: Recorded, turn: int) -> None:
         assert champion is not None, "the turn was finished just before"
         served, _ = as_of(workspace, load_bundle(workspace.bundle(champion)), cutoff)
         rng = np.random.default_rng([cutoff // SECOND, recorded.pretrained // SECOND])
-        result = play(recorded.log, window_after(recorded, cutoff), served.fork(), rng, recorded.rules)
+        window, beside = window_after(recorded, cutoff), _canary(workspace, cutoff)
+        result = play(recorded.log, window, served.fork(), rng, recorded.rules, beside)
         frozen = load_bundle(workspace.bundle(1)).model.predict(result.scored.examples).logit
         replay_cache.save(workspace.replayed(cutoff), result, frozen)
+
+
+def _canary(workspace: Workspace, cutoff: int) -> Beside | None:
+    """The canary that is out, if one is, with its latest memory."""
+    canary = read_canary(workspace.root)
+    if canary is None:
+        return None
+    served, _ = as_of(workspace, load_bundle(workspace.bundle(canary.generation)), cutoff)
+    return Beside(served.fork(), canary.serves_each)

@@ -21,10 +21,11 @@ from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.serving.appraisal import Appraisal
 from components.serving.served import Served
 from components.whole_file import write_durably
+from flows.stages.canary import with_trial
 from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardrails, outcomes_of
 from flows.stages.held_out import HeldOut, held_out_log, why_not
 from flows.stages.promises import hold_promises
-from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, TurnData
+from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, Trial, TurnData
 from flows.stages.unsound import unless_refused, with_foreign_memory, without_scores, write_refusal
 from flows.turn import Turn
 from warehouse import facts
@@ -38,9 +39,11 @@ def evaluate(
     data: TurnData,
     champion: Champion | None,
     challenger: Challenger | NoChallenger,
+    trial: Trial | None = None,
 ) -> Judgement:
-    """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn."""
+    """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn. PROMOTE is the canary's where one is out."""
     judgement = _judge(turn, data, champion, challenger, hold_promises(turn, data))
+    judgement = judgement if trial is None else with_trial(judgement, trial)
     evaluation = judgement.evaluation
     if judgement.verdict is not Verdict.HOLD:
         _keep(turn, None)

@@ -41,6 +41,7 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
     earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation}
     beside = {g: _taught(turn, data, g) for g in sorted(earlier)}
+    _refresh_canary(turn, data)
     return Champion(
         served.with_memory(live),
         served.with_memory(blind),
@@ -108,6 +109,19 @@ def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
     for old in ledger.superseded_memories(turn.warehouse, served.generation, turn.window):
         ledger.forget_memory(turn.warehouse, old)
         shutil.rmtree(turn.workspace.root / old.folder, ignore_errors=True)
+
+
+def _refresh_canary(turn: Turn, data: TurnData) -> None:
+    """Let the memory of a canary that is out learn what the champion's does: it answers requests, too."""
+    out = ledger.canary_of_turn(turn.warehouse, turn.window.cutoff)
+    if out is None or out.generation == turn.champion:
+        return
+    released = load_bundle(turn.workspace.bundle(out.generation))
+    served, known_until = as_of(turn.workspace, released, turn.window.start)
+    rows = read_fresh(turn, data.encoder, released.cutoff).rows
+    if served.memory is not released.memory:
+        rows = rows.take(rows.frame["matured_at"].to_numpy() >= known_until)
+    _keep(turn, replace(served, history=data.history), _learned(served, rows))
 
 
 def _standing(turn: Turn, generation: int) -> Standing:

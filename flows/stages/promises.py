@@ -40,16 +40,23 @@ def _with_earned(turn: Turn, promise: Promise) -> Promise:
     shown = facts.logged_by(turn.warehouse, promise.generation, cutoff, maturing)
     if shown.empty:
         return promise
-    earned = rule.earned(shown["reward"].to_numpy(), shown["grade"].to_numpy())
+    earned = earned_of(turn, shown, promise.metric)
     if promise.metric != "reward":
         rule = rule.beside(promise.metric)
-        earned = _measured(turn, shown, rule)
     request, user = (pd.factorize(shown[name])[0] for name in ("request_id", "user_id"))
     first = np.flatnonzero(shown["position"].to_numpy() == 0)
     value = OnPolicy(np.bincount(request, earned).astype(float), pd.factorize(user[first])[0])
     low, high = rule.value_range
     slate = int(shown["position"].max()) + 1
     return promise.with_earned(value, Interval(slate * low, slate * high, "range"), turn.settings.evaluate, cutoff)
+
+
+def earned_of(turn: Turn, shown: pd.DataFrame, metric: str) -> np.ndarray:
+    """(n,) what each shown position earned of a metric: the reward, or another kind of outcome that is measured."""
+    rule = RewardRule.of(turn.source)
+    if metric != "reward":
+        return _measured(turn, shown, rule.beside(metric))
+    return rule.earned(shown["reward"].to_numpy(), shown["grade"].to_numpy())
 
 
 def _measured(turn: Turn, shown: pd.DataFrame, rule: RewardRule) -> np.ndarray:

@@ -12,21 +12,24 @@ from components.pages.turn_pages import TurnPage
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import Provenance, digest_of_parts, read_manifest
-from components.publish.pointer import Pointer, Release, ReleaseKind, Role, append_release, move_pointer
+from components.publish.pointer import Pointer, ReleaseKind, Role, move_pointer
 from components.publish.signature import sign
 from components.update.checkpoint import save_checkpoint
 from components.update.train import Update
 from flows.stages.bento_store import build_bento, enter_model_store
+from flows.stages.canary import conclude
 from flows.stages.id_changes import id_changes
 from flows.stages.promises import make_promise
-from flows.stages.results import Challenger, Judgement, Published, TurnData
-from flows.turn import Turn, warehouse_of
-from flows.workspace import Workspace
+from flows.stages.release import release_in_turn, send_out
+from flows.stages.results import Challenger, Judgement, Published, Trial, TurnData
+from flows.turn import Turn
 from warehouse import facts, ledger
-from warehouse.records import Generation, Judged, ReleaseWanted
+from warehouse.records import Generation, Judged
 
 
-def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement: Judgement) -> Published:
+def publish(
+    turn: Turn, data: TurnData, challenger: Challenger | None, judgement: Judgement, trial: Trial | None = None
+) -> Published:
     """Write checkpoint and bundle, enter them into the ledger, and move the pointers the verdict allows.
 
     Everything is keyed by the turn's cutoff: a resumed turn keeps its number and promotes once.
@@ -35,6 +38,9 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
         assert turn.champion is not None, "without a champion there is always a challenger"
         _record_judgement(turn, None, judgement)
         answers = _rolled_back(turn, judgement) if judgement.verdict is Verdict.ROLL_BACK else turn.champion
+        if trial is not None:
+            conclude(turn, trial, judgement)
+            answers = trial.generation if judgement.verdict is Verdict.PROMOTE else answers
         return Published(None, answers, manifest_digest(turn.workspace.bundle(answers)))
     generation = ledger.generation_number(turn.warehouse, turn.window.cutoff)
     save_checkpoint(challenger.checkpoint, turn.workspace.checkpoint(generation))
@@ -44,13 +50,7 @@ def publish(turn: Turn, data: TurnData, challenger: Challenger | None, judgement
     _record_judgement(turn, generation, judgement)
     champion = turn.champion
     if judgement.verdict is Verdict.PROMOTE:
-        champion = generation
-        kind = ReleaseKind.FIRST if turn.champion is None else ReleaseKind.PROMOTE
-        enter_model_store(bundle)
-        build_bento(bundle)
-        _stand(turn, generation, judgement)
-        make_promise(turn, generation, judgement.evaluation)
-        _move(turn, generation, kind, judgement.reasons)
+        champion = _released(turn, generation, bundle, judgement)
     elif judgement.verdict is Verdict.ROLL_BACK:
         champion = _rolled_back(turn, judgement)
     move_pointer(turn.workspace.root, Role.CHALLENGER, Pointer.to(generation))
@@ -64,19 +64,18 @@ def _signed(turn: Turn, bundle: Path) -> None:
         sign(bundle, turn.workspace.root / key)
 
 
-def release(workspace: Workspace, wanted: ReleaseWanted) -> None:
-    """Append to the release ledger, then move the champion pointer."""
-    ledger.record_release(warehouse_of(workspace), wanted)
-    settle(workspace)
-
-
-def settle(workspace: Workspace) -> None:
-    """Make the exported ledger and the champion pointer say what the warehouse says; repeating it changes nothing."""
-    made = ledger.releases(warehouse_of(workspace))
-    for one in made:
-        append_release(workspace.root, Release.model_validate(one.model_dump()))
-    if made:
-        move_pointer(workspace.root, Role.CHAMPION, Pointer.to(made[-1].generation))
+def _released(turn: Turn, generation: int, bundle: Path, judgement: Judgement) -> int:
+    """Let a generation that passed the gate serve everyone, or some users first; who is champion then."""
+    enter_model_store(bundle)
+    build_bento(bundle)
+    _stand(turn, generation, judgement)
+    make_promise(turn, generation, judgement.evaluation)
+    if turn.champion is not None and turn.settings.release.canary.share:
+        send_out(turn, generation)
+        return turn.champion
+    kind = ReleaseKind.FIRST if turn.champion is None else ReleaseKind.PROMOTE
+    release_in_turn(turn, generation, kind, judgement.reasons)
+    return generation
 
 
 def _rolled_back(turn: Turn, judgement: Judgement) -> int:
@@ -84,7 +83,7 @@ def _rolled_back(turn: Turn, judgement: Judgement) -> int:
     assert turn.champion is not None, "only a champion is rolled back"
     parent = ledger.generation(turn.warehouse, turn.champion).parent
     assert parent is not None, "a roll-back was weighed against a parent"
-    _move(turn, parent, ReleaseKind.ROLL_BACK, judgement.reasons)
+    release_in_turn(turn, parent, ReleaseKind.ROLL_BACK, judgement.reasons)
     return parent
 
 
@@ -97,16 +96,6 @@ def _stand(turn: Turn, generation: int, judgement: Judgement) -> None:
         stood = Standing.of(turn.champion) if before is None else Standing.from_json(before)
         standing = after_release(stood, generation, creep, turn.settings.evaluate)
     ledger.record_standing(turn.warehouse, generation, standing.to_json())
-
-
-def _move(turn: Turn, generation: int, kind: ReleaseKind, reasons: tuple[str, ...]) -> None:
-    """Move the champion pointer once per turn, however often the turn is resumed."""
-    if ledger.released_in(turn.warehouse, turn.window.cutoff):
-        settle(turn.workspace)
-        return
-    why, cutoff = "; ".join(reasons), turn.window.cutoff
-    wanted = ReleaseWanted(generation=generation, kind=kind.value, reason=why, cutoff=cutoff)
-    release(turn.workspace, wanted)
 
 
 def _content(

@@ -161,6 +161,16 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The canary that was out when the turn opened, and what becomes of it: PROMOTE, ROLL_BACK, or HOLD: it stays."""
+
+    generation: int
+    share: float
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Published:
     """The generation a turn made (or None), the champion after it, and a digest of what was made."""
 

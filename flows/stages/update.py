@@ -9,7 +9,8 @@ from components.policy.plackett_luce import PlackettLuce
 from components.update.checkpoint import load_checkpoint
 from components.update.train import pretrain
 from components.update.warm_start import warm_start
-from flows.stages.results import Challenger, Champion, DriftFound, Judgement, NoChallenger, TurnData
+from flows.stages.canary import without_challenger
+from flows.stages.results import Challenger, Champion, DriftFound, Judgement, NoChallenger, Trial, TurnData
 from flows.turn import Turn
 
 WAYS_ON = {
@@ -21,11 +22,15 @@ WAYS_ON = {
 """What a turn without a new generation says of it, after the rule, its figure and its limit."""
 
 
-def update(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion | None) -> Challenger | NoChallenger:
+def update(
+    turn: Turn, drift: DriftFound, data: TurnData, champion: Champion | None, trial: Trial | None = None
+) -> Challenger | NoChallenger:
     """The challenger: a warm start of the champion, or a model from scratch where there is none or drift asks for it.
 
-    None is made where drift asks for none, and where training diverged.
+    None is made where drift asks for none, while a canary is out, and where training diverged.
     """
+    if trial is not None and drift.action is not DriftAction.HALT:
+        return without_challenger(trial)
     if drift.action in WAYS_ON:
         return NoChallenger((*drift.reasons, WAYS_ON[drift.action]), drift.action is not DriftAction.HALT)
     if champion is None or drift.action is DriftAction.REBUILD:

@@ -36,11 +36,17 @@ def settings_page() -> str:
     return HEAD + "".join(_section(name, kind) for name, kind in _stages())
 
 
-def _stages() -> Iterator[tuple[str, type[BaseModel]]]:
-    for name, field in Settings.model_fields.items():
+def _stages(of: type[BaseModel] = Settings, above: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in of.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield name, kind
+            if not all(_is_table(inner.annotation) for inner in kind.model_fields.values()):
+                yield f"{above}{name}", kind
+            yield from _stages(kind, f"{above}{name}.")
+
+
+def _is_table(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _section(name: str, kind: type[BaseModel]) -> str:

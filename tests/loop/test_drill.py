@@ -19,7 +19,7 @@ from flows.drill.drilled_turn import drilled_turn
 from flows.drill.sabotage import too_random
 from flows.drill.scene import Scene
 from flows.replay.periods import ingest_period, open_recorded, play_after
-from flows.stages.publish import release
+from flows.stages.release import release
 from flows.stages.results import Challenger, NoChallenger
 from flows.workspace import Workspace
 from tests.conftest import TinySource

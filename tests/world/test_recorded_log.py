@@ -13,7 +13,7 @@ from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
 from components.ranker.history import History, Likes
 from components.serving.served import Served
-from components.world.recorded_log import Rules, play
+from components.world.recorded_log import Beside, Rules, play
 from components.world.requests import Log, make_requests, oracle_value, random_value, true_value
 
 WINDOW = Window(0, DAY)
@@ -161,3 +161,16 @@ def test_random_and_oracle_bound_what_a_policy_can_earn() -> None:
     requests = make_requests(LOG, WINDOW, DAY)
     assert random_value(requests.entries.reward, requests.offsets) == pytest.approx(0.25)
     assert oracle_value(requests.entries.reward, requests.offsets) == pytest.approx(0.5)
+
+
+def test_two_generations_answer_their_own_users_and_learn_from_all() -> None:
+    one, two = Spy(), Spy()
+    beside = Beside(replace(spied(two), generation=2), lambda users: np.array([user == "bob" for user in users]))
+    played = play(LOG, WINDOW, spied(one), np.random.default_rng(0), RULES, beside)
+    alone = play(LOG, WINDOW, spied(), np.random.default_rng(0), RULES)
+    requests, impressions = played.log.requests, played.log.impressions
+    assert dict(zip(requests["user_id"], requests["generation"], strict=True)) == {"ann": 3, "bob": 2}
+    assert impressions["request_id"].tolist() == alone.log.impressions["request_id"].tolist()
+    assert impressions["generation"].tolist() == requests["generation"].tolist()
+    assert one.learned == two.learned
+    assert len(one.learned) == len(impressions)

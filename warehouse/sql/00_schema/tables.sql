@@ -122,6 +122,22 @@ create table if not exists evaluations (
     reasons varchar[] not null, report json not null, primary key (source, cutoff)
 );
 
+-- grain: one generation that the gate let serve a share of the users beside the champion; `settings` (JSON) are those it
+-- was sent out with, `look` (JSON) the latest comparison. `verdict` null: it is out; PROMOTE, or ROLL_BACK: refused, the
+-- champion never moved. `ended_at` null with a verdict: a person ended it.
+create table if not exists canaries (
+    generation integer primary key,
+    source varchar not null,
+    champion integer not null,
+    began_at timestamp not null,
+    settings json not null,
+    looked_at timestamp,
+    look json,
+    verdict varchar,
+    reasons varchar[],
+    ended_at timestamp
+);
+
 -- grain: one move of the champion pointer; append-only, numbered in order.
 create table if not exists releases (
     release integer primary key,
