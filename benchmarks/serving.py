@@ -24,8 +24,8 @@ from benchmarks.serving_faults import Kills, Swaps, killed, swapped
 from benchmarks.serving_load import FLOOR, Latency, Running, call, load, service, wait
 from benchmarks.serving_parts import compute_ms, start_cost
 from components.domain import EvercurrentError
-from components.publish.bundle import load_bundle
 from components.publish.pointer import read_pointer
+from components.publish.read_bundle import load_bundle
 
 VISIBLE = 20
 """Outcomes whose way into the memory is timed."""

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.serving_load import Running, service
 from components.domain import EvercurrentError
-from components.publish.bundle import load_bundle
 from components.publish.pointer import read_pointer
+from components.publish.read_bundle import load_bundle
 
 ITEMS, SLATE_SIZE = 100, 10
 EVERY = 5.0

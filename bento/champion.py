@@ -13,10 +13,10 @@ import numpy as np
 
 from bento.settings import ServiceSettings
 from components.domain import EvercurrentError
-from components.publish.bundle import load_bundle
 from components.publish.golden import check_golden
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
+from components.publish.read_bundle import load_bundle
 from components.publish.signature import check_signature
 from components.publish.snapshot import Resumed, resumed
 from components.serving.live_memory import LiveMemory

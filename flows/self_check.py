@@ -4,7 +4,7 @@ from components.domain import EvercurrentError
 from components.frozen import Frozen
 from components.ingest.log_lines import LogLine, RequestLine, ServableLine, parse_line
 from components.ingest.log_tail import LogTail
-from components.publish.bundle import load_bundle
+from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import resumed
 from components.serving.live_memory import Steps
 from components.serving.recompute import Recomputed, recompute

@@ -24,23 +24,22 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 
 from components.domain import ContractBroken, Transient
-from components.feature_spec import FeatureSpec, Field
-from components.frozen import first_fault
 from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
-from components.publish.attributes_file import read_attributes, read_ids, write_attributes, write_ids
+from components.publish.attributes_file import write_attributes, write_ids
 from components.publish.golden import GOLDEN, check_arithmetic, golden_of
 from components.publish.id_changes import IdChanges, write_id_changes
-from components.publish.likes_file import read_likes, write_likes
+from components.publish.likes_file import write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, list_parts, verify
-from components.publish.retrieval_file import read_retrieval, write_retrieval
+from components.publish.read_bundle import HISTORY
+from components.publish.retrieval_file import write_retrieval
 from components.ranker.features import Encoder
 from components.ranker.history import History, Likes, history_width
 from components.serving.catalogue import Catalogue
@@ -52,9 +51,6 @@ if TYPE_CHECKING:
     from components.memory.memory import ErrorMemory
     from components.memory.settings import MemorySettings
     from components.ranker.model import Model
-
-Record = TypeVar("Record", bound=BaseModel)
-HISTORY = "history.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,58 +108,6 @@ def write_bundle(bundles: Path, content: BundleContent) -> Path:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
-
-
-def load_bundle(folder: Path) -> Served:
-    """A bundle ready to serve, after every digest was checked.
-
-    Raises
-    ------
-    ContractBroken
-        If it is half-written, damaged, of another layout, or its memory is another generation's.
-    """
-    from components.memory.memory import ErrorMemory
-    from components.memory.settings import MemorySettings
-    from components.ranker.model_file import load_forward
-
-    manifest = verify(folder)
-    spec = _read_spec(folder / "feature_spec.json")
-    memory_settings = _read_json(folder / "memory" / "settings.json", MemorySettings)
-    sides = read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")
-    encoder, servable = Encoder(spec, *sides), read_ids(folder / "servable_items.parquet")
-    width = history_width(spec)
-    model = load_forward(folder / "model")
-    memory = ErrorMemory.load(folder / "memory", spec, memory_settings)
-    check_memory(folder / "memory", memory, model.digest())
-    served = Served(
-        generation=manifest.generation,
-        cutoff=manifest.cutoff,
-        encoder=encoder,
-        model=model,
-        memory=memory,
-        policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
-        outcome=_read_json(folder / "outcome.json", RewardRule),
-        servable=servable,
-        catalogue=Catalogue.of(encoder, servable, model) if len(servable) else None,
-        history=History(width, read_likes(folder / HISTORY)) if width else None,
-        landmarks=read_retrieval(folder, len(servable)),
-    )
-    return replace(served, freshest=freshest(served))
-
-
-def check_memory(folder: Path, memory: "ErrorMemory", model_digest: str) -> None:
-    """Refuse a memory that remembers the errors of another generation's model.
-
-    Raises
-    ------
-    ContractBroken
-        Names the folder of the memory, and both models.
-    """
-    if not memory.belongs_to(model_digest):
-        raise ContractBroken(
-            f"memory at {folder} belongs to the model {memory.model_digest[:12]}, this generation's model is "
-            f"{model_digest[:12]}; a memory serves one generation: restore the one that was published with it"
-        )
 
 
 def manifest_digest(folder: Path) -> str:
@@ -234,27 +178,6 @@ def _same_turn(folder: Path, provenance: Provenance) -> Path:
 
 def _write_json(path: Path, record: BaseModel) -> None:
     path.write_text(record.model_dump_json(indent=1) + "\n")
-
-
-def _read_json(path: Path, kind: type[Record]) -> Record:
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise _other_code(path, error) from None
-
-
-def _read_spec(path: Path) -> FeatureSpec:
-    try:
-        return FeatureSpec(TypeAdapter(tuple[Field, ...]).validate_json(path.read_bytes()))
-    except ValidationError as error:
-        raise _other_code(path, error) from None
-
-
-def _other_code(path: Path, error: ValidationError) -> ContractBroken:
-    return ContractBroken(
-        f"{path}, {first_fault(error)}; the bundle was written by another version of the code: "
-        "serve it with that version, or make a new generation"
-    )
 
 
 def _sync_tree(folder: Path) -> None:

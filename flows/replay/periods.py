@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from components.domain import SECOND
-from components.publish.bundle import load_bundle
 from components.publish.canary import read_canary
+from components.publish.read_bundle import load_bundle
 from components.world.recorded_log import Beside, play
 from flows.replay import replay_cache
 from flows.replay.recorded import Recorded, read_recorded, window_after

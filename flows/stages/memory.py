@@ -12,7 +12,7 @@ import numpy as np
 from components.domain import Bools
 from components.evaluate.creep import Standing
 from components.memory.memory import ErrorMemory
-from components.publish.bundle import check_memory, load_bundle
+from components.publish.read_bundle import check_memory, load_bundle
 from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
 from components.settings import read_settings

@@ -7,7 +7,7 @@ import pandas as pd
 
 from components.domain import Bools, ContractBroken, Ints, Window, iso
 from components.evaluate.holdout import Holdout
-from components.publish.bundle import load_bundle
+from components.publish.read_bundle import load_bundle
 from components.ranker.features import Encoder
 from flows.stages.results import DriftReferences, TurnData
 from flows.stages.training_data import (

@@ -11,8 +11,9 @@ os.environ.setdefault("BENTOML_HOME", f"{tempfile.gettempdir()}/evercurrent-test
 from bento.decision_log import DecisionLog
 from bento.settings import ServiceSettings
 from components.ingest.log_lines import OutcomeLine, RequestLine, ShownLine
-from components.publish.bundle import load_bundle, write_bundle
+from components.publish.bundle import write_bundle
 from components.publish.pointer import Pointer, Role, move_pointer
+from components.publish.read_bundle import load_bundle
 from components.serving.live_memory import LiveMemory
 from tests.publish.conftest import NOW, make_content
 

@@ -13,7 +13,7 @@ from components.ingest.log_lines import OutcomeLine
 from components.ingest.reward_rule import RewardRule
 from components.memory.memory import ErrorMemory
 from components.memory.settings import MemorySettings
-from components.publish.bundle import load_bundle
+from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import resumed, write_snapshot
 from components.serving.served import RankRequests
 from tests.bento.conftest import ITEMS, following, release, write_request

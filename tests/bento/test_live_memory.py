@@ -8,7 +8,7 @@ from bento.decision_log import DecisionLog
 from components.domain import SECOND
 from components.ingest.log_tail import day_of
 from components.ingest.reward_rule import RewardRule
-from components.publish.bundle import load_bundle
+from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import resumed, write_snapshot
 from components.serving.live_memory import LiveMemory
 from components.serving.served import RankRequests

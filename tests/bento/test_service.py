@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from components.ingest.decision_log import read_decision_log
 from components.ingest.reward_rule import RewardRule
 from components.policy.slates import Shown
-from components.publish.bundle import load_bundle
 from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
+from components.publish.read_bundle import load_bundle
 from components.serving.served import RankRequests
 from flows.self_check import self_check
 from flows.stages.training_data import context_arrays

@@ -63,13 +63,13 @@ def test_everything_that_a_service_in_use_has_imported_is_in_the_bentos_list(tmp
     known = packages_distributions()
     loaded = {plain(known[name][0]) for name in json.loads(ended.stdout.splitlines()[-1]) if name in known}
     assert loaded - listed - {"evercurrent", "setuptools", "httpx2", "pip"} == set()
-    assert {"numba", "torch"} <= loaded
-    assert {"numba", "faiss-cpu", "torch"} <= listed
+    assert "numba" in loaded
+    assert {"numba", "faiss-cpu"} <= listed
 
 
 def test_what_only_the_flows_need_is_not_in_it() -> None:
     listed = {plain(p.partition("==")[0]) for p in packages(ROOT)}
-    assert not listed & {"prefect", "duckdb", "evidently", "great-expectations", "plotly", "scikit-learn"}
+    assert not listed & {"torch", "prefect", "duckdb", "evidently", "great-expectations", "plotly", "scikit-learn"}
 
 
 @pytest.mark.clean_environment

@@ -7,7 +7,8 @@ pytest.importorskip("bentoml")
 from pathlib import Path
 
 from components.domain import ContractBroken
-from components.publish.bundle import load_bundle, write_bundle
+from components.publish.bundle import write_bundle
+from components.publish.read_bundle import load_bundle
 from tests.publish.conftest import make_content
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from components.domain import instant_of
 from components.evaluate.read_evaluation import read_evaluation
-from components.publish.bundle import load_bundle
+from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import resumed
 from components.serving.served import RankRequests
 from flows.replay.replay import replay, turn_links

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from components.domain import DriftAction, Verdict, instant_of
-from components.publish.bundle import load_bundle
 from components.publish.manifest import read_manifest
+from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import read_snapshot, resumed
 from flows import tasks
 from flows.cli.commands import app

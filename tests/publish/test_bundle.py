@@ -9,9 +9,10 @@ import pytest
 
 from components.domain import ContractBroken, Transient, Verdict
 from components.policy.settings import PolicySettings
-from components.publish.bundle import load_bundle, manifest_digest, write_bundle
+from components.publish.bundle import manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import MANIFEST, Provenance, list_parts, read_manifest, verify
+from components.publish.read_bundle import load_bundle
 from components.ranker.features import hash_ids
 from components.ranker.history import History, Likes
 from components.serving.served import KnownOutcomes, RankRequests

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from components.domain import ContractBroken
-from components.publish.bundle import load_bundle, write_bundle
+from components.publish.bundle import write_bundle
 from components.publish.golden import GOLDEN, TOLERANCE, check_golden
+from components.publish.read_bundle import load_bundle
 from tests.publish.conftest import RECENT_SPEC, make_content
 
 

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from components.domain import ContractBroken
-from components.publish.bundle import load_bundle
 from components.publish.manifest import MANIFEST, SIGNATURE, verify
+from components.publish.read_bundle import load_bundle
 from components.publish.signature import check_signature, sign
 from components.settings import Settings
 from tests.docs.settings_page import settings_page

@@ -9,7 +9,8 @@ import pytest
 
 from components.domain import HOUR, ContractBroken
 from components.memory.memory import ErrorMemory
-from components.publish.bundle import load_bundle, write_bundle
+from components.publish.bundle import write_bundle
+from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import Snapshot, read_snapshot, resumed, snapshot_path, write_snapshot
 from components.serving.served import KnownOutcomes, Served
 from tests.publish.conftest import NOW, RECENT_SPEC, make_content
