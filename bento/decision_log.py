@@ -1,7 +1,7 @@
 """The append-only decision log: what was decided and what came of it, one JSON object per line.
 
-One file per process and day, ``<home>/decisions/<day>-<process>-<start>.jsonl``, so that no
-two writers share a file and a line is never torn by another. A line reaches the kernel
+Files per process and day, ``<home>/decisions/<day>-<process>-<start>.jsonl``, so that no two writers share a file and
+a line is never torn by another; a file that is full is closed, and never written again. A line reaches the kernel
 before its answer is made, and the disk before the answer leaves the service (`bento.group_commit`). What stands in a
 line: `components.ingest.log_lines`.
 """
@@ -29,8 +29,10 @@ class DecisionLog:
     `fault` says why the disk refused last, None once it takes lines again.
     """
 
-    def __init__(self, home: Path, process: int) -> None:
-        self._folder, self._process = home / FOLDER, process
+    def __init__(self, home: Path, process: int, segment_bytes: int = 1 << 26) -> None:
+        """Of one process; a file is closed, and the next one opened, where it would pass `segment_bytes`."""
+        self._folder, self._process, self._most = home / FOLDER, process, segment_bytes
+        self._size = 0
         self._day = ""
         self._handle: int | None = None
         self._dirty = False
@@ -39,8 +41,10 @@ class DecisionLog:
         self._lock: int | None = None
         self.fault: str | None = None
 
-    def append(self, line: LogLine, at: int) -> None:
+    def append(self, line: LogLine, at: int, naming: ServableLine | None = None) -> None:
         """Write one line of the instant `at`; all of it or nothing.
+
+        `naming` says what the line refers to; it stands before it, once per file.
 
         Raises
         ------
@@ -49,9 +53,15 @@ class DecisionLog:
         """
         content = written(line)
         try:
-            self._write(self._open(at), content)
+            handle = self._open(at, len(content))
+            if naming is not None and naming.generation not in self._named:
+                content = written(naming) + content
+            self._write(handle, content)
         except OSError as error:
             raise self._refused(error) from None
+        self._size += len(content)
+        if naming is not None:
+            self._named.add(naming.generation)
         self._dirty, self.fault = True, None
 
     @contextmanager
@@ -78,12 +88,6 @@ class DecisionLog:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         return self._lock
-
-    def name_servable(self, generation: int, items: list[str], at: int) -> None:
-        """Say once per file which items a generation may serve."""
-        if day_of(at) > self._day or generation not in self._named:
-            self.append(ServableLine(generation=generation, items=tuple(items)), at)
-            self._named.add(generation)
 
     def sync(self) -> None:
         """Force what was written to the disk.
@@ -136,16 +140,26 @@ class DecisionLog:
         self.fault = f"cannot write the decision log in {self._folder}: {error.strerror}; free space and rights there"
         return Transient(self.fault)
 
-    def _open(self, at: int) -> int:
-        day = day_of(at)
-        if self._handle is None or day > self._day:  # a clock set back writes on in its file
+    def _open(self, at: int, size: int) -> int:
+        day, full = day_of(at), self._size + size > self._most and self._size > 0
+        if self._handle is None or day > self._day or full:  # a clock set back writes on in its file
+            day = max(day, self._day)
             self.close()
             self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{day}-{self._process}-{at}{ENDING}"
-            self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+            self._handle = self._fresh(day, at)
             sync_folder(self._folder)
-            self._day, self._named = day, set()
+            self._day, self._named, self._size = day, set(), 0
         return self._handle
+
+    def _fresh(self, day: str, at: int) -> int:
+        """A file of its own name: several may begin at one instant, where lines are large."""
+        for number in range(1_000_000):
+            name = f"{day}-{self._process}-{at + number}{ENDING}"
+            try:
+                return os.open(self._folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileExistsError:
+                continue
+        raise FileExistsError(f"no free name for a file of {day}")
 
     @staticmethod
     def _write(handle: int, content: bytes) -> None:

@@ -14,7 +14,7 @@ from bento.schemas import Explanation, RankRequest, RankResponse, ShownItem
 from bento.settings import ServiceSettings
 from components.domain import Bools, ContractBroken
 from components.feature_spec import FieldKind, FieldOf
-from components.ingest.log_lines import RequestLine, ShownLine, impression_id_of
+from components.ingest.log_lines import RequestLine, ServableLine, ShownLine, impression_id_of
 from components.serving.live_memory import LiveMemory, column
 from components.serving.retrieval import Retrieval
 from components.serving.served import RankRequests, Served
@@ -136,8 +136,7 @@ class Scoring:
         served, body, at = asked.served, asked.body, int(asked.requests.at[0])
         answer = _response(served, decided)
         everything = body.eligible is None and not asked.retrieves and asked.allowed is None and not asked.live.changes
-        if everything:
-            self.log.name_servable(served.generation, served.servable.tolist(), at)
+        naming = ServableLine(served.generation, tuple(served.servable.tolist())) if everything else None
         slate = zip(answer.slate, decided.logit, strict=True)
         self.log.append(
             RequestLine(
@@ -156,6 +155,7 @@ class Scoring:
                 ),
             ),
             at,
+            naming,
         )
         return answer
 

@@ -96,7 +96,7 @@ class Evercurrent:
 
     def __init__(self) -> None:
         self.settings = ServiceSettings.from_environment(os.environ)
-        self.log = DecisionLog(self.settings.home, os.getpid())
+        self.log = DecisionLog(self.settings.home, os.getpid(), self.settings.segment_bytes)
         self.commit = GroupCommit(self.log.sync)
         self.scoring = Scoring(self.log, now, self.settings)
         self._batches = MicroBatches(self._rank_together, lambda asked: asked.entries, BATCH)

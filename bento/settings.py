@@ -52,6 +52,8 @@ class ServiceSettings(Frozen):
     release_key: Path | None = None
     """PEM file of an Ed25519 public key: only bundles signed with its private key answer
     (`components/publish/signature.py`)."""
+    segment_bytes: int = Field(default=1 << 26, ge=1)
+    """Size from which the decision log goes on in another file; what is closed is never written again."""
     retention_days: float = Field(default=7.0, gt=0)
     """How long after an impression its outcome is accepted; bounds the service's memory."""
 

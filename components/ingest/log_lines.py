@@ -1,11 +1,13 @@
 """The lines of the service's decision log, as the service writes them and ingest reads them: one JSON object each.
 
 `at` is microseconds UTC. A request whose `eligible` is null was answered from the servable items of its generation,
-which a line of that type names once per file.
+which a line of that type names once per file. The last member of every object is a CRC-32 of what stands before it: a
+line that lost a byte, or half of itself, is told from one that was written so.
 """
 
 import math
 from typing import Annotated, Any
+from zlib import crc32
 
 import msgspec
 from msgspec import Meta, Struct
@@ -128,8 +130,17 @@ class BriefServable(Struct, frozen=True, tag="servable"):
 
 LogLine = RequestLine | OutcomeLine | ServableLine | ItemLine | UserLine
 BriefLine = BriefRequest | OutcomeLine | BriefServable | ItemLine | UserLine
-LineBroken = (msgspec.MsgspecError, UnicodeDecodeError)
+
+
+class LineDamaged(ValueError):
+    """A line whose bytes are not those that were written."""
+
+
+LineBroken = (msgspec.MsgspecError, UnicodeDecodeError, LineDamaged)
 """What `parse_line` raises for what is no line of the log."""
+CHECKED = b',"crc":"'
+CHECK_BYTES = len(CHECKED) + 8 + 2
+"""The end of a line: the last member of its object, the CRC-32 of all that stands before it."""
 
 _LINE: "msgspec.json.Decoder[LogLine]" = msgspec.json.Decoder(LogLine)
 _BRIEF: "msgspec.json.Decoder[BriefLine]" = msgspec.json.Decoder(BriefLine)
@@ -141,19 +152,37 @@ def parse_line(raw: bytes) -> LogLine:
 
     Raises
     ------
-    msgspec.MsgspecError, UnicodeDecodeError
+    msgspec.MsgspecError, UnicodeDecodeError, LineDamaged
         If it is none of them (`LineBroken`).
     """
-    return _LINE.decode(raw)
+    return _LINE.decode(sound(raw))
 
 
 def parse_brief(raw: bytes) -> BriefLine:
     """As `parse_line`, without what only an evaluation needs."""
-    return _BRIEF.decode(raw)
+    return _BRIEF.decode(sound(raw))
+
+
+def sound(raw: bytes) -> bytes:
+    """A line without its check, which it has to pass; lines of logs that were written without one pass as they are.
+
+    >>> line = written(ServableLine(7, ("heat",)))[:-1]
+    >>> line[-CHECK_BYTES:-10], sound(line)
+    (b',"crc":"', b'{"type":"servable","generation":7,"items":["heat"]}')
+    """
+    if raw[-CHECK_BYTES:-10] != CHECKED:
+        return raw
+    line, told = raw[:-CHECK_BYTES] + b"}", raw[-10:-2]
+    found = b"%08x" % crc32(line)
+    if told != found:
+        raise LineDamaged(
+            f"the line is not as it was written: its CRC-32 is {found.decode()}, it says {told.decode('latin-1')}"
+        )
+    return line
 
 
 def written(line: LogLine) -> bytes:
-    """The JSON text of a line, with its end.
+    """The JSON text of a line, with its check and its end.
 
     Raises
     ------
@@ -167,4 +196,5 @@ def written(line: LogLine) -> bytes:
         figures = [line.reward, line.grade]
     if not all(x is None or math.isfinite(x) for x in figures):
         raise ValueError(f"a figure of a {type(line).__name__} is no finite number: {line}")
-    return _ENCODER.encode(line) + b"\n"
+    text = _ENCODER.encode(line)
+    return b'%s,"crc":"%08x"}\n' % (text[:-1], crc32(text))

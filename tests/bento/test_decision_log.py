@@ -6,7 +6,7 @@ import pytest
 
 from bento.decision_log import DecisionLog
 from components.domain import DAY, Transient
-from components.ingest.log_lines import OutcomeLine, ServableLine, parse_line, written
+from components.ingest.log_lines import LineBroken, OutcomeLine, ServableLine, parse_line, written
 from components.ingest.log_tail import LogTail
 
 AT = 20_000 * DAY
@@ -103,11 +103,51 @@ def test_a_full_disk_leaves_no_part_of_a_line_and_the_log_goes_on_afterwards(tmp
 def test_servable_items_are_named_once_per_generation_and_file(tmp_path):
     log = DecisionLog(tmp_path, 1)
     for at in (AT, AT + 1, AT + DAY):
-        log.name_servable(7, ["a", "b"], at)
-    log.name_servable(8, ["a"], AT + DAY)
+        log.append(note(1), at, ServableLine(7, ("a", "b")))
+    log.append(note(1), AT + DAY, ServableLine(8, ("a",)))
     assert [f.read_text().count("servable") for f in files(tmp_path)] == [1, 2]
 
 
 def test_what_is_no_number_is_not_logged(tmp_path):
     with pytest.raises(ValueError, match="finite number"):
         written(OutcomeLine(impression_id="i", kind="x", value=1, reward=float("nan"), at=AT))
+
+
+def test_a_full_file_is_closed_and_what_a_line_refers_to_stands_in_its_own(tmp_path):
+    most = 3 * len(written(note(1)))
+    log, tail = DecisionLog(tmp_path, 1, most), LogTail(tmp_path, AT, parse_line)
+    named, seen = ServableLine(7, ("a",)), []
+    for n in range(20):
+        log.append(note(n), AT, named)
+        seen += [line.value for line in tail.lines() if isinstance(line, OutcomeLine)]
+    log.close()
+    assert seen == list(range(20)) and len(files(tmp_path)) > 6
+    for path in files(tmp_path):
+        lines = path.read_bytes().splitlines()
+        assert isinstance(parse_line(lines[0]), ServableLine) and path.stat().st_size <= most + len(written(named))
+    assert [line.value for line in LogTail(tmp_path, AT, parse_line).lines() if isinstance(line, OutcomeLine)] == seen
+
+
+def test_a_file_of_the_day_before_is_not_opened_again_by_a_clock_set_back(tmp_path):
+    log = DecisionLog(tmp_path, 1, 1)
+    for at in (AT + DAY, AT, AT, AT + DAY):
+        log.append(note(1), at)
+    assert all(path.name.startswith("2024-10-05") for path in files(tmp_path)) and len(files(tmp_path)) == 4
+
+
+def test_a_damaged_line_is_told_from_one_that_was_written_so(tmp_path, caplog):
+    whole = written(note(1)).rstrip()
+    assert parse_line(whole) == note(1)
+    plain = whole[: -len(',"crc":"00000000"}')] + b"}"
+    assert parse_line(plain) == note(1), "logs of before have no check"
+    for at in range(len(whole) - 2):
+        flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        with pytest.raises(LineBroken):
+            parse_line(flipped)
+    log = DecisionLog(tmp_path, 1)
+    log.append(note(1), AT)
+    log.append(note(2), AT)
+    (path,) = files(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b'"value":1', b'"value":3'))
+    assert [line.value for line in LogTail(tmp_path, AT, parse_line).lines()] == [2]
+    assert "not as it was written" in caplog.text
