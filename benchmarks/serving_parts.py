@@ -61,7 +61,7 @@ def start_cost(decisions: int) -> tuple[float, float]:
                 if n % 10 < 3:
                     known = OutcomeLine(impression_id_of(f"{n:032x}", 0), "rating", 1, 1.0, START + n)
                     file.write(written(known))
-        served: Any = SimpleNamespace(outcome=RewardRule(kind="rating"))
+        served: Any = SimpleNamespace(outcome=RewardRule(kind="rating"), cutoff=START)
         live = LiveMemory(served, START + decisions + SECOND, home, Steps.of(0.25, 0.1, 7))
         gc.collect()
         before, begin = _resident(), time.process_time()
