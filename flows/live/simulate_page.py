@@ -6,7 +6,7 @@ from components.evaluate.evaluation import earned_in
 from components.pages.blocks import Column, Figure, KeyFigure, KeyFigures, Row, Section, Table, Text
 from components.pages.figures import REFERENCE, SERIES, blank
 from components.pages.page import render
-from flows.live.simulate_record import Earned, SimulateRecord, Slice
+from flows.live.simulate_record import LEAST, Earned, SimulateRecord, Slice
 
 MINUTES = "minutes since the start"
 STILL = " Frozen is a second service with the generation that answered first, asked the same and told nothing."
@@ -53,7 +53,7 @@ def _what(record: SimulateRecord) -> str:
 
 def _shares(record: SimulateRecord) -> Figure:
     drawn = blank(MINUTES, "share of the room, %")
-    still = [s for s in record.slices if s.frozen is not None]
+    still = [s for s in _drawn(record) if s.frozen is not None]
     if still:
         x, y = [s.seconds / 60 for s in still], [_hundredth(s.share_of(s.frozen)) for s in still]
         drawn.add_scatter(x=x, y=y, name="frozen", mode="lines", line={"color": REFERENCE, "width": 2.5})
@@ -74,19 +74,24 @@ def _shares(record: SimulateRecord) -> Figure:
 
 def _rewards(record: SimulateRecord) -> Figure:
     drawn = blank(MINUTES, f"mean {earned_in(record.unit)}")
-    minutes = [s.seconds / 60 for s in record.slices]
+    minutes = [s.seconds / 60 for s in _drawn(record)]
     for name, word in (("random", "random"), ("oracle", "best")):
         style = {"color": REFERENCE, "dash": "dot"}
-        drawn.add_scatter(x=minutes, y=[getattr(s, name) for s in record.slices], name=word, mode="lines", line=style)
+        drawn.add_scatter(x=minutes, y=[getattr(s, name) for s in _drawn(record)], name=word, mode="lines", line=style)
     for generation, colour, group in _lines(record):
         x, y = [s.seconds / 60 for s in group], [s.earned for s in group]
         drawn.add_scatter(x=x, y=y, name=generation, mode="lines+markers", line={"color": colour, "width": 2.5})
     return Figure("Reward between a random choice and the best", drawn)
 
 
+def _drawn(record: SimulateRecord) -> list[Slice]:
+    """The stretches with enough requests to say something; those cut short by a new generation have few."""
+    return [s for s in record.slices if s.requests >= LEAST // 5] or list(record.slices)
+
+
 def _lines(record: SimulateRecord) -> list[tuple[str, str, list[Slice]]]:
     """Name, colour and stretches of each generation."""
-    ordered = sorted(record.slices, key=lambda s: (s.generation, s.seconds))
+    ordered = sorted(_drawn(record), key=lambda s: (s.generation, s.seconds))
     groups = [(generation, list(group)) for generation, group in groupby(ordered, key=lambda s: s.generation)]
     return [(f"generation {g}", SERIES[place % len(SERIES)], group) for place, (g, group) in enumerate(groups)]
 
@@ -96,8 +101,8 @@ def _table(record: SimulateRecord) -> Table:
     gains = [
         Column("share of the room", ".1%"),
         Column("frozen", ".4f"),
-        Column("gain", "+.4f"),
-        Column("± 95 %", ".4f"),
+        Column("above frozen", "+.4f"),
+        Column("± 95 % of it", ".4f"),
     ]
     rows = [_row(str(g.generation), g) for g in record.generations]
     if record.whole and len(rows) > 1:

@@ -13,7 +13,7 @@ from components.frozen import Frozen
 
 SLICES = 60
 """Stretches of time that a record is cut into, at most."""
-LEAST = 100
+LEAST = 500
 """Requests that a stretch has on average, at least: with fewer, points on the page are noise."""
 
 Ended = Literal["requests", "seconds", "log", "interrupted"]

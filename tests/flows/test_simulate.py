@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,9 +74,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
-def url(folder: Path) -> Iterator[str]:
-    port = free_port()
+@contextmanager
+def served(folder: Path, port: int) -> "Iterator[subprocess.Popen[bytes]]":
+    """The service, ready, until the block ends."""
     environment = os.environ | {
         "EVERCURRENT_HOME": str(folder / "home"),
         "EVERCURRENT_TOKENS": str(folder / "tokens"),
@@ -84,14 +87,23 @@ def url(folder: Path) -> Iterator[str]:
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(words, cwd=ROOT, env=environment, start_new_session=True, stdout=quiet, stderr=quiet)
     try:
-        yield wait_until_ready(f"http://127.0.0.1:{port}", process)
+        wait_until_ready(f"http://127.0.0.1:{port}", process)
+        yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    port = free_port()
+    with served(folder, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 def command(folder: Path, url: str, *words: str) -> list[str]:
@@ -104,6 +116,19 @@ def simulate(folder: Path, url: str, *words: str) -> "subprocess.CompletedProces
     told = command(folder, url, *words)
     environment = os.environ | {"EVERCURRENT_TOKEN": TOKEN}
     return subprocess.run(told, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+def until_logged(folder: Path, going: "subprocess.Popen[Any]") -> None:
+    """Until what somebody who plays asks stands in the decision log."""
+
+    def size() -> int:
+        return sum(p.stat().st_size for p in (folder / "home" / "decisions").glob("*.jsonl"))
+
+    before, end = size(), time.monotonic() + 90
+    while size() == before:
+        assert going.poll() is None
+        assert time.monotonic() < end, "nothing was asked"
+        time.sleep(0.05)
 
 
 def test_what_users_do_stands_in_the_decision_log_and_in_the_record(folder: Path, url: str) -> None:
@@ -158,22 +183,34 @@ def test_ctrl_c_leaves_the_record_of_what_was_played(folder: Path, url: str) -> 
     words = command(folder, url, "--rate", "20", "--json", "--token-file", str(folder / "token"))
     going = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        decisions = folder / "home" / "decisions"
-        before = sum(p.stat().st_size for p in decisions.glob("*.jsonl"))
-        for _ in range(600):
-            if sum(p.stat().st_size for p in decisions.glob("*.jsonl")) > before:
-                break
-            assert going.poll() is None
-            try:
-                going.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
+        until_logged(folder, going)
         going.send_signal(signal.SIGINT)
         out, _ = going.communicate(timeout=60)
     finally:
         going.kill()
     assert going.returncode == 130
     assert json.loads(out)["ended"] == "interrupted"
+
+
+def test_users_of_a_service_that_is_killed_and_started_anew_come_again(folder: Path) -> None:
+    port = free_port()
+    words = command(
+        folder, f"http://127.0.0.1:{port}", "--rate", "10", "--requests", "40", "--patience", "90", "--json"
+    )
+    environment = os.environ | {"EVERCURRENT_TOKEN": TOKEN}
+    with served(folder, port) as first:
+        going = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until_logged(folder, going)
+        os.killpg(first.pid, signal.SIGKILL)
+    try:
+        with served(folder, port):
+            out, said = going.communicate(timeout=120)
+    finally:
+        going.kill()
+    assert going.returncode == 0, said
+    record = SimulateRecord.model_validate_json(out)
+    assert record.requests == record.outcomes == 40
+    assert record.retried > 0
 
 
 def bad_words(folder: Path) -> "dict[str, tuple[tuple[str, ...], int, str]]":
@@ -253,14 +290,14 @@ def record_of(seen: list[Seen]) -> SimulateRecord:
 
 def test_a_record_tells_each_generation_and_each_stretch_apart() -> None:
     one = Seen(0.0, 1, 1.0, 0.5, 1.0, True, 3.0, 0)
-    seen = [replace(one, seconds=n / 10, generation=1 + (n >= 250), earned=float(n % 2)) for n in range(600)]
+    seen = [replace(one, seconds=n / 50, generation=1 + (n >= 1250), earned=float(n % 2)) for n in range(3000)]
     record = record_of([*seen, replace(one, choice=False)])
     assert [(g.generation, g.requests, g.earned, g.share) for g in record.generations] == [
-        (1, 250, 0.5, 0.0),
-        (2, 350, 0.5, 0.0),
+        (1, 1250, 0.5, 0.0),
+        (2, 1750, 0.5, 0.0),
     ]
-    assert (record.requests, record.choices) == (601, 600)
-    assert [(s.seconds, s.generation, s.requests) for s in record.slices][2:4] == [(25.0, 1, 50), (25.0, 2, 50)]
+    assert (record.requests, record.choices) == (3001, 3000)
+    assert [(s.seconds, s.generation, s.requests) for s in record.slices][2:4] == [(25.0, 1, 250), (25.0, 2, 250)]
 
 
 def test_a_record_without_a_choice_has_a_page_too() -> None:
