@@ -14,6 +14,7 @@ from tests.loop.test_loop import first_generation
 SERVING = "--seconds 1 --connections 1 --items 5 --slate-size 2 --kills 1 --swaps 0 --restart 100"
 SMALLEST = {
     "adaptation": ("--rows", "60"),
+    "canary": ("--months", "1", "--worlds", "shop", "--losses", "0.3", "--workers", "1"),
     "memory_speed": ("--quick", "--calls", "10"),
     "off_policy": ("--smallest", "--workers", "1"),
     "training_speed": ("--sizes", "1000", "--batches", "1", "--repeats", "1"),
