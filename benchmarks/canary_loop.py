@@ -87,8 +87,8 @@ def played(root: Path, broken: Sabotage | None, days: int) -> str:
     users = " + ".join(f"{n:,}" for n in look["users"])
     chance = pd.concat(shown).groupby("generation")["chance"].mean()
     served = chance[made.generation] / chance[made.champion]
-    end = made.verdict or Verdict.HOLD
-    return f"{worth.share:.3f} | {served:.3f} | {gate.verdict} | {told} | {users} | {end} | {turn - 1}"
+    became = made.verdict or Verdict.HOLD
+    return f"{worth.share:.3f} | {served:.3f} | {gate.verdict} | {told} | {users} | {became} | {turn - 1}"
 
 
 def _chances(workspace: Workspace, recorded: Recorded, turn: int) -> pd.DataFrame:
