@@ -19,8 +19,8 @@ class ServiceSettings(Frozen):
     home: Path = Path(".evercurrent")
     """State folder: champion pointer, bundles, decision log."""
     workers: int = Field(default=1, ge=1)
-    """Processes that answer on one port. Each holds the whole bundle (about 450 MB with torch) and learns
-    from the log of all of them."""
+    """Processes that answer on one port. Each holds the whole bundle (about 380 MB resident, 245 of them its
+    own) and learns from the log of all of them (docs/decisions/0016-every-worker-follows-the-log.md)."""
     pointer_seconds: float = Field(default=0.5, gt=0)
     """How often the champion pointer is looked at; one stat call."""
     tick_seconds: float = Field(default=0.25, gt=0)
