@@ -44,7 +44,6 @@ CASES: dict[str, Sabotage | None] = {
     "as it is": None,
     "half of all slates drawn by lot": sabotage.too_random,
     "the embedding table holds zeros": sabotage.table_zeroed,
-    "every logit has the wrong sign": sabotage.sign_flipped,
 }
 
 
