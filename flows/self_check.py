@@ -27,11 +27,12 @@ class SelfCheck(Frozen):
     largest: float
     worst: str
     excess_z: float
+    damaged: int = 0
 
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against the log."""
-        return self.off == 0 and abs(self.excess_z) <= EXCESS_Z
+        return self.off == self.damaged == 0 and abs(self.excess_z) <= EXCESS_Z
 
     @property
     def said(self) -> str:
@@ -42,6 +43,8 @@ class SelfCheck(Frozen):
             told += f", {self.close} within a thousandth (lines learned in another order)"
         if self.off:
             told += f", {self.off} do not: the worst is {self.worst}, by {self.largest:.2%}"
+        if self.damaged:
+            told += f"; {self.damaged} lines of the log are not as they were written"
         if self.unnamed or self.gone:
             told += f"; {self.unnamed} do not name their memory, of {self.gone} the memory is not kept any more"
         return f"{told}; mean(1/propensity) is {self.excess_z:+.1f} standard errors from the size of the eligible sets"
@@ -49,19 +52,19 @@ class SelfCheck(Frozen):
 
 def self_check(workspace: Workspace, requests: int, tick_seconds: float) -> SelfCheck:
     """The latest `requests` of the decision log, computed again; reading changes nothing."""
-    lines = _latest(workspace, requests)
+    tail = LogTail(workspace.root, 0, parse_line)
+    lines = _latest(list(tail.lines()), requests)
     steps = Steps.of(tick_seconds, 0.0, STEPS_DAYS)
     found = recompute(workspace.root, lines, lambda g, until: _served(workspace, g, until), steps)
-    return _told(found, sum(isinstance(line, RequestLine) for line in lines))
+    return _told(found, sum(isinstance(line, RequestLine) for line in lines), tail.passed_over)
 
 
 STEPS_DAYS = 7.0
 """As long as the service takes outcomes of an impression (EVERCURRENT_RETENTION_DAYS)."""
 
 
-def _latest(workspace: Workspace, requests: int) -> list[LogLine]:
+def _latest(everything: list[LogLine], requests: int) -> list[LogLine]:
     """The latest requests, with all lines that name servable items."""
-    everything = list(LogTail(workspace.root, 0, parse_line).lines())
     asked = sorted((line for line in everything if isinstance(line, RequestLine)), key=lambda line: line.at)
     kept: list[LogLine] = [line for line in everything if isinstance(line, ServableLine)]
     return kept + list(asked[-requests:])
@@ -79,6 +82,6 @@ def _served(workspace: Workspace, generation: int, known_until: int) -> Served |
     return start.served if start.known_until == known_until else None
 
 
-def _told(found: Recomputed, requests: int) -> SelfCheck:
+def _told(found: Recomputed, requests: int, damaged: int) -> SelfCheck:
     names = ("exact", "close", "off", "unnamed", "gone", "largest", "worst", "excess_z")
-    return SelfCheck(requests=requests, **{name: getattr(found, name) for name in names})
+    return SelfCheck(requests=requests, damaged=damaged, **{name: getattr(found, name) for name in names})

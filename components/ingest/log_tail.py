@@ -38,6 +38,7 @@ class LogTail(Generic[Line]):
         self._read: dict[str, int] = {}
         self._open: list[Path] = []  # files that may still grow, in order of their names
         self._listed = -1
+        self.passed_over = 0
 
     def lines(self) -> Iterator[Line]:
         """Lines that were completed since the last call; what is no line of the log is passed over."""
@@ -83,5 +84,6 @@ class LogTail(Generic[Line]):
         try:
             return self._parse(raw)
         except LineBroken as error:
+            self.passed_over += 1
             logger.warning("stage=serve event=line_passed_over reason=%s", error)
             return None

@@ -330,7 +330,11 @@ def test_every_logged_propensity_is_computed_again_to_the_bit_from_log_and_bundl
     assert (found.exact, found.close, found.off, found.gone, found.unnamed) == (24, 0, 0, 0, 0)
     assert found.passed and found.requests == 12
     path = next((home / "decisions").iterdir())
-    path.write_text(path.read_text().replace('"learned":7', '"learned":2'))
+    whole = path.read_text()
+    path.write_text(whole.replace('"learned":7', '"learned":2'))
+    damaged = self_check(Workspace(home), 1000, 0.02)
+    assert damaged.damaged == 1 and not damaged.passed and "1 lines of the log are not as they were" in damaged.said
+    path.write_text(re.sub(r',"crc":"\w{8}"', "", whole).replace('"learned":7', '"learned":2'))
     assert self_check(Workspace(home), 1000, 0.02).exact < 24
     path.write_text(re.sub(r'"propensity":[^,]+', '"propensity":0.9', path.read_text()))
     assert not self_check(Workspace(home), 1000, 0.02).passed
