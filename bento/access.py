@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bento.openapi import PATH, document, scope_of
-from bento.schemas import refuse
+from bento.schemas import CONTROL, refuse
 from components.domain import ContractBroken
 
 SCOPES = ("rank", "outcome", "catalogue", "admin")
@@ -81,6 +81,8 @@ class Guard:
             await JSONResponse(document(_version()))(scope, receive, send)
             return
         refused = self._refused(scope, headers) or self._too_large(headers)
+        if refused is None and CONTROL.search(scope["path"]):
+            refused = refuse(400, f"the path is {scope['path']!r}; allowed are ids without control characters")
         if refused is None and scope["method"] in ("POST", "PUT"):
             body = await _whole(receive, self._most)
             if body is None:

@@ -14,12 +14,12 @@ Value: TypeAlias = str | int | float | bool
 ContextValue: TypeAlias = str | int | float | bool | list[str] | None
 
 ID_BYTES = 256
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def _sound_ids(ids: list[str]) -> list[str]:
     """The ids, all of 1 to `ID_BYTES` bytes without control characters; one look at all of them together."""
-    if ids and (_CONTROL.search("".join(ids)) or not all(ids) or max(map(len, ids)) * 4 > ID_BYTES):
+    if ids and (CONTROL.search("".join(ids)) or not all(ids) or max(map(len, ids)) * 4 > ID_BYTES):
         for one in ids:
             sound_id(one)
     return ids
@@ -27,7 +27,7 @@ def _sound_ids(ids: list[str]) -> list[str]:
 
 def sound_id(one: str) -> str:
     """The id, of 1 to `ID_BYTES` bytes without control characters; ValueError otherwise."""
-    if not 1 <= len(one.encode()) <= ID_BYTES or _CONTROL.search(one):
+    if not 1 <= len(one.encode()) <= ID_BYTES or CONTROL.search(one):
         raise ValueError(f"an id has 1 to {ID_BYTES} bytes and no control characters")
     return one
 

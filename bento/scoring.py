@@ -183,8 +183,8 @@ class Scoring:
             twice = next(item for item, count in Counter(named).items() if count > 1)
             raise ContractBroken(f"eligible names item {twice!r} twice; each item once is allowed")
         excluded, catalogue = set(asked.exclude), served.catalogue
-        if catalogue is not None and catalogue.hidden is not None:
-            excluded |= {i for i in named if (row := catalogue.row_of.get(i)) is not None and catalogue.hidden[row]}
+        if catalogue is not None and catalogue.gone:
+            excluded |= catalogue.gone.intersection(named)
         return column([item for item in named if item not in excluded])
 
 

@@ -127,6 +127,11 @@ def servable(w: Warehouse, cutoff: int) -> np.ndarray:
     return _frame(w, "04_update/servable", cutoff=cutoff)["item_id"].to_numpy(object)
 
 
+def hidden(w: Warehouse) -> np.ndarray:
+    """(h,) ids of the items that are not served any more."""
+    return _frame(w, "04_update/hidden")["item_id"].to_numpy(object)
+
+
 def first_shown(w: Warehouse) -> pd.DataFrame:
     """The first impression of every item that was ever shown: item_id, first_at."""
     return _frame(w, "05_evaluate/first_shown")

@@ -6,7 +6,7 @@
         model/                  weights and vocabulary, without the optimizer
         memory/                 error memory; settings.json beside it
         policy.json  feature_spec.json  outcome.json
-        users.parquet  items.parquet  servable_items.parquet
+        users.parquet  items.parquet  servable_items.parquet  hidden_items.parquet (if any)
         id_changes.parquet      ids that got a row or lost theirs, each by name
         history.parquet         what every user liked last, where the field `recent` is used
         retrieval/              index of the servable items, where they are many
@@ -38,7 +38,7 @@ from components.publish.golden import GOLDEN, check_arithmetic, golden_of
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import write_likes
 from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, list_parts, verify
-from components.publish.read_bundle import HISTORY
+from components.publish.read_bundle import HIDDEN, HISTORY
 from components.publish.retrieval_file import write_retrieval
 from components.ranker.features import Encoder
 from components.ranker.history import History, Likes, history_width
@@ -57,9 +57,9 @@ if TYPE_CHECKING:
 class BundleContent:
     """What goes into a bundle.
 
-    `reports` maps a file name such as ``drift.html`` to its content; `servable` holds the ids
-    that a request without an eligible set is answered from, `history` what every user liked
-    last as known at the cutoff: needed where the encoder has the field `recent`.
+    `reports` maps a file name such as ``drift.html`` to its content; `servable` holds the ids that a request without an
+    eligible set is answered from, `hidden` those that are served to nobody, `history` what every user liked last as
+    known at the cutoff: needed where the encoder has the field `recent`.
     """
 
     provenance: Provenance
@@ -70,6 +70,7 @@ class BundleContent:
     policy: PolicySettings
     outcome: RewardRule
     servable: np.ndarray
+    hidden: np.ndarray = field(default_factory=lambda: np.empty(0, object))
     history: History | None = None
     id_changes: IdChanges | None = None
     reports: Mapping[str, bytes] = field(default_factory=dict)
@@ -128,6 +129,8 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
     write_attributes(folder / "users.parquet", content.encoder.users)
     write_attributes(folder / "items.parquet", content.encoder.items)
     write_ids(folder / "servable_items.parquet", content.servable)
+    if len(content.hidden):
+        write_ids(folder / HIDDEN, content.hidden)
     width = history_width(content.encoder.spec)
     if width:
         write_likes(folder / HISTORY, (content.history or History(width, Likes.none())).likes())

@@ -27,6 +27,7 @@ from components.serving.served import Served
 
 Record = TypeVar("Record", bound=BaseModel)
 HISTORY = "history.parquet"
+HIDDEN = "hidden_items.parquet"
 
 
 def load_bundle(folder: Path) -> Served:
@@ -46,6 +47,7 @@ def load_bundle(folder: Path) -> Served:
     model = load_forward(folder / "model")
     memory = ErrorMemory.load(folder / "memory", spec, memory_settings)
     check_memory(folder / "memory", memory, model.digest())
+    catalogue = Catalogue.of(encoder, servable, model) if len(servable) else None
     served = Served(
         generation=manifest.generation,
         cutoff=manifest.cutoff,
@@ -55,11 +57,15 @@ def load_bundle(folder: Path) -> Served:
         policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
         outcome=_read_json(folder / "outcome.json", RewardRule),
         servable=servable,
-        catalogue=Catalogue.of(encoder, servable, model) if len(servable) else None,
+        catalogue=None if catalogue is None else replace(catalogue, gone=frozenset(_hidden(folder))),
         history=History(width, read_likes(folder / HISTORY)) if width else None,
         landmarks=read_retrieval(folder, len(servable)),
     )
     return replace(served, freshest=freshest(served))
+
+
+def _hidden(folder: Path) -> list[str]:
+    return read_ids(folder / HIDDEN).tolist() if (folder / HIDDEN).exists() else []
 
 
 def check_memory(folder: Path, memory: ErrorMemory, model_digest: str) -> None:

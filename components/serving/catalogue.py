@@ -32,7 +32,8 @@ class Asked:
 class Catalogue:
     """k items in their order, and their side of the examples; `halves` where they are few.
 
-    `hidden` (k,) are not to be served any more; None: there are none.
+    `hidden` (k,) are not to be served any more; None: there are none. `gone` names all that are not, in this catalogue
+    or out of it.
     """
 
     items: np.ndarray
@@ -42,6 +43,7 @@ class Catalogue:
     forward: Forward | None
     halves: Half | None
     hidden: Bools | None = None
+    gone: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, encoder: Encoder, items: np.ndarray, forward: Forward | None = None) -> "Catalogue":
@@ -86,6 +88,7 @@ class Catalogue:
             row_of=row_of,
             halves=halves,
             hidden=mask if mask.any() else None,
+            gone=(self.gone | set(hidden)) - set(shown),
         )
 
     def rows(self, item_id: np.ndarray) -> Ints | None:

@@ -17,6 +17,7 @@ from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.slates import Slates
 from components.ranker.features import RECENT, Attributes, Encoder
+from components.ranker.forward import Forward
 from components.ranker.history import History
 from components.serving.appraisal import Appraisal
 from components.serving.catalogue import Catalogue
@@ -277,7 +278,11 @@ class Served:
             users=self.encoder.users.changed(_attributes(spec, FieldOf.USER, users)),
         )
         if self.catalogue is None:
-            return replace(self, encoder=encoder)
+            if not shown:
+                return replace(self, encoder=encoder)
+            forward = self.model if isinstance(self.model, Forward) else None
+            first = Catalogue.of(encoder, np.array(list(shown), object), forward)
+            return replace(self, encoder=encoder, catalogue=first, servable=first.items)
         hidden = [item for item, told in items.items() if told is None]
         catalogue = self.catalogue.changed(encoder, list(shown), hidden)
         new = np.arange(len(self.servable), len(catalogue.items))

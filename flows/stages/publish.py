@@ -111,6 +111,7 @@ def _content(
         policy=challenger.policy.settings,
         outcome=RewardRule.of(turn.source),
         servable=data.servable,
+        hidden=facts.hidden(turn.warehouse),
         history=data.history,
         id_changes=changes,
         reports=_reports(turn.folder),

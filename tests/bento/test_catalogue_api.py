@@ -85,6 +85,31 @@ def test_changes_outlive_a_restart_and_a_swap(home, monkeypatch):
         assert self_check(Workspace(home), 1000, 0.02).off == 0
 
 
+def test_what_was_taken_out_stays_out_in_the_generations_after(home, monkeypatch):
+    kept = [item for item in ITEMS if item != "heat"]
+    with client(home, monkeypatch) as http:
+        release(home, 2, servable=np.array(kept, object), hidden=np.array(["heat", "never heard of"], object))
+        until(lambda: generation(http) == 2)
+        for named in ("heat", "never heard of"):
+            refused = http.post("/rank", json=RANK | {"slate_size": 1, "eligible": [named]})
+            assert refused.status_code == 400 and "hidden items leave none" in refused.json()["error"]
+        shown = http.post("/rank", json=RANK | {"slate_size": 1, "eligible": ["heat", "alien"]}).json()["slate"]
+        assert [s["item_id"] for s in shown] == ["alien"]
+        http.put("/items/heat", json={})
+        shown = http.post("/rank", json=RANK | {"slate_size": 1, "eligible": ["heat"]}).json()["slate"]
+        assert [s["item_id"] for s in shown] == ["heat"]
+
+
+def test_the_first_item_of_an_empty_catalogue_can_be_served(home, monkeypatch):
+    release(home, 2, servable=np.empty(0, object))
+    with client(home, monkeypatch) as http:
+        assert http.post("/rank", json=RANK).status_code == 400
+        assert http.put("/items/metropolis", json=NEW).json()["servable_items"] == 1
+        shown = http.post("/rank", json=RANK | {"slate_size": 1}).json()["slate"]
+        assert [s["item_id"] for s in shown] == ["metropolis"]
+        assert self_check(Workspace(home), 1000, 0.02).exact == 1
+
+
 def test_users_are_told_and_what_is_no_attribute_is_refused_in_one_line(http, home):
     assert http.put("/users/dora", json={}).status_code == 200
     for path, body, line in (
@@ -93,7 +118,8 @@ def test_users_are_told_and_what_is_no_attribute_is_refused_in_one_line(http, ho
         ("/items/x", {"genre": "scifi"}, "attribute 'genre': allowed is a list of at most 64 texts"),
         ("/items/x", {"length": "long"}, "attribute 'length': allowed is a number"),
         ("/items/x", {"length": True}, "attribute 'length': allowed is a number"),
-        ("/items/x%00", {}, "an id has 1 to 256 bytes and no control characters"),
+        ("/items/x%00", {}, "the path is '/items/x\\x00'; allowed are ids without control"),
+        ("/users/a%0Ab", {}, "the path is '/users/a\\nb'; allowed are ids without control"),
         ("/items/" + "x" * 257, {}, "an id has 1 to 256 bytes and no control characters"),
     ):
         refused = http.put(path, json=body)
@@ -118,7 +144,7 @@ def test_the_next_ingest_takes_the_changes_once_and_a_later_file_keeps_what_was_
     assert not ingest_tables(workspace, source, tables, "log").new
     w = Warehouse(workspace.database, "films")
     late = np.iinfo(np.int64).max // 2
-    assert set(facts.servable(w, late)) == {"metropolis"}
+    assert set(facts.servable(w, late)) == {"metropolis"} and facts.hidden(w).tolist() == ["heat"]
     known = facts.items(w).set_index("id")["attributes"]
     assert json.loads(known["metropolis"]) == NEW
     http.put("/items/heat", json={"genre": ["crime"]})
