@@ -93,8 +93,7 @@ def test_a_bento_starts_in_an_environment_made_from_its_own_list(tmp_path: Path)
     wanted = (Path(built) / "env" / "python" / "requirements.txt").read_text().split()
     subprocess.run([sys.executable, "-m", "venv", str(clean)], check=True)
     install = [str(clean / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    for packages_ in ([w for w in wanted if w.startswith("torch==")], wanted):  # torch alone first: its plain build
-        subprocess.run([*install, *packages_], check=True)
+    subprocess.run([*install, *wanted], check=True)
     port = free_port()
     words = [str(clean / "bin" / "bentoml"), "serve", built, "--port", str(port)]
     environment |= {"EVERCURRENT_HOME": str(tmp_path / "empty")}
