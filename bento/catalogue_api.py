@@ -1,4 +1,4 @@
-"""``PUT /items/{id}``, ``DELETE /items/{id}``, ``PUT /users/{id}``: the catalogue, told while the service runs.
+"""``PUT`` and ``DELETE`` of ``/items/{id}`` and ``/users/{id}``: the catalogue, told while the service runs.
 
 Each is written to the decision log like a decision, and on the disk before it is answered; the process that was asked
 serves accordingly from its answer on, the others within a tick, and the next ingest takes it into the warehouse.
@@ -12,15 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bento.schemas import CatalogueResponse, answer, refuse, sound_id
+from bento.schemas import CatalogueResponse, ForgottenResponse, answer, refuse, sound_id
 from components.domain import ContractBroken, Transient
 from components.feature_spec import Field, FieldKind, FieldOf
-from components.ingest.log_lines import ChangeLine, ItemLine, UserLine
+from components.ingest.log_lines import ForgetLine, ItemLine, UserLine, user_digest
 
 if TYPE_CHECKING:
     from bento.service import Evercurrent
 
 Attributes = dict[str, object]
+Entity = ItemLine | UserLine
 MOST = 64
 """Values of one attribute, at most."""
 
@@ -28,7 +29,7 @@ MOST = 64
 def catalogue_routes(service: "Callable[[], Evercurrent]", clock: Callable[[], int]) -> list[Route]:
     """Routes of the catalogue."""
 
-    def told(make: Callable[[Request, str], Awaitable[ChangeLine]]) -> Callable[[Request], Awaitable[Response]]:
+    def told(make: Callable[[Request, str], Awaitable[Entity]]) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
             who = service()
             if who.champion.live is None:
@@ -53,6 +54,22 @@ def catalogue_routes(service: "Callable[[], Evercurrent]", clock: Callable[[], i
     async def put_user(request: Request, user_id: str) -> UserLine:
         return UserLine(user_id, clock(), await _attributes(request, FieldOf.USER))
 
+    async def delete_user(request: Request) -> Response:
+        who = service()
+        live = who.champion.live
+        if live is None:
+            return refuse(503, str(who.champion.fault))
+        try:
+            user_id, at = sound_id(request.path_params["id"]), clock()
+            live.read()
+            opened = live.open_impressions(user_id)
+            await who.change(ForgetLine(user_digest(user_id), at, user_id))
+        except (ContractBroken, ValueError) as error:
+            return refuse(400, str(error))
+        except Transient as error:
+            return refuse(503, str(error))
+        return answer(ForgottenResponse(id=user_id, forgotten_at=at, open_impressions=opened))
+
     async def _attributes(request: Request, of: FieldOf) -> Attributes:
         live = service().champion.live
         fields = () if live is None else live.served.encoder.spec.fields
@@ -62,6 +79,7 @@ def catalogue_routes(service: "Callable[[], Evercurrent]", clock: Callable[[], i
         Route("/items/{id:path}", told(put_item), methods=["PUT"]),
         Route("/items/{id:path}", told(delete_item), methods=["DELETE"]),
         Route("/users/{id:path}", told(put_user), methods=["PUT"]),
+        Route("/users/{id:path}", delete_user, methods=["DELETE"]),
     ]
 
 
@@ -98,7 +116,7 @@ def _fits(kind: FieldKind, value: object) -> bool:
     return number or (kind is not FieldKind.NUMERIC and isinstance(value, str))
 
 
-def _changed(who: "Evercurrent", line: ChangeLine) -> CatalogueResponse:
+def _changed(who: "Evercurrent", line: Entity) -> CatalogueResponse:
     live = who.champion.live
     assert live is not None  # whoever answered once answers until the next takes over
     name = line.item_id if isinstance(line, ItemLine) else line.user_id

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from bento.schemas import (
     CatalogueResponse,
     Fault,
+    ForgottenResponse,
     GenerationResponse,
     OutcomeRequest,
     OutcomeResponse,
@@ -92,7 +93,7 @@ PLAIN = {
 @cache
 def document(version: str) -> dict[str, Any]:
     """An OpenAPI 3.1 document."""
-    models: list[type[BaseModel]] = [GenerationResponse, ReportsResponse, CatalogueResponse, Fault]
+    models: list[type[BaseModel]] = [GenerationResponse, ReportsResponse, CatalogueResponse, ForgottenResponse, Fault]
     for asked, made, _, _ in BODIES.values():
         models += [asked, made]
     _, schemas = models_json_schema([(m, "validation") for m in models], ref_template="#/components/schemas/{model}")
@@ -105,8 +106,8 @@ def document(version: str) -> dict[str, Any]:
             "responses": {"200": _json("who answers", GenerationResponse)} | _refused((401, 403, 503)),
         }
     }
-    for kind, methods in {"item": ("put", "delete"), "user": ("put",)}.items():
-        paths[f"/{kind}s/{{id}}"] = {method: _changing(kind, method) for method in methods}
+    for kind in ("item", "user"):
+        paths[f"/{kind}s/{{id}}"] = {method: _changing(kind, method) for method in ("put", "delete")}
     paths["/reports"] = {
         "get": {
             "summary": "Names of the pages of the generation that answers.",
@@ -153,13 +154,17 @@ def _posted(path: str) -> dict[str, Any]:
 
 
 def _changing(kind: str, method: str) -> dict[str, Any]:
-    said = {"put": f"What an {kind} is: all of its attributes.", "delete": f"This {kind} is not served from now on."}
+    said = {"put": f"What an {kind} is: all of its attributes.", "delete": "This item is not served from now on."}
+    made: type[BaseModel] = CatalogueResponse
+    if (kind, method) == ("user", "delete"):
+        said["delete"] = "This user is forgotten: whoever comes back under the id is somebody new."
+        made = ForgottenResponse
     told: dict[str, Any] = {
         "summary": said[method].replace("an user", "a user"),
         "operationId": f"{method}_{kind}",
         "security": [{"token": ["catalogue"]}, {}],
         "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}],
-        "responses": {"200": _json("in force", CatalogueResponse)} | _refused((400, 401, 403, 413, 503)),
+        "responses": {"200": _json("in force", made)} | _refused((400, 401, 403, 413, 503)),
     }
     if method == "put":
         schema = {"type": "object", "additionalProperties": True}

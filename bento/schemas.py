@@ -195,6 +195,17 @@ class CatalogueResponse(BaseModel):
     servable_items: int
 
 
+class ForgottenResponse(BaseModel):
+    """A user is forgotten here and on the disk; the next turn of the loop takes it out of everything else.
+
+    `open_impressions` would have taken outcomes; `forgotten_at` in microseconds UTC.
+    """
+
+    id: str
+    forgotten_at: int
+    open_impressions: int
+
+
 class ReportsResponse(BaseModel):
     """Files under /reports/ of the generation that answers."""
 

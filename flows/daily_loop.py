@@ -24,6 +24,7 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
         if record := finished(workspace, until):
             return record
         tasks.ingest(workspace)
+        tasks.forget(workspace)
         turn = open_turn(workspace, until)
         validated = tasks.validate(turn)
         data = tasks.read(turn)

@@ -34,6 +34,7 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
     until = instant_of(cutoff or datetime.now(UTC))  # before the log is read: what is logged meanwhile is not in it
     with workspace.held():
         tasks.ingest(workspace)
+        tasks.forget(workspace)
         turn = open_turn(workspace, until, keep=False)
         if turn.champion is None:
             raise ContractBroken(f"{workspace.root} has no champion yet; make one first: evercurrent loop")

@@ -2,7 +2,7 @@
 
 from components.domain import EvercurrentError
 from components.frozen import Frozen
-from components.ingest.log_lines import LogLine, RequestLine, ServableLine, parse_line
+from components.ingest.log_lines import ForgetLine, GoneLine, LogLine, RequestLine, ServableLine, parse_line
 from components.ingest.log_tail import LogTail
 from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import resumed
@@ -28,6 +28,7 @@ class SelfCheck(Frozen):
     worst: str
     excess_z: float
     damaged: int = 0
+    forgotten: int = 0
 
     @property
     def passed(self) -> bool:
@@ -47,6 +48,8 @@ class SelfCheck(Frozen):
             told += f"; {self.damaged} lines of the log are not as they were written"
         if self.unnamed or self.gone:
             told += f"; {self.unnamed} do not name their memory, of {self.gone} the memory is not kept any more"
+        if self.forgotten:
+            told += f"; {self.forgotten} are of memories that knew users who are forgotten since"
         return f"{told}; mean(1/propensity) is {self.excess_z:+.1f} standard errors from the size of the eligible sets"
 
 
@@ -64,9 +67,9 @@ STEPS_DAYS = 7.0
 
 
 def _latest(everything: list[LogLine], requests: int) -> list[LogLine]:
-    """The latest requests, with all lines that name servable items."""
+    """The latest requests, with all lines that name servable items, or say that somebody was forgotten."""
     asked = sorted((line for line in everything if isinstance(line, RequestLine)), key=lambda line: line.at)
-    kept: list[LogLine] = [line for line in everything if isinstance(line, ServableLine)]
+    kept: list[LogLine] = [line for line in everything if isinstance(line, ServableLine | ForgetLine | GoneLine)]
     return kept + list(asked[-requests:])
 
 
@@ -83,5 +86,5 @@ def _served(workspace: Workspace, generation: int, known_until: int) -> Served |
 
 
 def _told(found: Recomputed, requests: int, damaged: int) -> SelfCheck:
-    names = ("exact", "close", "off", "unnamed", "gone", "largest", "worst", "excess_z")
+    names = ("exact", "close", "off", "unnamed", "gone", "forgotten", "largest", "worst", "excess_z")
     return SelfCheck(requests=requests, damaged=damaged, **{name: getattr(found, name) for name in names})

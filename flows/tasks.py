@@ -20,6 +20,7 @@ from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
 from flows.stages.drift import measure_drift as _measure_drift
 from flows.stages.evaluate import evaluate as _evaluate
+from flows.stages.forget import forget as _forget
 from flows.stages.ingest import take_decisions
 from flows.stages.memory import refresh_memory as _refresh_memory
 from flows.stages.publish import publish as _publish
@@ -81,6 +82,7 @@ def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 
 ingest = patient("ingest", take_decisions)
+forget = patient("forget", _forget)
 validate = stage("validate", _validate, artifacts.announce_validation)
 read = stage("read", _read)
 watch_canary = stage("canary", _watch_canary)

@@ -11,6 +11,7 @@ from components.ingest.interactions import LogTables
 from components.schema import TABLES, arrow_schema
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
+from warehouse.forget import take_out
 
 ENTITIES = pa.schema(
     [
@@ -51,6 +52,7 @@ def append_log(
         with transaction(connection):
             _append_facts(connection, w.source, tables, digest)
             _upsert_entities(connection, w.source, entities)
+            take_out(connection, w.source, digest)
             query.execute(
                 connection, "01_ingest/record_batch", source=w.source, digest=digest, path=path, rows=len(tables)
             )

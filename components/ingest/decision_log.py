@@ -16,7 +16,6 @@ import pandas as pd
 from components.domain import ContractBroken
 from components.ingest.interactions import LogTables
 from components.ingest.log_lines import (
-    ChangeLine,
     ItemLine,
     LineBroken,
     LogLine,
@@ -64,7 +63,7 @@ class _Rows:
     impressions: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     servable: dict[int, list[str]] = field(default_factory=dict)
-    changes: list[ChangeLine] = field(default_factory=list)
+    changes: list[ItemLine | UserLine] = field(default_factory=list)
 
     def take(self, line: LogLine) -> None:
         """Add the rows of one line."""
@@ -75,8 +74,7 @@ class _Rows:
             self.changes.append(line)
         elif isinstance(line, OutcomeLine):
             self.outcomes.append((line.impression_id, line.kind, line.reward, line.grade, line.at))
-        else:
-            assert isinstance(line, ServableLine)
+        elif isinstance(line, ServableLine):
             self.servable[line.generation] = list(line.items)
 
 
@@ -101,7 +99,7 @@ def _request(line: RequestLine, servable: Mapping[int, list[str]]) -> Row:
     return line.request_id, line.user_id, line.at, line.generation, context, eligible
 
 
-def _entities(changes: Sequence[ChangeLine]) -> dict[str, pd.DataFrame]:
+def _entities(changes: Sequence[ItemLine | UserLine]) -> dict[str, pd.DataFrame]:
     """The last change of each item and user."""
     last = {(type(line), _name(line)): line for line in sorted(changes, key=lambda line: line.at)}
     out = {}
@@ -118,7 +116,7 @@ def _entities(changes: Sequence[ChangeLine]) -> dict[str, pd.DataFrame]:
     return out
 
 
-def _name(line: ChangeLine) -> str:
+def _name(line: ItemLine | UserLine) -> str:
     return line.item_id if isinstance(line, ItemLine) else line.user_id
 
 

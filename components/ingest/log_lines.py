@@ -6,6 +6,7 @@ line that lost a byte, or half of itself, is told from one that was written so.
 """
 
 import math
+from hashlib import sha256
 from typing import Annotated, Any
 from zlib import crc32
 
@@ -82,8 +83,37 @@ class UserLine(Struct, frozen=True, forbid_unknown_fields=True, tag="user"):
     attributes: dict[str, Any]
 
 
-ChangeLine = ItemLine | UserLine
+class ForgetLine(Struct, frozen=True, forbid_unknown_fields=True, tag="forget"):
+    """A user is forgotten: what was known of it before `at` is not used from then on, and is taken out.
+
+    `user` is the digest of its id (`user_digest`); `user_id` stands there until it is taken out of the log, `padding`
+    afterwards.
+    """
+
+    user: str
+    at: int
+    user_id: str = ""
+    padding: str = ""
+
+
+class GoneLine(Struct, frozen=True, forbid_unknown_fields=True, tag="gone"):
+    """Where a line of a forgotten user stood, of the same length; `at` is when that line was written."""
+
+    at: int
+    padding: str = ""
+
+
+ChangeLine = ItemLine | UserLine | ForgetLine
 """What changes the catalogue or what is known of users."""
+
+
+def user_digest(user_id: str) -> str:
+    """SHA-256 of a user's id, hexadecimal: by which a home knows whom it forgot without naming anybody.
+
+    >>> user_digest("ann")[:8]
+    '36c32c04'
+    """
+    return sha256(user_id.encode()).hexdigest()
 
 
 def impression_id_of(request_id: str, position: int) -> str:
@@ -128,8 +158,8 @@ class BriefServable(Struct, frozen=True, tag="servable"):
     generation: int
 
 
-LogLine = RequestLine | OutcomeLine | ServableLine | ItemLine | UserLine
-BriefLine = BriefRequest | OutcomeLine | BriefServable | ItemLine | UserLine
+LogLine = RequestLine | OutcomeLine | ServableLine | ItemLine | UserLine | ForgetLine | GoneLine
+BriefLine = BriefRequest | OutcomeLine | BriefServable | ItemLine | UserLine | ForgetLine | GoneLine
 
 
 class LineDamaged(ValueError):

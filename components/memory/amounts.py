@@ -19,14 +19,16 @@ sums, so that what was expected adds up to what was earned.
 Bias: none in total; items whose noise is wider than the others' are rated low. Variance: at most that of the priors.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from components.domain import DAY, Doubles, Examples, Floats, Ints
+from components.domain import DAY, Doubles, Examples, Floats, Ints, Keys
 from components.feature_spec import FeatureSpec, FieldKind, FieldOf
 from components.memory.entities import Entities
 from components.memory.posterior import LAST, MEAN, VARIANCE, Measured, Posterior
 from components.memory.settings import Entity, MemorySettings
-from components.memory.view import State
+from components.memory.view import State, without
 from components.ranker.key_table import KeyTable
 
 CLIP = 3.0
@@ -106,6 +108,10 @@ class Amounts:
         rows[:, MEAN], rows[:, VARIANCE], rows[:, LAST] = state["mean"], state["variance"], state["last"]
         self._beliefs = Posterior(self._entities, rows)
         self._sums = state["sums"].copy()
+
+    def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
+        """Drop the effects that some ids of a field are part of; `known` has, by field, the keys of all values."""
+        self.load(without(self.state(), self._entities.about(field, keys, known), ("mean", "variance", "last")))
 
     def copy(self) -> "Amounts":
         """Independent, with the same content."""

@@ -5,6 +5,7 @@ genres, its (item, tab), ... A field with several values spreads a coefficient o
 that its effect is the mean of its values' effects.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,21 @@ class Entities:
     def ids(self, examples: Examples) -> Keys:
         """(n, F) keys of the fields of `experienced`."""
         return examples.keys[:, [self._columns[name].start for name in self.experienced]]
+
+    def about(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> Keys:
+        """Keys of all entities that some ids of a field are part of; `known` has, by field, the keys of all values."""
+        found = [np.empty(0, np.uint64)]
+        for kind in self.kinds:
+            if field in kind.interaction:
+                parts = [keys if name == field else self._values(name, known) for name in kind.interaction]
+                crossed = np.ix_(*parts)
+                found.append(keys if len(parts) == 1 else cross_keys(*crossed).ravel())
+        return np.concatenate(found)
+
+    def _values(self, name: str, known: Mapping[str, Keys]) -> Keys:
+        if name.startswith("#"):
+            return self._bucket_keys[self.experienced.index(name[1:])]
+        return known.get(name, np.empty(0, np.uint64))
 
     def _buckets(self, field: str) -> Keys:
         """(65,) key of each doubling of experience with a field's ids."""

@@ -12,7 +12,7 @@ model's logit towards the key's own, shrunk by a Gaussian prior of precision s o
 Bias: towards zero by s / (s + information). Variance: at most 1 / (4 s).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from components.compiled import compiled, plain
 from components.domain import DAY, MISSING_KEY, Doubles, Examples, Floats, Ints, Keys, Prediction
 from components.feature_spec import FeatureSpec
 from components.memory.settings import Interaction, MemorySettings
-from components.memory.view import State, grown
+from components.memory.view import State, grown, without
 from components.ranker.features import cross_keys
 from components.ranker.key_table import KeyTable
 from components.sigmoid import sigmoid
@@ -79,6 +79,15 @@ class EntityView:
         twin = EntityView(self._spec, self._crossings, self._settings)
         twin._table, twin._sums = self._table.copy(), self._sums.copy()
         return twin
+
+    def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
+        """Drop the counters that these ids are part of."""
+        crossed = [
+            cross_keys(*np.ix_(*(keys if name == field else known.get(name, keys[:0]) for name in c))).ravel()
+            for c in self._crossings
+            if field in c and len(c) > 1
+        ]
+        self.load(without(self.state(), np.concatenate([keys, *crossed]), ("sums", "last")))
 
     def _keys(self, examples: Examples) -> tuple[Keys, Ints]:
         """(n, C) keys of all interactions, and the first column of each; one field of it at most has several values."""

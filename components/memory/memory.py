@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.domain import ContractBroken, Doubles, Examples, Floats, Matured, Prediction
+from components.domain import ContractBroken, Doubles, Examples, Floats, Keys, Matured, Prediction
 from components.feature_spec import FeatureSpec
 from components.frozen import Frozen
 from components.memory import state_file
@@ -172,6 +172,20 @@ class ErrorMemory:
         self.model_digest = model_digest
         for view in self._views.values():
             view.rebase(predict)
+
+    def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
+        """Drop what is known of some ids of a field: they read as somebody nobody ever met.
+
+        What all ids together taught stays: trust, calibration, the effects of everything else, sums over everybody.
+
+        Parameters
+        ----------
+        known : field -> keys of all its values, to find what is remembered of an id together with them.
+        """
+        for view in self._views.values():
+            view.forget(field, keys, known)
+        if self._amounts is not None:
+            self._amounts.forget(field, keys, known)
 
     def belongs_to(self, model_digest: str) -> bool:
         """Whether it remembers the errors of that model; nothing is held against a memory that names none."""

@@ -5,14 +5,14 @@ query: the most similar, by cosine, weighted ``a_i = softmax(s_i / tau)`` (Zhu e
 Outcomes older than a ttl are not counted. Which are the most similar is told by FAISS.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from components.domain import Doubles, Examples, Floats, Ints, Prediction
+from components.domain import Doubles, Examples, Floats, Ints, Keys, Prediction
 from components.memory.neighbour_index import NeighbourIndex
 from components.memory.neighbour_statistics import NeighbourStatistics
-from components.memory.outcome_log import OutcomeLog
+from components.memory.outcome_log import COLUMNS, OutcomeLog
 from components.memory.settings import MemorySettings
 from components.memory.view import State
 
@@ -81,6 +81,16 @@ class NeighbourView:
         twin = NeighbourView(self._empty, self._hidden_size, self._settings)
         twin.load(self.state())
         return twin
+
+    def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
+        """Drop the outcomes of these ids, and index the others anew."""
+        state = self._log.state()
+        kept = ~np.isin(state["keys"], keys).any(1)
+        if not kept.all():
+            rows = {name: state[name][kept] for name in COLUMNS}
+            self._log.load({**rows, "first": state["first"] + np.count_nonzero(~kept)})
+            self._index = NeighbourIndex(self._hidden_size, self._settings)
+            self._index.learn(self._log.kept())
 
     def _statistics(self, hidden: Floats, at: Ints) -> NeighbourStatistics:
         return self._index.statistics(hidden, at, self._log.kept())

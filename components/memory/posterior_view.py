@@ -25,15 +25,15 @@ model's own error; biased towards zero by its prior, and stale as soon as the mo
 Bias: towards the prior. Variance: at most s^2 per effect.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
 
-from components.domain import Doubles, Examples, Floats, Ints, Prediction
+from components.domain import Doubles, Examples, Floats, Ints, Keys, Prediction
 from components.memory.entities import Entities
 from components.memory.posterior import LAST, MEAN, VARIANCE, Posterior
-from components.memory.view import State, grown
+from components.memory.view import State, grown, without
 from components.ranker.key_table import KeyTable
 
 Offset = Literal["nothing", "model"]
@@ -99,6 +99,12 @@ class PosteriorView:
         twin._table, twin._seen, twin._count = self._table.copy(), self._seen.copy(), self._count.copy()
         twin._beliefs = Posterior(self._entities, self._beliefs.values.copy())
         return twin
+
+    def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
+        """Drop the effects that these ids are part of, and how often they were seen."""
+        state = without(self.state(), self._entities.about(field, keys, known), ("mean", "variance", "last"))
+        met = np.r_[True, ~np.isin(state["seen"], keys)]
+        self.load({**state, "seen": state["seen"][met[1:]], "count": state["count"][met]})
 
     def _offsets(self, prediction: Prediction) -> Doubles:
         logit = prediction.logit.astype(np.float64)

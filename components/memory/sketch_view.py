@@ -6,12 +6,12 @@ p (1 - p)). Memory is constant, 4 K 2^L numbers. Different from the paper: bucke
 instead of being reset, counts are shrunk, and the repetitions may be combined by a median of means.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from components.compiled import compiled
-from components.domain import DAY, Doubles, Examples, Floats, Ints, Prediction
+from components.domain import DAY, Doubles, Examples, Floats, Ints, Keys, Prediction
 from components.memory.neighbour_statistics import NeighbourStatistics
 from components.memory.settings import MemorySettings
 from components.memory.view import State
@@ -67,6 +67,9 @@ class SketchView:
         twin = SketchView(self._hidden_size, self._settings, self._seed)
         twin.load(self.state())
         return twin
+
+    def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
+        """Nothing here belongs to an id: a bucket is a sum over everybody whose states are alike."""
 
     def _cells(self, hidden: Floats) -> Ints:
         """(n, K) cell of each repetition: its block and the sign bits of its hyperplanes."""

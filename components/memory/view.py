@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from components.domain import Doubles, Examples, Floats, Prediction
+from components.domain import Doubles, Examples, Floats, Keys, Prediction
 
 State: TypeAlias = Mapping[str, npt.NDArray]
 """What a view needs to continue, as named arrays; the same state gives the same bytes."""
@@ -53,6 +53,16 @@ class View(Part, Protocol):
     def copy(self) -> "View":
         """An independent view with the same content."""
         ...
+
+    def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
+        """Drop what is known of some ids of a field alone; `known` has, by field, the keys of all values."""
+        ...
+
+
+def without(state: State, gone: Keys, columns: tuple[str, ...]) -> State:
+    """A state whose rows of `keys` do not have those `gone`; `columns` are what it has by row beside them."""
+    kept = ~np.isin(state["keys"], gone)
+    return {**state, **{name: state[name][kept] for name in ("keys", *columns)}}
 
 
 def grown(rows: npt.NDArray, size: int, fill: float | npt.NDArray) -> npt.NDArray:

@@ -79,6 +79,10 @@ class HashedVocabulary:
     def observe(self, keys: Keys, at: Ints, shared: Ints) -> None:
         """Nothing to remember."""
 
+    def forget(self, keys: Keys) -> Ints:
+        """No row is anybody's own."""
+        return np.empty(0, np.int64)
+
     def turn_over(self, admission_count: int, oldest: int, floor: int) -> Turnover:
         """Nothing comes, nothing goes."""
         nobody, nowhere = Seen.blank(0), np.empty(0, np.int64)

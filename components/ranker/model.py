@@ -116,6 +116,10 @@ class Model:
         self.table.put(turnover.admitted_rows, self._initial(turnover.admitted.keys))
         return turnover
 
+    def forget(self, keys: Keys) -> None:
+        """Empty the rows of some ids, which are free then, with their learning history."""
+        self.table.put(self.vocabulary.forget(keys), 0.0)
+
     def score(self, vectors: torch.Tensor, first: torch.Tensor, present: torch.Tensor, numeric: torch.Tensor) -> Scores:
         """Scores of n examples from what the table holds for their keys.
 

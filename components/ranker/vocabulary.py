@@ -183,6 +183,15 @@ class Vocabulary:
         self.candidates = waiting.take(~enough)
         return Turnover(admitted, self._settle(admitted), expired, expired_rows)
 
+    def forget(self, keys: Keys) -> Ints:
+        """Let some ids go, admitted or waiting; the rows that are free now."""
+        rows = np.flatnonzero(np.isin(self.by_row.keys, keys[keys != MISSING_KEY]))
+        self.candidates = self.candidates.take(~np.isin(self.candidates.keys, keys))
+        if len(rows):
+            self.by_row.clear(rows)
+            self._reindex()
+        return rows
+
     def _stale(self, oldest: int, floor: int) -> Ints:
         rows = np.flatnonzero(self.by_row.keys)
         stale = rows[self.by_row.last[rows] < oldest]

@@ -26,6 +26,7 @@ from components.domain import DAY, SECOND
 from components.ingest.log_lines import (
     BriefRequest,
     ChangeLine,
+    ForgetLine,
     ItemLine,
     OutcomeLine,
     UserLine,
@@ -155,7 +156,14 @@ class LiveMemory:
         if taken:
             items = {one.item_id: None if one.hidden else one.attributes for one in taken if isinstance(one, ItemLine)}
             users = {one.user_id: one.attributes for one in taken if isinstance(one, UserLine)}
-            self.served = self.served.changed(items, users)
+            gone = {one.user: one.at for one in taken if isinstance(one, ForgetLine)}
+            self.served = self.served.changed(items, users) if items or users else self.served
+            self.served = self.served.without(gone) if gone else self.served
+            self._drop({one.user_id: one.at for one in taken if isinstance(one, ForgetLine)})
+
+    def open_impressions(self, user_id: str) -> int:
+        """How many impressions of a user still take outcomes."""
+        return sum(len(one.items) for one in self._answered.values() if one.user_id == user_id)
 
     def learn_until(self, learned: int) -> bool:
         """Learn tick by tick until so many outcomes are known; whether that came out even."""
@@ -175,7 +183,7 @@ class LiveMemory:
                 self._take_request(line)
             elif isinstance(line, OutcomeLine):
                 self._take_outcome(line)
-            elif isinstance(line, ItemLine | UserLine) and line.at >= self.served.cutoff:
+            elif isinstance(line, ChangeLine) and line.at >= self.served.cutoff:
                 self._seen += 1
                 heappush(self._changes, (line.at, self._seen, line))
 
@@ -252,11 +260,23 @@ class LiveMemory:
         return outcome if outcome is not None and outcome.at <= instant else Outcome(instant, 0.0, NO_GRADE)
 
     def _forget(self, before: int) -> None:
-        while self._order and self._answered[self._order[0]].at < before:
-            request_id = self._order.popleft()
-            gone = self._answered.pop(request_id)
-            for position in range(len(gone.items)):
-                self._outcomes.pop(impression_id_of(request_id, position), None)
+        while self._order and self._at(self._order[0]) < before:
+            self._take_out(self._order.popleft())
+
+    def _at(self, request_id: str) -> int:
+        seen = self._answered.get(request_id)
+        return -1 if seen is None else seen.at
+
+    def _drop(self, until: Mapping[str, int]) -> None:
+        """Take out what some users were shown until an instant, and what came of it."""
+        if until:
+            for request_id in [name for name, one in self._answered.items() if one.at <= until.get(one.user_id, -1)]:
+                self._take_out(request_id)
+
+    def _take_out(self, request_id: str) -> None:
+        gone = self._answered.pop(request_id, None)
+        for position in range(0 if gone is None else len(gone.items)):
+            self._outcomes.pop(impression_id_of(request_id, position), None)
 
 
 def _window_of(served: Served) -> int | None:

@@ -6,6 +6,7 @@ it, to the last bit. Where processes learned a line late, one of them learned in
 its decisions come out close, not equal.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from components.domain import Doubles
-from components.ingest.log_lines import LogLine, RequestLine, ServableLine
+from components.ingest.log_lines import ForgetLine, GoneLine, LogLine, RequestLine, ServableLine
 from components.policy.slates import Shown
 from components.serving.live_memory import LiveMemory, Steps, column
 from components.serving.served import RankRequests, Served
@@ -31,7 +32,8 @@ class Recomputed:
     """How logged propensities compare with those computed again, in shown positions.
 
     `largest` is the largest relative difference. `unnamed` positions are of lines that do not name their memory, `gone`
-    of generations or memories that are not kept any more. `excess` (k,) is ``1 / propensity - |R|`` of each compared
+    of generations or memories that are not kept any more, `forgotten` of memories that had learned from users who are
+    forgotten since. `excess` (k,) is ``1 / propensity - |R|`` of each compared
     position, R the items still eligible there: its mean is 0 where nothing is shown that could not be, or more
     often than logged.
     """
@@ -41,6 +43,7 @@ class Recomputed:
     off: int = 0
     unnamed: int = 0
     gone: int = 0
+    forgotten: int = 0
     largest: float = 0.0
     worst: str = ""
     excess: list[float] = field(default_factory=list)
@@ -72,9 +75,12 @@ class Recomputed:
 def recompute(home: Path, lines: Iterable[LogLine], find: Find, steps: Steps) -> Recomputed:
     """Compute the decisions of some lines of the log under `home` again."""
     found, servable, named = Recomputed(), dict[int, tuple[str, ...]](), list[RequestLine]()
+    missing: list[int] = []
     for line in lines:
         if isinstance(line, ServableLine):
             servable[line.generation] = line.items
+        elif isinstance(line, ForgetLine | GoneLine):
+            missing.append(line.at)
         elif isinstance(line, RequestLine):
             if line.known_until is None or line.learned is None:
                 found.unnamed += len(line.slate)
@@ -87,7 +93,11 @@ def recompute(home: Path, lines: Iterable[LogLine], find: Find, steps: Steps) ->
             found.gone += sum(len(line.slate) for line in asked)
             continue
         live = LiveMemory(served, known_until, home, steps)
+        whole = min((at for at in missing if at >= known_until - steps.retention), default=math.inf)
         for line in asked:
+            if line.at >= whole and line.learned:
+                found.forgotten += len(line.slate)
+                continue
             live.learn_until(line.learned or 0)
             live.change(line.changes)
             eligible = servable.get(generation, ()) if line.eligible is None else line.eligible

@@ -13,6 +13,7 @@ import pandas as pd
 
 from components.domain import Doubles, Examples, Floats, Ints, Prediction
 from components.feature_spec import FeatureSpec, FieldKind, FieldOf
+from components.ingest.log_lines import user_digest
 from components.ingest.reward_rule import RewardRule
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.slates import Slates
@@ -184,7 +185,8 @@ class Served:
     `servable` (k,) are the ids a request without an eligible set is answered from; a request for some of
     them is encoded and scored from `catalogue`, if there is one. `landmarks` find the best of many items, `freshest`
     (m,) are rows of the newest. `history` is
-    what every user liked last, if the field `recent` is among those of the encoder.
+    what every user liked last, if the field `recent` is among those of the encoder. `forgotten` are digests of users
+    and the instants from which on they are somebody new: whatever is known under their ids is of before.
     """
 
     generation: int
@@ -199,6 +201,7 @@ class Served:
     history: History | None = None
     landmarks: Landmarks | None = None
     freshest: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    forgotten: Mapping[str, int] = field(default_factory=dict)
 
     def informed(self, requests: RankRequests) -> RankRequests:
         """The requests with what their users liked last as their context `recent`, unless they bring one.
@@ -207,7 +210,9 @@ class Served:
         """
         if self.history is None or RECENT in requests.context:
             return requests
-        return replace(requests, context={**requests.context, RECENT: self.history.recent(requests.user_id)})
+        return replace(
+            requests, context={**requests.context, RECENT: self.history.recent(self.known_as(requests.user_id))}
+        )
 
     def appraise(self, examples: Examples, prediction: Prediction | None = None) -> Appraisal:
         """n entries with what the policy ranks them by: the one scoring path of service, worlds and gate.
@@ -250,17 +255,19 @@ class Served:
         """
         if not len(outcomes.at):
             return
-        examples = self.encoder.encode(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.context)
+        examples = self.encoder.encode(self.known_as(outcomes.user_id), outcomes.item_id, outcomes.at, outcomes.context)
         self.learn_predicted(outcomes, examples, self.model.predict(examples))
 
     def learn_predicted(self, outcomes: KnownOutcomes, examples: Examples, prediction: Prediction) -> None:
         """`learn` where the outcomes' examples are encoded and predicted already, before the outcomes were known."""
         self.memory.learn(examples, prediction, outcomes.reward, outcomes.grade)
         if self.history is not None:
-            self.history.learn(outcomes.user_id, outcomes.item_id, outcomes.at, outcomes.reward)
+            self.history.learn(self.known_as(outcomes.user_id), outcomes.item_id, outcomes.at, outcomes.reward)
 
     def _encode(self, requests: RankRequests) -> tuple[Examples, Prediction | None]:
         """The eligible entries as examples; where the catalogue knows all of them, with their prediction."""
+        if self.forgotten:
+            requests = replace(requests, user_id=self.known_as(requests.user_id))
         rows = None if self.catalogue is None else self.catalogue.rows(requests.item_id)
         if self.catalogue is None or rows is None:
             return requests.encode(self.encoder), None
@@ -289,6 +296,20 @@ class Served:
         return replace(
             self, encoder=encoder, catalogue=catalogue, servable=catalogue.items, freshest=np.append(self.freshest, new)
         )
+
+    def without(self, forgotten: Mapping[str, int]) -> "Served":
+        """Without what it knows of users by digest; they are somebody new to it from an instant on."""
+        return replace(self, forgotten={**self.forgotten, **forgotten})
+
+    def known_as(self, user_id: np.ndarray) -> np.ndarray:
+        """(n,) raw ids under which users are known: their own, but of those who were forgotten."""
+        if not self.forgotten:
+            return user_id
+        known = np.empty(len(user_id), object)
+        for row, user in enumerate(user_id.tolist()):
+            since = self.forgotten.get(user_digest(user))
+            known[row] = user if since is None else f"{user}\x00{since}"
+        return known
 
     def with_memory(self, memory: Memory) -> "Served":
         """The same generation with another memory."""

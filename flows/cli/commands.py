@@ -164,6 +164,27 @@ def rollback(
     typer.echo(move(str(home), to, reason))
 
 
+@app.command()
+def forget(
+    user: Annotated[str, typer.Argument(help="The user's id, as the log has it.")],
+    home: HomeFolder = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Forget a user: decision log, warehouse, a running service, and all that is made from now on."""
+    workspace = enter(home)
+    from flows.forget import forget as leave_out
+
+    made = leave_out(workspace, user)
+    if as_json:
+        typer.echo(made.model_dump_json(indent=1))
+    else:
+        rows = ", ".join(f"{count} {table}" for table, count in made.warehouse.items())
+        typer.echo(f"taken out: {rows}, {made.decision_log} lines of the decision log")
+        typer.echo(f"made before, and kept: {', '.join(made.bundles) or 'nothing'}")
+        for remains in made.remains:
+            typer.echo(f"not reached: {remains}")
+
+
 @app.command(name="self-check")
 def self_check(
     requests: Annotated[int, typer.Option(min=1, help="The latest requests of the decision log.")] = 1000,

@@ -12,10 +12,11 @@ import numpy as np
 from components.domain import Bools
 from components.evaluate.creep import Standing
 from components.memory.memory import ErrorMemory
-from components.publish.read_bundle import check_memory, load_bundle
+from components.publish.read_bundle import check_memory
 from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
 from components.settings import read_settings
+from flows.stages.forget import released, without_forgotten
 from flows.stages.read import read_fresh
 from flows.stages.results import Champion, TurnData
 from flows.stages.training_data import TrainingData, read_history
@@ -51,26 +52,26 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     )
 
 
-def as_of(workspace: Workspace, released: Served, until: int) -> "tuple[Served, int]":
+def as_of(workspace: Workspace, made: Served, until: int) -> "tuple[Served, int]":
     """A released generation with its latest memory as of `until`, and the instant up to which that memory knows.
 
     What users liked last is as known at `until`.
     """
     w = warehouse_of(workspace)
-    if released.history is not None and until != released.cutoff:
-        released = replace(released, history=read_history(w, described_source(workspace), until))
-    kept = ledger.last_memory(w, released.generation, until)
+    if made.history is not None and until != made.cutoff:
+        made = replace(made, history=read_history(w, described_source(workspace), until))
+    kept = ledger.last_memory(w, made.generation, until)
     if kept is None:
-        return released, released.cutoff
+        return made, made.cutoff
     settings = read_settings(workspace.settings).memory
-    memory = ErrorMemory.load(workspace.root / kept.folder, released.encoder.spec, settings)
-    check_memory(workspace.root / kept.folder, memory, cast(ErrorMemory, released.memory).model_digest)
-    return released.with_memory(memory), kept.cutoff
+    memory = ErrorMemory.load(workspace.root / kept.folder, made.encoder.spec, settings)
+    check_memory(workspace.root / kept.folder, memory, cast(ErrorMemory, made.memory).model_digest)
+    return made.with_memory(without_forgotten(workspace, made, memory, kept.cutoff)), kept.cutoff
 
 
-def _unknown(served: Served, released: Served, data: TurnData, known_until: int) -> Bools:
+def _unknown(served: Served, made: Served, data: TurnData, known_until: int) -> Bools:
     """(n,) what of the fresh rows a memory does not know: a bundle's knows none of them, a snapshot's what matured."""
-    if served.memory is released.memory:
+    if served.memory is made.memory:
         return np.ones(len(data.fresh), bool)
     return data.fresh.frame["matured_at"].to_numpy() >= known_until
 
@@ -116,10 +117,10 @@ def _refresh_canary(turn: Turn, data: TurnData) -> None:
     out = ledger.canary_of_turn(turn.warehouse, turn.window.cutoff)
     if out is None or out.generation == turn.champion:
         return
-    released = load_bundle(turn.workspace.bundle(out.generation))
-    served, known_until = as_of(turn.workspace, released, turn.window.start)
-    rows = read_fresh(turn, data.encoder, released.cutoff).rows
-    if served.memory is not released.memory:
+    sent = released(turn.workspace, out.generation)
+    served, known_until = as_of(turn.workspace, sent, turn.window.start)
+    rows = read_fresh(turn, data.encoder, sent.cutoff).rows
+    if served.memory is not sent.memory:
         rows = rows.take(rows.frame["matured_at"].to_numpy() >= known_until)
     _keep(turn, replace(served, history=data.history), _learned(served, rows))
 
@@ -132,10 +133,10 @@ def _standing(turn: Turn, generation: int) -> Standing:
 
 def _taught(turn: Turn, data: TurnData, generation: int) -> Served:
     """An earlier generation, taught what the blind champion was: would it have done better?"""
-    released = load_bundle(turn.workspace.bundle(generation))
-    served, known_until = as_of(turn.workspace, released, turn.window.start)
+    made = released(turn.workspace, generation)
+    served, known_until = as_of(turn.workspace, made, turn.window.start)
     matured = data.fresh.frame["matured_at"].to_numpy()
     if ((matured < known_until) & ~data.learned_before(turn.window.start)).any():
-        rest = read_fresh(turn, data.encoder, released.cutoff)
-        return released.with_memory(_learned(released, rest.rows.take(rest.open)))
+        rest = read_fresh(turn, data.encoder, made.cutoff)
+        return made.with_memory(_learned(made, rest.rows.take(rest.open)))
     return served.with_memory(_learned(served, data.fresh.take((matured >= known_until) & data.is_open)))

@@ -7,8 +7,8 @@ import pandas as pd
 
 from components.domain import Bools, ContractBroken, Ints, Window, iso
 from components.evaluate.holdout import Holdout
-from components.publish.read_bundle import load_bundle
 from components.ranker.features import Encoder
+from flows.stages.forget import released
 from flows.stages.results import DriftReferences, TurnData
 from flows.stages.training_data import (
     TrainingData,
@@ -31,7 +31,7 @@ def read(turn: Turn) -> TurnData:
         If there is no champion yet and nothing has matured that one could be made from.
     """
     w, source = turn.warehouse, turn.source
-    champion = None if turn.champion is None else load_bundle(turn.workspace.bundle(turn.champion))
+    champion = None if turn.champion is None else released(turn.workspace, turn.champion)
     encoder = read_encoder(w, source)
     since = 0 if champion is None else champion.cutoff
     fresh = read_fresh(turn, encoder, since)

@@ -10,6 +10,7 @@ from components.update.checkpoint import load_checkpoint
 from components.update.train import pretrain
 from components.update.warm_start import warm_start
 from flows.stages.canary import without_challenger
+from flows.stages.forget import forgotten_keys
 from flows.stages.results import Challenger, Champion, DriftFound, Judgement, NoChallenger, Trial, TurnData
 from flows.turn import Turn
 
@@ -73,6 +74,7 @@ def _from_scratch(turn: Turn, data: TurnData, champion: Champion | None) -> Chal
 
 def _warm(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion) -> Challenger | NoChallenger:
     parent = load_checkpoint(turn.workspace.checkpoint(champion.live.generation))
+    parent.model.forget(forgotten_keys(turn.workspace, champion.live.cutoff))
     replayed = None if data.replayed is None else data.replayed.matured
     made = warm_start(parent, data.open.matured, replayed, turn.window.cutoff, turn.settings.update, turn.seed)
     if made.diverged:

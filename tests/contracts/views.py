@@ -76,6 +76,20 @@ def evidence_fades_in_event_time(view: View, w: World) -> None:
     assert abs(late) < 0.7 * soon
 
 
+def an_id_that_is_forgotten_reads_like_one_that_nobody_ever_met(view: View, w: World) -> None:
+    view.learn(*w.rows(0, 400))
+    user, items = np.zeros(40, np.int64), np.arange(40)
+    met, stranger = (examples(user + who, items, np.full(40, 1_030 * DAY)) for who in (0, 999))
+    said = Prediction(w.prediction.logit[:40], w.prediction.hidden[:40])
+    key = met.keys[:1, 0]
+    known = {"genre": np.unique(met.keys[:, 2:4]), "tab": np.unique(met.keys[:, 4]), "item": met.keys[:, 1]}
+    view.forget("user", key, {name: keys[keys != 0] for name, keys in known.items()})
+    held = np.concatenate([a.ravel() for name, a in view.state().items() if name in ("keys", "seen")] or [key[:0]])
+    assert not np.isin(key, held).any()
+    assert np.array_equal(view.read(met, said), view.read(stranger, said))
+    assert view.learn(*w.rows(400, 500)).shape == (100, len(view.signals)), "and it goes on"
+
+
 CHECKS: tuple[Callable[[View, World], None], ...] = (
     reading_never_changes_it_not_even_for_ids_never_seen,
     a_write_answers_what_a_read_would_have_said_before_it,
@@ -84,4 +98,5 @@ CHECKS: tuple[Callable[[View, World], None], ...] = (
     signals_are_finite_for_certain_predictions_and_clocks_that_jump,
     no_rows_are_no_trouble,
     evidence_fades_in_event_time,
+    an_id_that_is_forgotten_reads_like_one_that_nobody_ever_met,
 )

@@ -11,7 +11,12 @@ from components.memory.views import build
 from tests.contracts.views import CHECKS
 from tests.memory.world import HIDDEN, SPEC, World, world
 
-OPTIONS = {"neighbours": {"neighbours_exact": True}, "sketch": {"sketch_groups": 8}}
+CROSSED = (("user", "genre"), ("tab", "user"))
+OPTIONS = {
+    "outcome": {"interactions": CROSSED},
+    "neighbours": {"neighbours_exact": True},
+    "sketch": {"sketch_groups": 8},
+}
 CASES = [(name, {}) for name in get_args(ViewName)] + list(OPTIONS.items())
 
 

@@ -46,6 +46,15 @@ create or replace temp macro matured(of_source, of_kind, attribution) as table (
     where i.source = of_source and (attribution is not null or r.reward is not null)
 );
 
+-- grain: request of a user who was forgotten after it; of one batch, or, where that is null, of all.
+create or replace temp macro of_forgotten(of_source, of_batch) as table (
+    select q.request_id
+    from requests as q
+    join forgotten as f
+        on f.source = q.source and f.user_digest = sha256(q.user_id) and q.requested_at <= f.forgotten_at
+    where q.source = of_source and (of_batch is null or q.batch = of_batch)
+);
+
 -- grain: matured impression whose item its user liked; `number` counts a user's likes in order of arrival, from 1.
 create or replace temp macro likes(of_source, of_kind, attribution) as table (
     select

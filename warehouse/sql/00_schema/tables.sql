@@ -60,6 +60,16 @@ alter table users add column if not exists changed_at timestamp;
 alter table items add column if not exists changed_at timestamp;
 alter table items add column if not exists hidden boolean default false;
 
+-- grain: one user who was forgotten: rows of the time before are taken out, also of what is ingested later. Whom, is
+-- told by the SHA-256 of the id, and by the key that models and memories had for it.
+create table if not exists forgotten (
+    source varchar not null,
+    user_digest varchar not null,
+    user_key ubigint not null,
+    forgotten_at timestamp not null,
+    primary key (source, user_digest)
+);
+
 -- grain: one rejected row of one window, with the contract it broke.
 create table if not exists quarantine (
     source varchar not null,

@@ -1,0 +1,46 @@
+"""Users who are to be forgotten: taken out of the facts, and out of whatever is ingested later of the time before."""
+
+from collections.abc import Mapping
+
+import duckdb
+import numpy as np
+
+from components.domain import Keys
+from components.ingest.log_lines import user_digest
+from warehouse import query
+from warehouse.connect import Warehouse, connect, transaction
+
+TABLES = ("outcomes", "quarantine", "impressions", "requests", "users")
+"""In the order in which they are cleared: what finds the others comes last."""
+
+
+def forget_users(w: Warehouse, forgotten: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """Take users out who are to be forgotten: raw id -> (instant until which, key). Rows that went, by table."""
+    with connect(w.path) as connection, transaction(connection):
+        for user, (at, key) in forgotten.items():
+            query.execute(
+                connection,
+                "01_ingest/remember_forgotten",
+                source=w.source,
+                digest=user_digest(user),
+                key=key,
+                at=at,
+            )
+        return take_out(connection, w.source, None)
+
+
+def take_out(connection: duckdb.DuckDBPyConnection, source: str, batch: str | None) -> dict[str, int]:
+    """Rows of forgotten users, of one batch or of all, that went, by table."""
+    gone = {}
+    for table in TABLES:
+        of = {} if table == "users" else {"batch": batch}
+        (row,) = query.rows(connection, f"01_ingest/forget_{table}", source=source, **of)
+        gone[table] = int(str(next(iter(row.values()))))
+    return gone
+
+
+def forgotten_since(w: Warehouse, since: int) -> Keys:
+    """(f,) keys of users who were forgotten at an instant or later."""
+    with connect(w.path) as connection:
+        rows = query.rows(connection, "01_ingest/forgotten", source=w.source, since=since)
+    return np.array([row["user_key"] for row in rows], np.uint64)
