@@ -197,7 +197,7 @@ def self_check(
     Exit codes: 0 they come out again, 4 they do not: what was logged cannot be judged by weighting.
     """
     workspace = enter(home)
-    from flows.self_check import self_check as check
+    from flows.stages.self_check import self_check as check
 
     found = check(workspace, requests, tick_seconds)
     typer.echo(found.model_dump_json(indent=1) if as_json else found.said)

@@ -32,7 +32,9 @@ def following(start, home, settings):
     return LiveMemory(start.served, start.known_until, home, settings.steps)
 
 
-def write_request(log, request_id, at, user="ann", items=("heat",), eligible=ITEMS, generation=1, context=None):
+def write_request(
+    log, request_id, at, user="ann", items=("heat",), eligible=ITEMS, generation=1, context=None, **known
+):
     slate = tuple(
         ShownLine(
             impression_id=f"{request_id}-{position}",
@@ -52,6 +54,7 @@ def write_request(log, request_id, at, user="ann", items=("heat",), eligible=ITE
         context=context or {},
         eligible=None if eligible is None else tuple(eligible),
         slate=slate,
+        **known,
     )
     log.append(line, at)
 

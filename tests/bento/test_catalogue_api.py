@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("bentoml")
 
 from components.ingest.decision_log import read_decision_log
-from flows.self_check import self_check
 from flows.stages.ingest import ingest_tables
+from flows.stages.self_check import self_check
 from flows.workspace import Workspace
 from tests.bento.conftest import ITEMS, release
 from tests.bento.test_service import RANK, client, generation, logged, until

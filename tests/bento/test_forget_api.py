@@ -8,7 +8,7 @@ pytest.importorskip("bentoml")
 
 from components.ingest.log_lines import user_digest
 from components.ingest.redact import asked_to_forget, redact
-from flows.self_check import self_check
+from flows.stages.self_check import self_check
 from flows.workspace import Workspace
 from tests.bento.conftest import ITEMS, following, release
 from tests.bento.test_service import client, until

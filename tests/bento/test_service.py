@@ -18,7 +18,7 @@ from components.policy.slates import Shown
 from components.publish.pointer import Pointer, Role, move_pointer, pointer_path
 from components.publish.read_bundle import load_bundle
 from components.serving.served import RankRequests
-from flows.self_check import self_check
+from flows.stages.self_check import self_check
 from flows.stages.training_data import context_arrays
 from flows.workspace import Workspace
 from tests.bento.conftest import ITEMS, release
