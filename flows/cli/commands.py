@@ -224,6 +224,20 @@ def serve(
 app.command()(simulate)
 
 
+@app.command()
+def containerize(
+    to: Annotated[Path | None, typer.Option(help="The folder; default: containers/ in the home.")] = None,
+    home: HomeFolder = HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a container engine makes the champion's image of: its Bento, and a Dockerfile."""
+    workspace = enter(home)
+    from flows.containerize import containerize as write
+
+    made = write(workspace, to)
+    typer.echo(made.model_dump_json(indent=1) if as_json else f"{made.folder}\nbuild it: {made.command}")
+
+
 def main() -> None:
     """Run a command; bad news is one line on stderr and an exit code that means something."""
     try:
