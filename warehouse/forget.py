@@ -10,8 +10,14 @@ from components.ingest.log_lines import user_digest
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
 
-TABLES = ("outcomes", "quarantine", "impressions", "requests", "users")
-"""In the order in which they are cleared: what finds the others comes last."""
+QUERIES = {
+    "outcomes": "01_ingest/forget_outcomes",
+    "quarantine": "01_ingest/forget_quarantine",
+    "impressions": "01_ingest/forget_impressions",
+    "requests": "01_ingest/forget_requests",
+    "users": "01_ingest/forget_users",
+}
+"""What clears which table, in order: what finds the others comes last."""
 
 
 def forget_users(w: Warehouse, forgotten: Mapping[str, tuple[int, int]]) -> dict[str, int]:
@@ -32,9 +38,9 @@ def forget_users(w: Warehouse, forgotten: Mapping[str, tuple[int, int]]) -> dict
 def take_out(connection: duckdb.DuckDBPyConnection, source: str, batch: str | None) -> dict[str, int]:
     """Rows of forgotten users, of one batch or of all, that went, by table."""
     gone = {}
-    for table in TABLES:
+    for table, name in QUERIES.items():
         of = {} if table == "users" else {"batch": batch}
-        (row,) = query.rows(connection, f"01_ingest/forget_{table}", source=source, **of)
+        (row,) = query.rows(connection, name, source=source, **of)
         gone[table] = int(str(next(iter(row.values()))))
     return gone
 

@@ -20,7 +20,7 @@ from flows.cli.status import read_status
 from flows.daily_loop import daily_loop
 from flows.refresh_memory import refresh_memory
 from flows.stages import drift as drifting
-from flows.stages import read as reading
+from flows.stages import forget as forgetting
 from flows.workspace import Workspace
 from tests.conftest import DAY, TinySource
 from warehouse import facts, ledger
@@ -110,7 +110,7 @@ def test_a_generation_counts_fresh_rows_and_replayed_ones_apart_and_names_its_co
 def test_a_turn_loads_its_champion_once(tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch) -> None:
     home, loaded = tmp_path / "home", []
     first_generation(home, tiny)
-    monkeypatch.setattr(reading, "load_bundle", lambda folder: loaded.append(folder.name) or load_bundle(folder))
+    monkeypatch.setattr(forgetting, "load_bundle", lambda folder: loaded.append(folder.name) or load_bundle(folder))
     daily_loop(str(home), day(5))
     assert loaded == ["g000001"]
 
