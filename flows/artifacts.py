@@ -50,3 +50,25 @@ def announce_release(turn: Turn, published: Published) -> None:
 
 def _where(turn: Turn, report: str) -> str:
     return f"{turn.window}; full report: {turn.folder / report}.html"
+
+
+def said_of_window(validated: ValidatedWindow) -> str:
+    """A window in one line."""
+    counts = validated.validation.statistics
+    return f"{counts.requests} requests, {counts.accepted} of {counts.impressions} impressions accepted"
+
+
+def said_of_drift(drift: DriftFound) -> str:
+    """What drift asks for, and why."""
+    return "; ".join([drift.action.value, *drift.reasons])
+
+
+def said_of_verdict(judgement: Judgement) -> str:
+    """The verdict, and why."""
+    return "; ".join([judgement.verdict.value, *judgement.reasons])
+
+
+def said_of_release(published: Published) -> str:
+    """What was made, and who answers."""
+    made = "no generation" if published.generation is None else f"generation {published.generation}"
+    return f"{made}; champion is generation {published.champion}"

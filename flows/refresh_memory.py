@@ -15,7 +15,7 @@ from flows.turn import open_turn
 from flows.workspace import enter
 
 
-@flow(name="refresh-memory", validate_parameters=False)
+@flow(name="refresh-memory")
 def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -> str:
     """Make a snapshot of the champion's memory that knows what matured before `cutoff` (default now, UTC).
 

@@ -18,7 +18,7 @@ from warehouse import ledger
 from warehouse.records import CanaryMade, ReleaseWanted
 
 
-@flow(name="rollback", validate_parameters=False)
+@flow(name="rollback")
 def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     """Make generation `to` champion. Any generation in the ledger is allowed, whatever its verdict was.
 

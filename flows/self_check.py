@@ -10,7 +10,7 @@ from flows.stages.self_check import self_check as check
 from flows.workspace import enter
 
 
-@flow(name="self-check", validate_parameters=False)
+@flow(name="self-check")
 def self_check(home: str = ".evercurrent", requests: int = 1000, tick_seconds: float = 0.25) -> str:
     """Compute the logged propensities of the latest requests again; reading changes nothing.
 

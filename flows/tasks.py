@@ -4,13 +4,13 @@ Every stage is timed, logged as one event, announced as an artifact where people
 for it, and retried only when the world was busy (`Transient`).
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
@@ -30,8 +30,6 @@ from flows.stages.update import update as _update
 from flows.stages.validate import validate as _validate
 from flows.turn import Turn
 
-log = logging.getLogger("evercurrent")
-
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Announce = Callable[[Turn, Result], None]
@@ -41,16 +39,23 @@ RETRY_SECONDS = (1.0, 5.0, 15.0)
 
 
 def stage(
-    name: str, fn: Callable[Concatenate[Turn, P], Result], announce: Announce[Result] | None = None
+    name: str,
+    fn: Callable[Concatenate[Turn, P], Result],
+    announce: Announce[Result] | None = None,
+    say: Callable[[Result], str] | None = None,
 ) -> Callable[Concatenate[Turn, P], Result]:
-    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI."""
+    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI.
+
+    `say` tells in words what came of it, for the run's log.
+    """
 
     def run(turn: Turn, /, *inputs: P.args, **named: P.kwargs) -> Result:
         with turn.stopwatch.time(name):
             result = fn(turn, *inputs, **named)
         if announce:
             announce(turn, result)
-        log.info("stage=%s cutoff=%d seconds=%.3f", name, turn.window.cutoff, turn.stopwatch.seconds[name])
+        seconds, told = turn.stopwatch.seconds[name], "" if say is None else f": {say(result)}"
+        get_run_logger().info("%s, %.2f s%s", name, seconds, told)
         return result
 
     return patient(name, run)
@@ -83,13 +88,13 @@ def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 ingest = patient("ingest", take_decisions)
 forget = patient("forget", _forget)
-validate = stage("validate", _validate, artifacts.announce_validation)
+validate = stage("validate", _validate, artifacts.announce_validation, artifacts.said_of_window)
 read = stage("read", _read)
 watch_canary = stage("canary", _watch_canary)
-measure_drift = stage("drift", _measure_drift, artifacts.announce_drift)
+measure_drift = stage("drift", _measure_drift, artifacts.announce_drift, artifacts.said_of_drift)
 refresh_memory = stage("memory", _refresh_memory)
 update = stage("update", _update)
-evaluate = stage("evaluate", _evaluate, artifacts.announce_evaluation)
+evaluate = stage("evaluate", _evaluate, artifacts.announce_evaluation, artifacts.said_of_verdict)
 learn_held_out = stage("held-out", _learn_held_out)
-publish = stage("publish", _publish, artifacts.announce_release)
+publish = stage("publish", _publish, artifacts.announce_release, artifacts.said_of_release)
 close_turn = patient("close", _close_turn)

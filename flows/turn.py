@@ -19,6 +19,9 @@ from flows.workspace import Workspace
 from warehouse import ledger
 from warehouse.connect import Warehouse
 
+ALL_TIME = 1 << 60
+"""After every instant there is, microseconds."""
+
 
 class Stopwatch:
     """Seconds per stage of one turn."""
@@ -134,6 +137,14 @@ def finished(workspace: Workspace, cutoff: int) -> TurnRecord | None:
     """The record of a turn that is done, or None."""
     record = ledger.finished_turn(warehouse_of(workspace), cutoff)
     return None if record is None else TurnRecord.model_validate_json(record)
+
+
+def finished_since(workspace: Workspace, cutoff: int) -> TurnRecord | None:
+    """The record of the latest turn, if that ended after an instant; None where nothing was ingested yet."""
+    if not workspace.source.exists():
+        return None
+    last = ledger.last_window(warehouse_of(workspace), ALL_TIME)
+    return None if last is None or last.cutoff < cutoff else finished(workspace, last.cutoff)
 
 
 def described_source(workspace: Workspace) -> Source:
