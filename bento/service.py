@@ -271,8 +271,8 @@ class Evercurrent:
         """Write an outcome unless it is known: told to several workers at once, the first to come here wins."""
         learned, (reward, grade) = live.served.outcome, earned
         rule = learned if told.kind == learned.kind else learned.beside(told.kind)
-        known = live.outcome_of(told.impression_id)
-        if known is not None and rule is learned:
+        known = live.outcome_of(told.impression_id, told.kind)
+        if known is not None:
             return OutcomeResponse(accepted=False, reward=rule.earned_by(known.reward, known.grade))
         at = now()
         line = OutcomeLine(told.impression_id, told.kind, told.value, reward, at, grade)

@@ -114,6 +114,7 @@ class LiveMemory:
         self._answered: dict[str, Answered] = {}
         self._order: deque[str] = deque()  # of the requests, as they were read
         self._outcomes: dict[str, Outcome] = {}
+        self._beside: dict[str, dict[str, Outcome]] = {}  # impression -> what is measured of it, by kind
         self._due: list[Due] = []
         self.lifted = Lifted()
 
@@ -125,10 +126,11 @@ class LiveMemory:
         self.read()
         return self._find(impression_id)
 
-    def outcome_of(self, impression_id: str) -> Outcome | None:
-        """The outcome of this impression that counts, told to any process."""
+    def outcome_of(self, impression_id: str, kind: str) -> Outcome | None:
+        """The outcome of this kind that counts of an impression, told to any process."""
         self.read()
-        return self._outcomes.get(impression_id)
+        learned = kind == self.served.outcome.kind
+        return self._outcomes.get(impression_id) if learned else self._beside.get(impression_id, {}).get(kind)
 
     def advance(self, now: int) -> int:
         """Read the log, learn from every tick that is over at `now`; the number of outcomes learned."""
@@ -205,9 +207,11 @@ class LiveMemory:
             self._schedule(line.at + self._window, line.request_id, ALL)
 
     def _take_outcome(self, line: OutcomeLine) -> None:
-        if line.kind != self.served.outcome.kind:
-            return
         outcome = Outcome(line.at, line.reward, NO_GRADE if line.grade is None else line.grade)
+        if line.kind != self.served.outcome.kind:
+            told = self._beside.setdefault(line.impression_id, {})
+            told[line.kind] = min(outcome, told.get(line.kind, outcome))
+            return
         known = self._outcomes.get(line.impression_id)
         if known is None or outcome < known:
             self._outcomes[line.impression_id] = outcome
@@ -276,7 +280,9 @@ class LiveMemory:
     def _take_out(self, request_id: str) -> None:
         gone = self._answered.pop(request_id, None)
         for position in range(0 if gone is None else len(gone.items)):
-            self._outcomes.pop(impression_id_of(request_id, position), None)
+            impression_id = impression_id_of(request_id, position)
+            self._outcomes.pop(impression_id, None)
+            self._beside.pop(impression_id, None)
 
 
 def _window_of(served: Served) -> int | None:

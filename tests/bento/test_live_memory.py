@@ -100,7 +100,7 @@ def test_what_the_bundle_knew_already_is_not_learned_twice(home, settings, log, 
     write_outcome(log, "edge-0", served.cutoff)
     live = follow(home, settings)
     assert live.advance(start) == 1
-    assert live.outcome_of("old-0") is not None
+    assert live.outcome_of("old-0", "rating") is not None
 
 
 def test_an_outcome_may_come_to_another_worker_long_after_its_impression(home, settings, log, served, start):
@@ -119,7 +119,7 @@ def test_the_first_outcome_by_time_counts(home, settings, log, start):
     live = follow(home, settings)
     live.advance(start + SECOND)
     assert live.learned == 1
-    assert live.outcome_of("r-0").reward == 1.0
+    assert live.outcome_of("r-0", "rating").reward == 1.0
 
 
 def test_an_outcome_of_an_unknown_impression_is_not_learned(home, settings, log, start):

@@ -124,6 +124,8 @@ def test_an_outcome_that_is_measured_is_taken_down_and_not_learned(tmp_path, mon
         for kind, value, reward in (("rating", 3, 0.0), ("purchase", 1, 1.0)):
             told = http.post("/outcome", json={"impression_id": shown, "kind": kind, "value": value}).json()
             assert told == {"accepted": True, "reward": reward}
+        again = {"impression_id": shown, "kind": "purchase", "value": 0}
+        assert http.post("/outcome", json=again).json() == {"accepted": False, "reward": 1.0}, "the first stands"
         refused = http.post("/outcome", json={"impression_id": shown, "kind": "refund", "value": 1})
         assert refused.status_code == 400
         assert "learns from 'rating' alone and takes down purchase" in refused.text
