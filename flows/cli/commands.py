@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 import sys
 import time
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from components.domain import ContractBroken
+from components.domain import ContractBroken, Transient
 from components.publish.pointer import read_pointer
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, REFUSED, explain
@@ -217,6 +218,7 @@ def serve(
         raise ContractBroken(
             f"{state.root} has no champion yet; make one first: evercurrent replay, or evercurrent loop"
         )
+    _check_free(host, port)
     words = ["serve", "bento.service:Evercurrent", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *words])
 
@@ -250,6 +252,16 @@ def main() -> None:
         code = news.code
     logging.disable(logging.CRITICAL)  # Prefect tells of its own server going down
     sys.exit(code)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuse an address that nobody can listen on now, in one line instead of a supervisor's traceback."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise Transient(f"cannot listen on {host}:{port}: {why}; end who does, or name another with --port") from None
 
 
 def _turns(text: str) -> int | None:

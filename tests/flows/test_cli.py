@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from components.publish.pointer import Pointer, Role, move_pointer
 from flows.cli.exit_codes import BROKEN, BUSY, INTERRUPTED, USAGE, explain
 from tests.conftest import ROOT, TinySource
 
@@ -108,6 +110,19 @@ def test_a_second_run_while_one_is_going_is_told_so(tmp_path: Path, tiny: TinySo
         assert "another run is using" in done.stderr
     finally:
         holder.communicate("")
+
+
+def test_a_port_that_is_taken_and_a_host_that_is_none_are_refused_in_one_line(tmp_path: Path) -> None:
+    pointer = Pointer(generation=1, bundle="bundles/g000001")
+    move_pointer(tmp_path, Role.CHAMPION, pointer)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = evercurrent("serve", "--home", tmp_path, "--port", port)
+    assert refused.returncode == BUSY
+    assert refused.stderr.strip().startswith(f"busy: cannot listen on 127.0.0.1:{port}: ")
+    assert len(refused.stderr.strip().splitlines()) == 1
+    nowhere = evercurrent("serve", "--home", tmp_path, "--host", "192.0.2.1")
+    assert nowhere.returncode == BUSY and "cannot listen on 192.0.2.1:3000" in nowhere.stderr
 
 
 def test_ctrl_c_is_one_line_and_a_code_of_its_own(tmp_path: Path) -> None:
