@@ -9,11 +9,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bento.champion import load_live
+from bento.champion import Stamp, answers, load_live, stamp_of
 from bento.settings import ServiceSettings
 from components.domain import EvercurrentError
 from components.publish.canary import Canary, read_canary
-from components.publish.pointer import Role, pointer_path
+from components.publish.pointer import Role
 from components.serving.live_memory import LiveMemory
 
 logger = logging.getLogger("bentoml.evercurrent")
@@ -36,7 +36,7 @@ class LiveCanaries:
 
     def __init__(self, settings: ServiceSettings, clock: Callable[[], int]) -> None:
         self._settings, self._clock = settings, clock
-        self._seen: tuple[int, int] | None = None
+        self._seen: Stamp | None = None
         self.out: LiveCanary | None = None
         self.fault: str | None = None
 
@@ -58,9 +58,10 @@ class LiveCanaries:
             pointer, self.fault = read_canary(self._settings.home), None
             if pointer is None:
                 return None
-            if self.out is not None and self.out.pointer.bundle == pointer.bundle:
+            folder = self._settings.home / pointer.bundle
+            if self.out is not None and answers(self.out.live, folder, self._settings.home):
                 return LiveCanary(pointer, self.out.live)
-            return LiveCanary(pointer, load_live(self._settings.home / pointer.bundle, self._settings, self._clock))
+            return LiveCanary(pointer, load_live(folder, self._settings, self._clock))
         except (EvercurrentError, OSError, ValueError, KeyError) as error:
             self.fault = " ".join(str(error).split())
             logger.error("stage=serve event=refused_canary reason=%s", self.fault)
@@ -76,9 +77,5 @@ class LiveCanaries:
         generation, share = (0, 0.0) if out is None else (out.pointer.generation, out.pointer.share)
         logger.info("stage=serve event=canary generation=%d share=%g", generation, share)
 
-    def _stamp(self) -> tuple[int, int]:
-        try:
-            stat = pointer_path(self._settings.home, Role.CANARY).stat()
-        except FileNotFoundError:
-            return (0, 0)
-        return (stat.st_ino, stat.st_mtime_ns)
+    def _stamp(self) -> Stamp:
+        return stamp_of(self._settings.home, Role.CANARY)

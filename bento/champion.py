@@ -17,6 +17,7 @@ from components.publish.golden import check_golden
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
 from components.publish.read_bundle import load_bundle
+from components.publish.set_aside import aside_path, read_decided
 from components.publish.signature import check_signature
 from components.publish.snapshot import Resumed, resumed
 from components.serving.live_memory import LiveMemory
@@ -32,7 +33,7 @@ class Champion:
 
     def __init__(self, settings: ServiceSettings, clock: Callable[[], int], packed: Path | None = None) -> None:
         self._settings, self._clock, self._packed = settings, clock, packed
-        self._seen: tuple[int, int] | None = None
+        self._seen: Stamp | None = None
         self.live: LiveMemory | None = None
         self.fault: str | None = ABSENT.format(home=settings.home)
 
@@ -46,7 +47,7 @@ class Champion:
             folder = self._folder()
             if folder is None:
                 return None
-            if self.live is not None and folder.name == bundle_name(self.live.served.generation):
+            if self.live is not None and answers(self.live, folder, self._settings.home):
                 self.fault = None
                 return None
             live = load_live(folder, self._settings, self._clock)
@@ -79,16 +80,35 @@ class Champion:
         folder = next((b / "reports" for b in bundles if (b / "reports").is_dir()), None)
         return {} if folder is None else {path.name: path for path in sorted(folder.iterdir())}
 
-    def _stamp(self) -> tuple[int, int]:
-        try:
-            stat = pointer_path(self._settings.home, Role.CHAMPION).stat()
-        except FileNotFoundError:
-            return (0, 0)
-        return (stat.st_ino, stat.st_mtime_ns)
+    def _stamp(self) -> "Stamp":
+        return stamp_of(self._settings.home, Role.CHAMPION)
 
     def _folder(self) -> Path | None:
         pointer = read_pointer(self._settings.home)
         return self._packed if pointer is None else self._settings.home / pointer.bundle
+
+
+Stamp = tuple[tuple[int, int], ...]
+"""Tells whether files were replaced: inode and instant of each, zeros where there is none."""
+
+
+def stamp_of(home: Path, role: Role) -> Stamp:
+    """Of what decides who answers, and what its memory leaves out."""
+    return tuple(_replaced(path) for path in (pointer_path(home, role), aside_path(home)))
+
+
+def _replaced(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (stat.st_ino, stat.st_mtime_ns)
+
+
+def answers(live: LiveMemory, folder: Path, home: Path) -> bool:
+    """Whether a process has the generation of a bundle, and leaves out of its memory what is to be left out."""
+    same = folder.name == bundle_name(live.served.generation)
+    return same and live.aside == read_decided(home).latest
 
 
 def load_live(folder: Path, settings: ServiceSettings, clock: Callable[[], int]) -> LiveMemory:
@@ -104,7 +124,8 @@ def load_live(folder: Path, settings: ServiceSettings, clock: Callable[[], int])
     released = load_bundle(folder)
     check_golden(folder, released)
     start = _resumed(settings.home, released)
-    live = LiveMemory(start.served, start.known_until, settings.home, settings.steps)
+    aside = read_decided(settings.home).latest
+    live = LiveMemory(start.served, start.known_until, settings.home, settings.steps, aside)
     live.advance(clock())
     _warm(live.served, clock())
     return live

@@ -147,6 +147,7 @@ class Scoring:
                 known_until=asked.live.known_until,
                 learned=asked.live.learned,
                 changes=asked.live.changes,
+                asides=asked.live.aside.decisions,
                 context={name: _logged(value[0]) for name, value in asked.requests.context.items()},
                 eligible=None if everything else tuple(asked.requests.item_id.tolist()),
                 slate=tuple(

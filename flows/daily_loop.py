@@ -12,6 +12,7 @@ from prefect import flow
 from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
 from flows.scheduled import scheduled_at
+from flows.stages.idle import idle
 from flows.tell import told
 from flows.turn import TurnRecord, finished, finished_since, open_turn
 from flows.workspace import enter
@@ -38,15 +39,21 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
         raise ContractBroken(f"cutoff {iso(until)} is in the future; allowed is up to now, {iso(instant_of(now))}")
     with workspace.held():
         if record := finished(workspace, until) or (None if cutoff else finished_since(workspace, until)):
-            return told(record)
+            return told(tasks.settle_halt(workspace, record))
         tasks.ingest(workspace)
         tasks.forget(workspace)
         turn = open_turn(workspace, until)
+        if turn.is_empty:
+            return told(idle(turn))
         validated = tasks.validate(turn)
+        if validated.unsound:
+            return told(tasks.halt(turn, validated, validated.unsound))
         data = tasks.read(turn)
         drift = tasks.measure_drift(turn, data)
+        if drift.halts:
+            return told(tasks.halt(turn, validated, drift))
         champion = tasks.refresh_memory(turn, data)
-        trial = tasks.watch_canary(turn, drift)
+        trial = tasks.watch_canary(turn)
         challenger = tasks.update(turn, drift, data, champion, trial)
         judgement = tasks.evaluate(turn, data, champion, challenger, trial)
         successor = tasks.learn_held_out(turn, data, challenger, judgement)

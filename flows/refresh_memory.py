@@ -11,7 +11,9 @@ from prefect import flow
 
 from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
-from flows.turn import open_turn
+from flows.stages.drift import contradicts
+from flows.stages.results import DriftFound
+from flows.turn import Turn, open_turn
 from flows.workspace import enter
 
 
@@ -23,7 +25,8 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
 
     Returns
     -------
-    One line: which generation knows how much.
+    One line: which generation knows how much, or why it learned nothing: a window that contradicts the past is left to
+    the next turn, which sets it aside.
 
     Raises
     ------
@@ -38,7 +41,17 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
         turn = open_turn(workspace, until, keep=False)
         if turn.champion is None:
             raise ContractBroken(f"{workspace.root} has no champion yet; make one first: evercurrent loop")
-        tasks.validate(turn)
+        if turn.is_empty:
+            return f"nothing was logged in {turn.window}: memory of generation {turn.champion} stays as it is"
+        validated = tasks.validate(turn)
+        if validated.unsound:
+            return _as_it_is(turn, validated.unsound)
         data = tasks.read(turn)
+        if found := contradicts(turn, data):
+            return _as_it_is(turn, found)
         tasks.refresh_memory(turn, data)
     return f"memory of generation {turn.champion} knows the outcomes before {iso(turn.window.cutoff)}"
+
+
+def _as_it_is(turn: Turn, found: DriftFound) -> str:
+    return f"HALT: memory of generation {turn.champion} stays as it is; {'; '.join(found.reasons)}"

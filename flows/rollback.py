@@ -10,12 +10,11 @@ from prefect import flow
 
 from components.domain import ContractBroken
 from components.publish.manifest import verify
-from components.publish.pointer import ReleaseKind
-from flows.stages.release import ended_by_hand, release, settle, take_back
+from flows.stages.release import go_to, settle
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
 from warehouse import ledger
-from warehouse.records import CanaryMade, ReleaseWanted
+from warehouse.records import CanaryMade
 
 
 @flow(name="rollback")
@@ -41,11 +40,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
         out = ledger.canary_out(warehouse_of(workspace))
         previous = _champion(workspace, to, out)
         verify(workspace.bundle(to))
-        kind = ReleaseKind.ROLL_BACK if to < previous else ReleaseKind.RE_PROMOTE
-        if to != previous:
-            release(workspace, ReleaseWanted(generation=to, kind=kind.value, reason=reason, cutoff=None))
-        if out is not None:
-            take_back(workspace, ended_by_hand(out.generation, to, reason))
+        kind = go_to(workspace, to, reason)
     if to == previous and out is not None:
         return f"ROLL_BACK: canary was generation {out.generation}; champion is generation {to}, as before"
     return f"{kind}: champion was generation {previous}, is generation {to}"

@@ -21,6 +21,8 @@ from flows.stages.close import close_turn as _close_turn
 from flows.stages.drift import measure_drift as _measure_drift
 from flows.stages.evaluate import evaluate as _evaluate
 from flows.stages.forget import forget as _forget
+from flows.stages.halt import halt as _halt
+from flows.stages.halt import settle_halt as _settle_halt
 from flows.stages.ingest import take_decisions
 from flows.stages.memory import refresh_memory as _refresh_memory
 from flows.stages.publish import publish as _publish
@@ -97,4 +99,6 @@ update = stage("update", _update)
 evaluate = stage("evaluate", _evaluate, artifacts.announce_evaluation, artifacts.said_of_verdict)
 learn_held_out = stage("held-out", _learn_held_out)
 publish = stage("publish", _publish, artifacts.announce_release, artifacts.said_of_release)
+halt = patient("halt", _halt)
+settle_halt = patient("settle", _settle_halt)
 close_turn = patient("close", _close_turn)

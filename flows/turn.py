@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from components.domain import ContractBroken, Verdict, Window, instant_of, iso
+from components.domain import ContractBroken, DriftAction, Verdict, Window, instant_of, iso
 from components.frozen import Frozen
 from components.ingest.source import Source, read_source
 from components.settings import Settings, read_settings
 from flows import progress
 from flows.workspace import Workspace
-from warehouse import ledger
+from warehouse import facts, ledger
 from warehouse.connect import Warehouse
 
 ALL_TIME = 1 << 60
@@ -62,6 +62,11 @@ class Turn:
         return self.workspace.turn(self.window.cutoff)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was logged inside its window."""
+        return facts.requests_in(self.warehouse, self.window) == 0
+
+    @property
     def seed(self) -> int:
         """Seed of everything random in this turn: the same cutoff gives the same turn."""
         return int(np.random.SeedSequence([self.settings.seed, self.window.cutoff]).generate_state(1)[0])
@@ -105,6 +110,11 @@ class TurnRecord(Frozen):
     seconds: dict[str, float]
 
     @property
+    def halted(self) -> bool:
+        """Whether the window was set aside instead of learned."""
+        return self.drift_action == DriftAction.HALT
+
+    @property
     def instant(self) -> int:
         """The cutoff in microseconds."""
         return instant_of(datetime.fromisoformat(self.cutoff))
@@ -113,7 +123,8 @@ class TurnRecord(Frozen):
 def open_turn(workspace: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
     """The turn that ends at `cutoff`: its window begins where the last finished one ended.
 
-    `keep` enters it into the ledger; the fast loop looks at an open window without keeping one.
+    `keep` enters it into the ledger, unless nothing was logged in it; the fast loop looks at an open window without
+    keeping one.
 
     Raises
     ------
@@ -128,9 +139,10 @@ def open_turn(workspace: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
             f"nothing was logged before {iso(cutoff)}; ingest a log first: evercurrent ingest PATH --source NAME"
         )
     window = Window(start, cutoff)
-    if keep:
+    turn = Turn(workspace, source, settings, window, ledger.champion_of_turn(w, cutoff))
+    if keep and not turn.is_empty:
         ledger.open_window(w, window)
-    return Turn(workspace, source, settings, window, ledger.champion_of_turn(w, cutoff))
+    return turn
 
 
 def finished(workspace: Workspace, cutoff: int) -> TurnRecord | None:

@@ -7,11 +7,13 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from components.domain import ContractBroken, Window, iso
 from components.ingest.interactions import LogTables
-from components.schema import TABLES, arrow_schema
+from components.schema import IMPRESSIONS, REQUESTS, TABLES, arrow_schema
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
 from warehouse.forget import take_out
+from warehouse.records import SetAsideStatus
 
 ENTITIES = pa.schema(
     [
@@ -59,6 +61,70 @@ def append_log(
         brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
     duplicates = int(str(brought["duplicates"]))
     return Batch(digest, len(tables), duplicates, True, tables.set_aside, tables.faults)
+
+
+def mend_log(
+    w: Warehouse, tables: LogTables, entities: Mapping[str, pd.DataFrame], *, digest: str, path: str, learnable_at: int
+) -> "tuple[Batch, tuple[Window, ...]]":
+    """Append a log that says anew what was logged inside windows that are set aside; the windows it mends.
+
+    What it has of them replaces what was there under the same ids; what was logged there between its first and its last
+    instant and is not in it is rejected. All in one transaction.
+
+    Parameters
+    ----------
+    learnable_at : instant from which what it brings counts as known.
+
+    Raises
+    ------
+    ContractBroken
+        If no window that is set aside has an instant in common with it.
+    """
+    shown, at = tables.impressions, tables.impressions["at"]
+    span = {"first": int(at.min()), "last": int(at.max())} if len(shown) else {"first": 0, "last": 0}
+    with connect(w.path) as connection, transaction(connection):
+        found = query.rows(connection, "01_ingest/mended_windows", source=w.source, **span)
+        windows = tuple(Window(int(str(row["start"])), int(str(row["cutoff"]))) for row in found)
+        if not windows:
+            raise ContractBroken(
+                f"{path} reaches from {iso(span['first'])} to {iso(span['last'])}; no window that is set aside does: "
+                "evercurrent status"
+            )
+        batches = {f"batch_{name}": arrow(getattr(tables, name), name) for name in TABLES}
+        for window in windows:
+            _replace(connection, w.source, window, batches)
+        _append_facts(connection, w.source, tables, digest)
+        _upsert_entities(connection, w.source, entities)
+        take_out(connection, w.source, digest)
+        if not query.rows(connection, "01_ingest/find_batch", digest=digest):
+            query.execute(
+                connection, "01_ingest/record_batch", source=w.source, digest=digest, path=path, rows=len(tables)
+            )
+        for window in windows:
+            ends = {"start": window.start, "cutoff": window.cutoff}
+            query.execute(
+                connection,
+                "06_ledger/record_set_aside",
+                source=w.source,
+                status=SetAsideStatus.MENDED.value,
+                reasons=[f"brought again by {path}"],
+                learnable_at=learnable_at,
+                **ends,
+            )
+    return Batch(digest, len(tables), 0, True, tables.set_aside, tables.faults), windows
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, source: str, window: Window, batches: dict[str, pa.Table]) -> None:
+    """Make room for what is brought again, and reject what is not; outcomes go before what they are found by."""
+    ends = {"start": window.start, "cutoff": window.cutoff}
+    for name, table in (
+        ("reject_left_out", IMPRESSIONS),
+        ("forget_mended_outcomes", IMPRESSIONS),
+        ("forget_mended_impressions", IMPRESSIONS),
+        ("forget_mended_requests", REQUESTS),
+    ):
+        read = {f"batch_{table}": batches[f"batch_{table}"]}
+        query.execute(connection, f"01_ingest/{name}", read, source=source, **ends)
 
 
 def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: LogTables, digest: str) -> None:

@@ -63,6 +63,14 @@ def window_frames(w: Warehouse, window: Window) -> WindowFrames:
     return WindowFrames(requests, impressions, _frame(w, "02_validate/window_outcomes", **ends))
 
 
+def requests_in(w: Warehouse, window: Window) -> int:
+    """How many requests were made inside a window."""
+    with connect(w.path) as connection:
+        ends = {"start": window.start, "cutoff": window.cutoff}
+        (row,) = query.rows(connection, "02_validate/count_requests", source=w.source, **ends)
+    return int(str(row["requests"]))
+
+
 def unsettled(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     """Accepted requests of a window that have not matured as a whole by its end: request_id, user_id, requested_at."""
     ends = {"start": window.start, "cutoff": window.cutoff}

@@ -24,6 +24,8 @@ from warehouse.records import (
     Memory,
     ReleaseMade,
     ReleaseWanted,
+    SetAside,
+    SetAsideMade,
 )
 
 Record = TypeVar("Record", bound=Frozen)
@@ -78,9 +80,31 @@ def finished_turn(w: Warehouse, cutoff: int) -> str | None:
     return str(found[0]["turn"]) if found and found[0]["finished"] else None
 
 
-def finish_turn(w: Warehouse, cutoff: int, requests: int, impressions: int, record: str) -> None:
-    """The last write of a turn."""
-    _write(w, "close_window", cutoff=cutoff, requests=requests, impressions=impressions, turn=record)
+def finish_turn(
+    w: Warehouse, cutoff: int, requests: int, impressions: int, record: str, aside: SetAside | None = None
+) -> None:
+    """The last write of a turn; with a window that it sets `aside`, both are written or neither."""
+    with connect(w.path) as connection, transaction(connection):
+        if aside is not None:
+            query.execute(connection, "06_ledger/record_set_aside", source=w.source, **_parameters(aside))
+        counts = {"requests": requests, "impressions": impressions}
+        query.execute(connection, "06_ledger/close_window", source=w.source, cutoff=cutoff, turn=record, **counts)
+
+
+def set_asides(w: Warehouse) -> tuple[SetAsideMade, ...]:
+    """Every decision about a window, in order."""
+    return _records(w, "set_asides", SetAsideMade)
+
+
+def decided_windows(w: Warehouse) -> tuple[SetAsideMade, ...]:
+    """What stands of each window about which something was decided, in order of time."""
+    latest = {(made.start, made.cutoff): made for made in set_asides(w)}
+    return tuple(latest[ends] for ends in sorted(latest))
+
+
+def record_set_aside(w: Warehouse, decided: SetAside) -> None:
+    """Keep a decision about a window; one that stands already is not repeated."""
+    _write(w, "record_set_aside", **_parameters(decided))
 
 
 def record_validation(w: Warehouse, window: Window, accepted: int, rejected: pd.DataFrame, report: str) -> None:
@@ -197,6 +221,17 @@ def last_memory(w: Warehouse, of_generation: int, until: int) -> Memory | None:
     """The latest memory of a generation that knows nothing later than `until`."""
     found = _records(w, "last_memory", Memory, generation=of_generation, cutoff=until)
     return found[0] if found else None
+
+
+def memories_after(w: Warehouse, instant: int) -> tuple[Memory, ...]:
+    """Memories as of a later instant, of generations that were made by then."""
+    return _records(w, "memories_after", Memory, instant=instant)
+
+
+def champion_before(w: Warehouse, instant: int) -> int | None:
+    """The generation that was released last, of those that know nothing later than an instant."""
+    found = _rows(w, "champion_before", instant=instant)
+    return None if not found else _whole(found[0]["generation"])
 
 
 def record_memory(w: Warehouse, kept: Memory) -> None:

@@ -1,5 +1,7 @@
 """Rows of the ledger as types: what `warehouse.ledger` takes and gives. Instants are microseconds UTC."""
 
+from enum import StrEnum
+
 from components.domain import Window
 from components.frozen import Frozen
 
@@ -99,6 +101,44 @@ class Memory(Frozen):
     cutoff: int
     folder: str
     digest: str
+
+
+class SetAsideStatus(StrEnum):
+    """What stands of a window: refused by the loop, taken out by a person, or learned after all."""
+
+    HALTED = "HALTED"
+    QUARANTINED = "QUARANTINED"
+    ACCEPTED = "ACCEPTED"
+    MENDED = "MENDED"
+
+    @property
+    def aside(self) -> bool:
+        """Whether nobody learns from it."""
+        return self in (SetAsideStatus.HALTED, SetAsideStatus.QUARANTINED)
+
+
+class SetAside(Frozen):
+    """One decision about a window, with its reasons.
+
+    `learnable_at` is the instant from which what was readmitted counts as known; None where nobody learns from it.
+    """
+
+    start: int
+    cutoff: int
+    status: SetAsideStatus
+    reasons: tuple[str, ...]
+    learnable_at: int | None = None
+
+    @property
+    def window(self) -> Window:
+        """Which window."""
+        return Window(self.start, self.cutoff)
+
+
+class SetAsideMade(SetAside):
+    """A decision with its number in the ledger."""
+
+    number: int
 
 
 class DriftDecided(Frozen):

@@ -19,6 +19,8 @@ ORDER = tuple(DriftAction)
 """From nothing to stop; of the rules that hold, the one of the gravest action is followed."""
 COLLAPSE_Z = 6.0
 """Standard errors that a rate of reward must have moved to be read as collapsed; by chance once in 5e8 windows."""
+SLOPE_Z = 3.0
+"""Standard errors that are added to the calibration slope before it is judged; by chance once in 740 windows."""
 CALIBRATION_Z = 3.0
 """Standard errors above the expected log loss from which the champion counts as no longer calibrated."""
 
@@ -143,6 +145,10 @@ def figures(report: DriftReport, settings: DriftSettings) -> dict[str, float]:
 
     - `outcome_collapse`: 1 - the smaller of rate/reference rate and (1-rate)/(1-reference rate),
       against either reference; 0 unless the difference is six standard errors or more.
+    - `slope_lost`: 1 - the calibration slope of the champion's own logits, three standard errors added to it.
+    - `one_user`, `repeated`, `field_emptied`, `field_unknown`, `attributes_lost`: `Excess.beyond` of `busiest`,
+      `repeated`, `emptied`, `unknown` and `lost` of `Contradiction`.
+    - `amount_ratio`: see `Contradiction`.
     - `score_missing`: share of rows without a score.
     - `score_collapse`: 1 - spread of the scores / their spread in training.
     - `skill_lost`, `calibration_excess`: see `Calibration`; the latter 0 unless z is 3 or more.
@@ -152,11 +158,20 @@ def figures(report: DriftReport, settings: DriftSettings) -> dict[str, float]:
     - `matured`: rows whose reward is known.
     """
     enough = report.matured >= settings.min_rows
-    calibration = report.calibration
+    calibration, found = report.calibration, report.contradiction
+    busy = found.busiest.share * report.rows >= settings.min_rows
+    seen = report.rows >= settings.min_rows
     return {
         "outcome_collapse": max(_collapse(report, r) for r in report.references) if enough else math.nan,
+        "slope_lost": 1 - found.slope.at_most(SLOPE_Z) if enough else math.nan,
+        "one_user": found.busiest.beyond if busy else math.nan,
+        "repeated": found.repeated.beyond if seen else math.nan,
+        "field_emptied": found.emptied.beyond if seen else math.nan,
+        "field_unknown": found.unknown.beyond if seen else math.nan,
+        "attributes_lost": found.lost.beyond,
+        "amount_ratio": found.amount_ratio if enough else math.nan,
         "score_missing": report.score_missing,
-        "score_collapse": _score_collapse(report) if report.rows >= settings.min_rows else math.nan,
+        "score_collapse": _score_collapse(report) if seen else math.nan,
         "skill_lost": calibration.skill_lost if enough else math.nan,
         "calibration_excess": (calibration.excess if calibration.z >= CALIBRATION_Z else 0.0) if enough else math.nan,
         "unseen_items": max((i.excess for i in report.training.ids if i.column == "item"), default=0.0),

@@ -36,6 +36,8 @@ class DriftFrame:
     categorical : field -> values of fields with few values (None or `MISSING_KEY`: missing).
     numeric : field -> numbers, nan: missing.
     holdout_log_loss : for a champion's training window: what its training reported on held-out rows.
+    logit : the champion's own, of its weights alone; None: as the score says.
+    user : raw ids of the users, to name one by. amount : what a reward was worth, where rewards are amounts.
     """
 
     score: Doubles
@@ -44,6 +46,9 @@ class DriftFrame:
     categorical: Mapping[str, np.ndarray] = field(default_factory=dict)
     numeric: Mapping[str, np.ndarray] = field(default_factory=dict)
     holdout_log_loss: float | None = None
+    logit: Doubles | None = None
+    user: np.ndarray | None = None
+    amount: Doubles | None = None
 
     def __post_init__(self) -> None:
         columns = {"reward": self.reward, **self.ids, **self.categorical, **self.numeric}
@@ -53,6 +58,21 @@ class DriftFrame:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    @property
+    def own_logit(self) -> Doubles:
+        """(n,) logits of the weights alone, as far as they are at hand."""
+        return logit_of(self.score) if self.logit is None else self.logit
+
+    @property
+    def keyed(self) -> Mapping[str, np.ndarray]:
+        """Columns whose values are ids or categories."""
+        return {**self.ids, **self.categorical}
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]:
+        """Every field."""
+        return {**self.keyed, **self.numeric}
 
     @classmethod
     def of(
@@ -95,6 +115,16 @@ class Pair:
     numeric: tuple[str, ...]
 
 
+EMPTY = Pair(pd.DataFrame(), pd.DataFrame(), (), ())
+"""Nothing to compare."""
+
+
+def logit_of(probability: Doubles) -> Doubles:
+    """(n,) logits of probabilities, those of 0 and 1 finite."""
+    inside = np.clip(probability, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
 def sample_rows(rows: int, size: int, seed: int) -> Ints:
     """(min(rows, size),) distinct row numbers, ascending; the same for the same arguments."""
     if rows <= size:
@@ -109,7 +139,7 @@ def pair(current: DriftFrame, reference: DriftFrame, size: int, top: int, seed: 
     If either side has no rows there is no column to compare.
     """
     if not len(current) or not len(reference):
-        return Pair(pd.DataFrame(), pd.DataFrame(), (), ())
+        return EMPTY
     at_current = sample_rows(len(current), size, seed)
     half = max(1, len(reference) // 2) if reference.ids else len(reference)
     at_reference = sample_rows(len(reference), min(size, half), seed + 1)

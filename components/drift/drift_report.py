@@ -11,6 +11,7 @@ import math
 from dataclasses import asdict, dataclass
 
 from components.drift.calibration import Bin, Calibration
+from components.drift.contradiction import UNCONTRADICTED, Contradiction
 
 METHOD = "jensenshannon"
 
@@ -84,6 +85,7 @@ class DriftReport:
     training, last : against the two references; `last` is None in the first window.
     calibration : the champion's predictions against the outcomes; bins : the same by score.
     holdout_log_loss : what the champion's training reported, if it did.
+    contradiction : what speaks against learning the window at all.
     html : Evidently's own page for the training reference, self-contained, 4 MB; empty without `settings.page`.
     """
 
@@ -99,6 +101,7 @@ class DriftReport:
     bins: tuple[Bin, ...]
     holdout_log_loss: float | None
     html: str
+    contradiction: Contradiction = UNCONTRADICTED
 
     @property
     def references(self) -> tuple[ReferenceDrift, ...]:

@@ -8,13 +8,21 @@ import numpy as np
 import pandas as pd
 
 from components.drift.calibration import calibration_of, reliability
-from components.drift.drift_frame import USER, DriftFrame, Pair, occurrences, pair
+from components.drift.contradiction import NOTHING, Excess, contradiction_of
+from components.drift.drift_frame import EMPTY, USER, DriftFrame, Pair, occurrences, pair
 from components.drift.drift_report import METHOD, DriftReport, FieldDrift, IdDrift, ReferenceDrift
 from components.drift.settings import DriftSettings
 
 
 def measure(
-    current: DriftFrame, last: DriftFrame | None, training: DriftFrame, settings: DriftSettings, seed: int
+    current: DriftFrame,
+    last: DriftFrame | None,
+    training: DriftFrame,
+    settings: DriftSettings,
+    seed: int,
+    lost: Excess = NOTHING,
+    *,
+    fields: bool = True,
 ) -> DriftReport:
     """Measure the new window.
 
@@ -24,14 +32,16 @@ def measure(
     last : the window before, if any, with the scores it was served with.
     training : what the champion was trained on, with the champion's scores.
     seed : fixes the samples.
+    lost : as in `components.drift.contradiction.Contradiction`.
+    fields : compare the fields; without, there are none in the report, and Evidently is not needed.
 
     Returns
     -------
     Figures, and Evidently's page. A window without rows is no error: its figures are nan, and there
     is nothing to compare.
     """
-    drawn = pair(current, training, settings.sample, settings.top, seed)
-    drawing = _draw(drawn, settings) if settings.page else _Drawing(_distances(drawn), "")
+    drawn = pair(current, training, settings.sample, settings.top, seed) if fields else EMPTY
+    drawing = _draw(drawn, settings) if settings.page and fields else _Drawing(_distances(drawn), "")
     known = current.score[np.isfinite(current.score)]
     matured = current.reward[np.isfinite(current.reward)]
     return DriftReport(
@@ -42,20 +52,21 @@ def measure(
         score_spread=float(known.std()) if len(known) else float("nan"),
         score_missing=1 - len(known) / len(current) if len(current) else float("nan"),
         training=_against("training", current, training, drawn, drawing.distances, settings),
-        last=_against_last(current, last, settings, seed),
+        last=_against_last(current, last, settings, seed, fields),
         calibration=calibration_of(current.score, current.reward),
         bins=reliability(current.score, current.reward),
         holdout_log_loss=training.holdout_log_loss,
         html=drawing.html,
+        contradiction=contradiction_of(current, last, training, lost),
     )
 
 
 def _against_last(
-    current: DriftFrame, last: DriftFrame | None, settings: DriftSettings, seed: int
+    current: DriftFrame, last: DriftFrame | None, settings: DriftSettings, seed: int, fields: bool
 ) -> ReferenceDrift | None:
     if last is None or not len(last):
         return None
-    drawn = pair(current, last, settings.sample, settings.top, seed)
+    drawn = pair(current, last, settings.sample, settings.top, seed) if fields else EMPTY
     return _against("last", current, last, drawn, _distances(drawn), settings)
 
 
@@ -146,6 +157,8 @@ def _draw(drawn: Pair, settings: DriftSettings) -> _Drawing:
 
 def _distances(drawn: Pair) -> dict[str, float]:
     """The same distances without a page: Evidently's own function per column."""
+    if drawn is EMPTY:
+        return {}
     from evidently.legacy.calculations.stattests import jensenshannon_stat_test
     from evidently.legacy.core import ColumnType
 

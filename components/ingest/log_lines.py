@@ -30,7 +30,8 @@ class RequestLine(Struct, frozen=True, forbid_unknown_fields=True, tag="request"
 
     The memory that answered knew every outcome before `known_until` (microseconds; of the bundle or a snapshot) and
     the next `learned` of the log after it, and `changes` of the catalogue since the generation's cutoff had been taken
-    in: with them the propensities can be computed again. None in logs that do not say.
+    in: with them the propensities can be computed again. None in logs that do not say. `asides` decisions about windows
+    that are not to be learned were in force.
     """
 
     request_id: str
@@ -43,6 +44,7 @@ class RequestLine(Struct, frozen=True, forbid_unknown_fields=True, tag="request"
     known_until: int | None = None
     learned: int | None = None
     changes: int = 0
+    asides: int = 0
 
 
 class OutcomeLine(Struct, frozen=True, forbid_unknown_fields=True, tag="outcome"):

@@ -96,8 +96,13 @@ def write_snapshot(home: Path, folder: Path, served: Served, memory: "ErrorMemor
     )
     latest = read_snapshot(home, served.generation)
     if latest is None or latest.cutoff <= cutoff:
-        write_durably(snapshot_path(home, served.generation), made.model_dump_json().encode() + b"\n")
+        point_to(home, made)
     return made
+
+
+def point_to(home: Path, latest: Snapshot) -> None:
+    """Name an earlier snapshot the latest: those after it knew what is not to be known."""
+    write_durably(snapshot_path(home, latest.generation), latest.model_dump_json().encode() + b"\n")
 
 
 def resumed(home: Path, released: Served) -> Resumed:

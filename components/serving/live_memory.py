@@ -7,6 +7,8 @@ with and the log alone: processes that started from the same snapshot have the s
 that started from different ones know the same outcomes. A line that appears after its tick was
 closed is learned in a write of its own.
 
+What was shown, or became known, inside a window that is set aside is not learned.
+
 An impression's reward becomes known when its outcome arrives; where the source has an
 attribution window, when that closes, as the largest outcome in time, or 0 without one.
 """
@@ -35,12 +37,14 @@ from components.ingest.log_lines import (
     parts_of,
 )
 from components.ingest.log_tail import LogTail
+from components.serving.aside import Aside
 from components.serving.lifted import Lifted
 from components.serving.served import KnownOutcomes, Served
 
 NO_GRADE = float("nan")
 ALL = -1
 NO_CONTEXT: Mapping[str, object] = {}
+NOTHING_ASIDE = Aside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,10 @@ class Steps:
 class LiveMemory:
     """Feeds a served generation's memory from the decision log."""
 
-    def __init__(self, served: Served, known_until: int, home: Path, steps: Steps) -> None:
-        self.served, self.known_until = served, known_until
+    def __init__(
+        self, served: Served, known_until: int, home: Path, steps: Steps, aside: Aside = NOTHING_ASIDE
+    ) -> None:
+        self.served, self.known_until, self.aside = served, known_until, aside
         self.learned = 0
         self._retention, self._tick, self._grace = steps.retention, steps.tick, steps.grace
         self._window = _window_of(served)
@@ -252,7 +258,7 @@ class LiveMemory:
         first: dict[str, int] = {}
         for due in sorted(tick):
             seen = self._answered.get(due.request_id)
-            if seen is None:
+            if seen is None or self.aside.covers(due.instant) or self.aside.covers(seen.at):
                 continue
             for position in range(len(seen.items)) if due.position == ALL else (due.position,):
                 if 0 <= position < len(seen.items) and not seen.done >> position & 1:

@@ -17,6 +17,7 @@ import numpy as np
 from components.domain import Doubles
 from components.ingest.log_lines import ForgetLine, GoneLine, LogLine, RequestLine, ServableLine
 from components.policy.slates import Shown
+from components.serving.aside import Aside
 from components.serving.live_memory import LiveMemory, Steps, column
 from components.serving.served import RankRequests, Served
 
@@ -72,8 +73,13 @@ class Recomputed:
             self.excess.append(1 / shown.propensity - (eligible - position))
 
 
-def recompute(home: Path, lines: Iterable[LogLine], find: Find, steps: Steps) -> Recomputed:
-    """Compute the decisions of some lines of the log under `home` again."""
+def recompute(
+    home: Path, lines: Iterable[LogLine], find: Find, steps: Steps, aside_after: Callable[[int], Aside] = Aside
+) -> Recomputed:
+    """Compute the decisions of some lines of the log under `home` again.
+
+    `aside_after` says which windows were set aside after so many decisions about windows.
+    """
     found, servable, named = Recomputed(), dict[int, tuple[str, ...]](), list[RequestLine]()
     missing: list[int] = []
     for line in lines:
@@ -87,12 +93,12 @@ def recompute(home: Path, lines: Iterable[LogLine], find: Find, steps: Steps) ->
             else:
                 named.append(line)
     named.sort(key=lambda line: (_memory(line), line.learned or 0, line.changes, line.at))
-    for (generation, known_until), asked in groupby(named, _memory):
+    for (generation, known_until, asides), asked in groupby(named, _memory):
         served = find(generation, known_until)
         if served is None:
             found.gone += sum(len(line.slate) for line in asked)
             continue
-        live = LiveMemory(served, known_until, home, steps)
+        live = LiveMemory(served, known_until, home, steps, aside_after(asides))
         whole = min((at for at in missing if at >= known_until - steps.retention), default=math.inf)
         for line in asked:
             if line.at >= whole and line.learned:
@@ -105,8 +111,8 @@ def recompute(home: Path, lines: Iterable[LogLine], find: Find, steps: Steps) ->
     return found
 
 
-def _memory(line: RequestLine) -> tuple[int, int]:
-    return line.generation, line.known_until or 0
+def _memory(line: RequestLine) -> tuple[int, int, int]:
+    return line.generation, line.known_until or 0, line.asides
 
 
 def _again(served: Served, line: RequestLine, eligible: tuple[str, ...]) -> Doubles:

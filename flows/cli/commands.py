@@ -7,18 +7,18 @@ import socket
 import sys
 import time
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from components.domain import ContractBroken, Transient
+from components.domain import ContractBroken, Transient, Window
 from components.publish.pointer import read_pointer
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, REFUSED, explain
-from flows.cli.options import HOME, AsJson, HomeFolder
+from flows.cli.options import HOME, AsJson, HomeFolder, instant
 from flows.cli.simulate_command import simulate
+from flows.cli.window_commands import accept_window, quarantine
 from flows.workspace import enter, scratch
 
 app = typer.Typer(
@@ -62,16 +62,26 @@ def replay(
 def ingest(
     path: Annotated[Path, typer.Argument(help="A .parquet or .csv log.")],
     source: Annotated[str, typer.Option(help="A shipped source, or the path of a .toml description.")],
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Replace what was logged in windows that are set aside; they are learned.")
+    ] = False,
     home: HomeFolder = HOME,
     as_json: AsJson = False,
 ) -> None:
     """Bring a log into the warehouse; what is there already changes nothing."""
     state = enter(home)
     from flows.stages.ingest import find_source, ingest_file
+    from flows.stages.ingest import mend as bring_again
+    from flows.stages.set_aside import tell_service
 
     description = find_source(source)
+    windows: tuple[Window, ...] = ()
     with state.held():
-        batch = ingest_file(state, path, description)
+        if mend:
+            batch, windows = bring_again(state, path, description)
+            tell_service(state)
+        else:
+            batch = ingest_file(state, path, description)
     if as_json:
         typer.echo(json.dumps(asdict(batch), indent=1))
     else:
@@ -79,6 +89,8 @@ def ingest(
         typer.echo(f"{received} rows received, {new} new, {batch.duplicates} here already, {batch.set_aside} set aside")
         for fault in batch.faults:
             typer.echo(f"  set aside: {fault}")
+        for window in windows:
+            typer.echo(f"mended: {window}; the next turn learns it: evercurrent loop")
 
 
 @app.command()
@@ -88,7 +100,7 @@ def loop(
     as_json: AsJson = False,
 ) -> None:
     """One turn of the loop: from what was logged to the next generation, or to a reasoned no."""
-    until = _instant(cutoff)
+    until = instant(cutoff)
     workspace = enter(home)
     from flows.cli.tables import show_turn, watched
     from flows.daily_loop import daily_loop
@@ -107,7 +119,7 @@ def refresh_memory(
     home: HomeFolder = HOME,
 ) -> None:
     """The fast loop: the champion's memory learns what has matured; no new generation."""
-    until = _instant(cutoff)
+    until = instant(cutoff)
     enter(home)
     from flows.refresh_memory import refresh_memory as refresh
 
@@ -115,6 +127,8 @@ def refresh_memory(
 
 
 app.command()(evaluate)
+app.command("accept-window")(accept_window)
+app.command()(quarantine)
 
 
 @app.command()
@@ -270,12 +284,3 @@ def _turns(text: str) -> int | None:
     if not text.isdigit() or int(text) < 1:
         raise typer.BadParameter(f"--turns is {text!r}; allowed is a whole number from 1, or all")
     return int(text)
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
-        raise typer.BadParameter(
-            f"--cutoff is {text!r}; allowed is an ISO instant such as 2013-05-02T00:00:00Z"
-        ) from None

@@ -2,7 +2,6 @@
 
 import os
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from components.domain import instant_of
 from flows.cli.exit_codes import INTERRUPTED
-from flows.cli.options import HOME, AsJson, HomeFolder
+from flows.cli.options import HOME, AsJson, HomeFolder, instant
 
 TOKEN = "EVERCURRENT_TOKEN"
 """Environment variable with the client's bearer token."""
@@ -49,7 +48,7 @@ def simulate(
 
     Exit codes: 0 played, 2 the service asks for another token, 3 it refuses what was asked, 75 it does not answer.
     """
-    begin_at = _since(since)
+    begin = instant(since, "--since")
     from components.pages.page import write_page
     from flows.cli.tables import show_simulated
     from flows.live.client import Unwelcome, read_token
@@ -61,6 +60,7 @@ def simulate(
 
     token = read_token(token_file, os.environ.get(TOKEN))
     recorded = read_recorded(Workspace(home), find_source(source), data, days)
+    begin_at = None if begin is None else instant_of(begin)
     wanted = Wanted(url, token, requests, seconds, rate, concurrency, begin_at, skip, patience, seed, frozen)
     try:
         record = simulate(recorded, wanted, time.monotonic)
@@ -74,12 +74,3 @@ def simulate(
         show_simulated(record)
     if record.ended == "interrupted":
         raise typer.Exit(INTERRUPTED)
-
-
-def _since(text: str | None) -> int | None:
-    try:
-        return None if text is None else instant_of(datetime.fromisoformat(text))
-    except ValueError:
-        raise typer.BadParameter(
-            f"--since is {text!r}; allowed is an ISO instant such as 2013-05-02T00:00:00Z"
-        ) from None

@@ -13,7 +13,7 @@ from flows.stages.release import settings_of
 from flows.turn import warehouse_of
 from flows.workspace import Workspace
 from warehouse import ledger
-from warehouse.records import CanaryMade, Counts, JudgedGeneration, ReleaseMade
+from warehouse.records import CanaryMade, Counts, JudgedGeneration, ReleaseMade, SetAsideMade
 
 
 class Status(Frozen):
@@ -28,6 +28,7 @@ class Status(Frozen):
     releases: tuple[ReleaseMade, ...]
     canary: int | None
     canaries: tuple[CanaryMade, ...]
+    windows: tuple[SetAsideMade, ...] = ()
 
 
 def read_status(workspace: Workspace) -> Status:
@@ -51,11 +52,12 @@ def read_status(workspace: Workspace) -> Status:
         releases=ledger.releases(w),
         canary=next((c.generation for c in canaries if c.verdict is None), None),
         canaries=canaries,
+        windows=ledger.decided_windows(w),
     )
 
 
 def show_status(status: Status) -> None:
-    """Tables: generations, the ledger of releases, and the canaries, if there were any."""
+    """Tables: generations, the ledger of releases; canaries and windows that were set aside, if there were any."""
     console = Console()
     console.print(f"{status.home}: source {status.source}, champion generation {status.champion}", soft_wrap=True)
     c = status.counts
@@ -67,6 +69,8 @@ def show_status(status: Status) -> None:
     console.print(_releases(status))
     if status.canaries:
         console.print(_canaries(status))
+    if status.windows:
+        console.print(_windows(status))
 
 
 def _generations(status: Status) -> Table:
@@ -112,6 +116,15 @@ def _canaries(status: Status) -> Table:
             "; ".join(c.reasons or look.get("reasons", ())),
         )
         table.add_row(*map(escape, cells))
+    return table
+
+
+def _windows(status: Status) -> Table:
+    table = Table(title="windows that were set aside", header_style="bold")
+    for name in ("from", "to", "now", "why"):
+        table.add_column(name)
+    for made in status.windows:
+        table.add_row(iso(made.start), iso(made.cutoff), made.status.value, escape("; ".join(made.reasons)))
     return table
 
 

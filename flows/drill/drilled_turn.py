@@ -9,6 +9,8 @@ from flows.stages.canary import watch_canary
 from flows.stages.close import close_turn
 from flows.stages.drift import measure_drift
 from flows.stages.evaluate import evaluate
+from flows.stages.halt import halt
+from flows.stages.idle import idle
 from flows.stages.memory import refresh_memory
 from flows.stages.publish import publish
 from flows.stages.read import read
@@ -24,11 +26,17 @@ def drilled_turn(workspace: Workspace, cutoff: int, sabotage: Sabotage | None = 
     """One turn up to `cutoff` over what was ingested, its challenger broken by `sabotage`."""
     with workspace.held():
         turn = open_turn(workspace, cutoff)
+        if turn.is_empty:
+            return idle(turn)
         validated = validate(turn)
+        if validated.unsound:
+            return halt(turn, validated, validated.unsound)
         data = read(turn)
         drift = measure_drift(turn, data)
+        if drift.halts:
+            return halt(turn, validated, drift)
         champion = refresh_memory(turn, data)
-        trial = watch_canary(turn, drift)
+        trial = watch_canary(turn)
         challenger = update(turn, drift, data, champion, trial)
         if sabotage and champion and isinstance(challenger, Challenger):
             requests = facts.window_frames(turn.warehouse, turn.window).requests

@@ -10,14 +10,14 @@ import logging
 import numpy as np
 import pandas as pd
 
-from components.domain import DriftAction, Verdict, Window
+from components.domain import Verdict, Window
 from components.evaluate.canary import Traffic, last_look_at, look, past_means, past_window
 from components.evaluate.canary_settings import CanarySettings
 from components.publish.canary import Canary
 from components.publish.pointer import ReleaseKind
 from flows.stages.promises import earned_of
 from flows.stages.release import release_in_turn, settings_of, take_back
-from flows.stages.results import DriftFound, Judgement, NoChallenger, Trial
+from flows.stages.results import Judgement, NoChallenger, Trial
 from flows.stages.training_data import maturing
 from flows.turn import Turn
 from warehouse import facts, ledger
@@ -26,7 +26,7 @@ from warehouse.records import CanaryEnded, CanaryMade
 log = logging.getLogger("evercurrent")
 
 
-def watch_canary(turn: Turn, drift: DriftFound) -> Trial | None:
+def watch_canary(turn: Turn) -> Trial | None:
     """Look at the canary that is out, by all that has matured since it was sent out; None where none is."""
     out = ledger.canary_of_turn(turn.warehouse, turn.window.cutoff)
     if out is None:
@@ -35,8 +35,6 @@ def watch_canary(turn: Turn, drift: DriftFound) -> Trial | None:
     if out.champion != turn.champion:
         gone = f"generation {out.champion}, beside which it was sent out, is champion no more"
         return Trial(out.generation, share, Verdict.ROLL_BACK, (gone,))
-    if drift.action is DriftAction.HALT:
-        return Trial(out.generation, share, Verdict.HOLD, ("nobody is judged by a window that contradicts the past",))
     return _looked_at(turn, out)
 
 

@@ -1,8 +1,11 @@
 """Measure drift against the last window and the champion's training window, and decide what to do about it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from components.domain import DriftAction
+from components.drift.contradiction import Excess, gone, worst
 from components.drift.drift_action import DriftDecision, DriftState, decide
 from components.drift.drift_frame import DriftFrame
 from components.drift.drift_page import drift_page
@@ -12,39 +15,81 @@ from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.serving.served import Served
 from components.sigmoid import sigmoid
-from flows.stages.results import DriftFound, TurnData
+from flows.stages.results import DriftFound, DriftReferences, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
 from warehouse import ledger
-from warehouse.records import DriftDecided
+from warehouse.records import DriftDecided, SetAsideStatus
 
 
 def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     """Compare the window with its two references; written beside the turn and into the ledger."""
     if data.champion is None or data.references is None:
         return DriftFound(DriftAction.UPDATE, ("first generation: there is no reference yet",))
-    inside = data.fresh.frame["matured_at"].to_numpy() >= turn.window.start
-    last = data.references.last
-    report = measure(
-        _frame(turn, data.fresh.take(inside), data.champion),
-        None if last is None else _frame(turn, last, data.champion),
-        _frame(turn, data.references.training, data.champion),
-        turn.settings.drift,
-        turn.seed,
-    )
+    report = measure(*_frames(turn, data, data.champion, data.references), turn.settings.drift, turn.seed, _lost(data))
     before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
     decision = decide(report, DriftState.from_json(before) if before else DriftState(), turn.settings.drift)
     _write(turn, report, decision)
     return DriftFound(decision.action, decision.reasons)
 
 
+def contradicts(turn: Turn, data: TurnData) -> DriftFound | None:
+    """What halts a turn over the window as it is so far, None if nothing does; looks, and writes nothing.
+
+    The fields' distances, which cost most of a measurement, halt nobody.
+    """
+    if data.champion is None or data.references is None:
+        return None
+    frames, settings = _frames(turn, data, data.champion, data.references), turn.settings.drift.halting
+    decision = decide(measure(*frames, settings, turn.seed, _lost(data), fields=False), DriftState(), settings)
+    found = DriftFound(decision.action, decision.reasons)
+    return found if found.halts else None
+
+
+def _frames(
+    turn: Turn, data: TurnData, champion: Served, references: DriftReferences
+) -> tuple[DriftFrame, DriftFrame | None, DriftFrame]:
+    """The window, the last one and the champion's training window; what a person accepted is looked at no more."""
+    matured, shown = (data.fresh.frame[name].to_numpy(np.int64) for name in ("matured_at", "at"))
+    looked_at = matured >= turn.window.start
+    for made in ledger.decided_windows(turn.warehouse):
+        if made.status is SetAsideStatus.ACCEPTED:
+            looked_at &= (matured != made.learnable_at) & ~((shown >= made.start) & (shown < made.cutoff))
+    last = references.last
+    return (
+        _frame(turn, data.fresh.take(looked_at), champion),
+        None if last is None else _frame(turn, last, champion),
+        _frame(turn, references.training, champion),
+    )
+
+
 def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:
     """Scores as logged when the items were shown; the champion's own where the log has none."""
-    logit = data.frame["score"].to_numpy(float, copy=True)
+    score, logit = (data.frame[name].to_numpy(float, copy=True) for name in ("score", "logit"))
     missing = np.isnan(logit)
     if missing.any():
         logit[missing] = champion.model.predict(data.examples.take(missing)).logit
-    return DriftFrame.of(data.examples, sigmoid(logit), data.matured.reward, turn.source.spec)
+    score = np.where(np.isnan(score), logit, score)
+    amount = None if turn.source.outcome.amounts is None else data.frame["grade"].to_numpy(float)
+    frame = DriftFrame.of(data.examples, sigmoid(score), data.matured.reward, turn.source.spec)
+    return replace(frame, logit=logit, user=data.frame["user_id"].to_numpy(object), amount=amount)
+
+
+def _lost(data: TurnData) -> Excess:
+    """What the champion knows of users and items and the warehouse does not any more, of the worst field."""
+    assert data.champion is not None
+    found = []
+    for then, now in (
+        (data.champion.encoder.users, data.encoder.users),
+        (data.champion.encoder.items, data.encoder.items),
+    ):
+        row = now.rows(then.ids.to_numpy(object))
+        found += [
+            Excess(name, gone(keys[:-1, 0], now.keys[name][row, 0]), 0.0)
+            for name, keys in then.keys.items()
+            if name in now.keys and len(row)
+        ]
+    return worst(found)
 
 
 def _of_amounts(turn: Turn) -> str:

@@ -49,8 +49,7 @@ def evaluate(
         _keep(turn, None)
         keep_guardrails(turn, ())
     elif evaluation is None:
-        _keep(turn, _test_so_far(turn))
-        carry_guardrails(turn)
+        carry_evidence(turn)
     else:
         _keep(turn, evaluation.sequential_test)
         keep_guardrails(turn, evaluation.guardrails)
@@ -68,7 +67,7 @@ def _judge(
         return Judgement(Verdict.PROMOTE, ("first generation: nothing to compare it with",))
     held, counts = _held_out(turn, data)
     if isinstance(challenger, NoChallenger):
-        found = _HeldOutFound(held if challenger.window_sound else None, counts.unjudged("the turn made no challenger"))
+        found = _HeldOutFound(held, counts.unjudged("the turn made no challenger"))
         return _champion_alone(turn, found, champion, challenger.reasons)
     if held is None:
         why = f"refused: no held-out request can be judged by this turn; {counts}"
@@ -110,6 +109,12 @@ def _champion_alone(turn: Turn, found: _HeldOutFound, champion: Champion, reason
     judged = replace(judged, reasons=why, unit=asked.rule.unit, held_out=found.counts)
     _write(turn, judged, held, own)
     return Judgement(judged.verdict, why, judged, found.counts)
+
+
+def carry_evidence(turn: Turn) -> None:
+    """Hand on what the turn before kept of challengers on hold, on a turn that judges nobody."""
+    _keep(turn, _test_so_far(turn))
+    carry_guardrails(turn)
 
 
 def _test_so_far(turn: Turn) -> SequentialTest | None:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from components.domain import ContractBroken
+from components.domain import ContractBroken, Window
 from components.feature_spec import FieldOf
 from components.ingest.decision_log import read_decision_log
 from components.ingest.interactions import LogTables, attributes, canonical
 from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from components.whole_file import digest_of, write_durably
+from flows.turn import ALL_TIME
 from flows.workspace import Workspace
-from warehouse.append import Batch, append_log
+from warehouse import ledger
+from warehouse.append import Batch, append_log, mend_log
 from warehouse.connect import Warehouse
 
 SOURCES = Path(__file__).resolve().parents[2] / "warehouse" / "sources"
@@ -69,6 +71,24 @@ def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:
     settle_source(workspace, description)
     w = Warehouse(workspace.database, source.name)
     return append_log(w, tables, entities, digest=digest_of(path), path=str(path))
+
+
+def mend(workspace: Workspace, path: Path, description: Path) -> "tuple[Batch, tuple[Window, ...]]":
+    """Bring a log in that says anew what was logged in windows that are set aside; the next turn learns them.
+
+    Raises
+    ------
+    ContractBroken
+        As `ingest_file`; or no window that is set aside has an instant in common with the log.
+    """
+    source = read_source(description)
+    frame = read_log(path)
+    tables, entities = canonical(frame, source, str(path)), entity_frames(frame, source, description.parent)
+    settle_source(workspace, description)
+    w = Warehouse(workspace.database, source.name)
+    last = ledger.last_window(w, ALL_TIME)
+    learnable_at = 0 if last is None else last.cutoff
+    return mend_log(w, tables, entities, digest=digest_of(path), path=str(path), learnable_at=learnable_at)
 
 
 def entity_frames(frame: pd.DataFrame, source: Source, beside: Path) -> dict[str, pd.DataFrame]:

@@ -52,6 +52,19 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     )
 
 
+def keep_as_it_was(turn: Turn) -> None:
+    """Write the memories of the champion, and of a canary, as of the window's start under its cutoff.
+
+    For a window that is set aside: they know everything before its end that may be known, and a service begins there.
+    """
+    out = ledger.canary_of_turn(turn.warehouse, turn.window.cutoff)
+    answering = {turn.champion, None if out is None else out.generation}
+    for generation in sorted(g for g in answering if g is not None):
+        served, _ = as_of(turn.workspace, released(turn.workspace, generation), turn.window.start)
+        history = read_history(turn.warehouse, turn.source, turn.window.cutoff)
+        _keep(turn, replace(served, history=history), cast(ErrorMemory, served.memory))
+
+
 def as_of(workspace: Workspace, made: Served, until: int) -> "tuple[Served, int]":
     """A released generation with its latest memory as of `until`, and the instant up to which that memory knows.
 

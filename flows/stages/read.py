@@ -150,8 +150,15 @@ def _references(turn: Turn, encoder: Encoder, fresh: TrainingData) -> DriftRefer
     assert turn.champion is not None, "only a champion has references"
     window = ledger.generation(turn.warehouse, turn.champion).window
     training = read_matured(turn.warehouse, turn.source, encoder, window)
-    previous = ledger.last_window(turn.warehouse, turn.window.cutoff)
-    if previous is None or previous.cutoff == window.cutoff:
+    previous = _last_learned(turn)
+    if previous is None or previous.cutoff <= window.cutoff:
         return DriftReferences(training, None)  # trained on the last window: one reference says it all
     at = fresh.frame["matured_at"].to_numpy()
     return DriftReferences(training, fresh.take((at >= previous.start) & (at < previous.cutoff)))
+
+
+def _last_learned(turn: Turn) -> Window | None:
+    """The latest window before this one that is not set aside."""
+    aside = {made.window for made in ledger.decided_windows(turn.warehouse) if made.status.aside}
+    learned = [w for w in ledger.windows(turn.warehouse, 0, turn.window.cutoff) if w not in aside]
+    return learned[-1] if learned else None

@@ -53,6 +53,19 @@ def take_back(workspace: Workspace, ended: CanaryEnded) -> None:
     settle(workspace)
 
 
+def go_to(workspace: Workspace, generation: int, reason: str) -> ReleaseKind:
+    """Make a generation champion by hand, if it is not; a canary that is out ends: it stood beside another champion."""
+    w = warehouse_of(workspace)
+    previous, out = ledger.champion(w), ledger.canary_out(w)
+    assert previous is not None, "there was a champion to leave"
+    kind = ReleaseKind.ROLL_BACK if generation < previous else ReleaseKind.RE_PROMOTE
+    if generation != previous:
+        release(workspace, ReleaseWanted(generation=generation, kind=kind.value, reason=reason, cutoff=None))
+    if out is not None:
+        take_back(workspace, ended_by_hand(out.generation, generation, reason))
+    return kind
+
+
 def settings_of(out: CanaryMade) -> CanarySettings:
     """The settings that a canary was sent out with: what it must show does not change while it is out."""
     return CanarySettings.model_validate_json(out.settings)

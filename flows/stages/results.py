@@ -24,10 +24,24 @@ from flows.turn import ValueRecord
 
 
 @dataclass(frozen=True)
+class DriftFound:
+    """What is done about drift, and why; before the first generation: learn."""
+
+    action: DriftAction
+    reasons: tuple[str, ...]
+
+    @property
+    def halts(self) -> bool:
+        """Whether the window contradicts the past: nobody learns from it, and nobody is judged by it."""
+        return self.action is DriftAction.HALT
+
+
+@dataclass(frozen=True)
 class ValidatedWindow:
-    """A validated window: what was found."""
+    """A validated window: what was found, and what halts the turn, if anything does."""
 
     validation: Validation
+    unsound: DriftFound | None = None
 
 
 @dataclass(frozen=True)
@@ -87,14 +101,6 @@ class TurnData:
 
 
 @dataclass(frozen=True)
-class DriftFound:
-    """What is done about drift, and why; before the first generation: learn."""
-
-    action: DriftAction
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Champion:
     """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
 
@@ -127,13 +133,9 @@ class Challenger:
 
 @dataclass(frozen=True)
 class NoChallenger:
-    """Why a turn makes no new generation: which rule or guard, which figure, which limit, what to do.
-
-    `window_sound` is False where the window contradicts what came before: nobody is judged by it.
-    """
+    """Why a turn makes no new generation: which rule or guard, which figure, which limit, what to do."""
 
     reasons: tuple[str, ...]
-    window_sound: bool = True
 
     @classmethod
     def diverged(cls, refused: Refused) -> "NoChallenger":

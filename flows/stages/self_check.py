@@ -5,6 +5,7 @@ from components.frozen import Frozen
 from components.ingest.log_lines import ForgetLine, GoneLine, LogLine, RequestLine, ServableLine, parse_line
 from components.ingest.log_tail import LogTail
 from components.publish.read_bundle import load_bundle
+from components.publish.set_aside import read_decided
 from components.publish.snapshot import resumed
 from components.serving.live_memory import Steps
 from components.serving.recompute import Recomputed, recompute
@@ -58,7 +59,8 @@ def self_check(workspace: Workspace, requests: int, tick_seconds: float) -> Self
     tail = LogTail(workspace.root, 0, parse_line)
     lines = _latest(list(tail.lines()), requests)
     steps = Steps.of(tick_seconds, 0.0, STEPS_DAYS)
-    found = recompute(workspace.root, lines, lambda g, until: _served(workspace, g, until), steps)
+    aside_after = read_decided(workspace.root).after
+    found = recompute(workspace.root, lines, lambda g, until: _served(workspace, g, until), steps, aside_after)
     return _told(found, sum(isinstance(line, RequestLine) for line in lines), tail.passed_over)
 
 

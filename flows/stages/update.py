@@ -17,8 +17,6 @@ from flows.turn import Turn
 WAYS_ON = {
     DriftAction.NONE: "no new generation: nothing matured; look at the source's outcome column and attribution",
     DriftAction.REFRESH_MEMORY: "no new generation: too few outcomes for one; the memory has learned them",
-    DriftAction.HALT: "no new generation: the window contradicts what came before; look at drift.html beside the turn, "
-    "mend the log, or the limit under [[drift.rules]] in evercurrent.toml, and run the loop with a later cutoff",
 }
 """What a turn without a new generation says of it, after the rule, its figure and its limit."""
 
@@ -30,10 +28,10 @@ def update(
 
     None is made where drift asks for none, while a canary is out, and where training diverged.
     """
-    if trial is not None and drift.action is not DriftAction.HALT:
+    if trial is not None:
         return without_challenger(trial)
     if drift.action in WAYS_ON:
-        return NoChallenger((*drift.reasons, WAYS_ON[drift.action]), drift.action is not DriftAction.HALT)
+        return NoChallenger((*drift.reasons, WAYS_ON[drift.action]))
     if champion is None or drift.action is DriftAction.REBUILD:
         return _from_scratch(turn, data, champion)
     return _warm(turn, drift, data, champion)

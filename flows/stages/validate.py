@@ -1,42 +1,67 @@
 """Validate: hold the window against its contracts; findings written beside the turn and into the ledger."""
 
-from components.domain import ContractBroken
+from components.domain import ContractBroken, DriftAction, Window
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.validate.contracts import Frames
 from components.validate.validate import Validation
 from components.validate.validate import validate as check
 from components.validate.validation_page import validation_page
-from flows.stages.results import ValidatedWindow
+from flows.stages.results import DriftFound, ValidatedWindow
 from flows.turn import Turn
 from warehouse import facts, ledger
+from warehouse.records import SetAsideStatus
 
 
 def validate(turn: Turn) -> ValidatedWindow:
     """Hold the window against its contracts; what breaks a row contract goes to quarantine.
 
+    So is a window that was mended since: it is learned by this turn.
+
     Raises
     ------
     ContractBroken
-        If the window as a whole is unsound.
+        If the window as a whole cannot be read, or is unsound and there is no champion yet that could answer meanwhile.
     """
-    logged = facts.window_frames(turn.warehouse, turn.window)
-    settings, frames = turn.settings.contracts, Frames(logged.requests, logged.impressions, logged.outcomes)
-    validation = check(
-        turn.window, frames, [turn.source.outcome.kind, *(m.kind for m in turn.source.measured)], settings
-    )
-    _write(turn, validation)
-    if not validation.success:
-        share = validation.statistics.share_set_aside
-        raise ContractBroken(
-            f"{share:.1%} of the window's impressions broke a contract, {settings.max_set_aside:.1%} is allowed; "
-            f"see {turn.folder / 'validation.html'}"
-        )
-    return ValidatedWindow(validation)
-
-
-def _write(turn: Turn, validation: Validation) -> None:
+    for window in _mended(turn):
+        if unsound := _unsound(turn, _checked(turn, window)):
+            return ValidatedWindow(_checked(turn, turn.window), unsound)
+    validation = _checked(turn, turn.window)
     write_page(turn.folder / TurnPage.VALIDATION.file, validation_page(validation))
     write_page(turn.folder / "validation.json", validation.to_json())
-    accepted, rejected = validation.statistics.accepted, validation.quarantined
-    ledger.record_validation(turn.warehouse, turn.window, accepted, rejected, validation.to_json())
+    unsound = _unsound(turn, validation)
+    if unsound and turn.champion is None:
+        raise ContractBroken(unsound.reasons[0])
+    return ValidatedWindow(validation, unsound)
+
+
+def _checked(turn: Turn, window: Window) -> Validation:
+    """What a window breaks, entered into the ledger."""
+    logged = facts.window_frames(turn.warehouse, window)
+    settings, frames = turn.settings.contracts, Frames(logged.requests, logged.impressions, logged.outcomes)
+    kinds = [turn.source.outcome.kind, *(m.kind for m in turn.source.measured)]
+    found = check(window, frames, kinds, settings)
+    ledger.record_validation(turn.warehouse, window, found.statistics.accepted, found.quarantined, found.to_json())
+    return found
+
+
+def _mended(turn: Turn) -> list[Window]:
+    """Windows that were brought again since the last turn, and are learned by this one."""
+    decided = ledger.decided_windows(turn.warehouse)
+    return [
+        made.window
+        for made in decided
+        if made.status is SetAsideStatus.MENDED and made.learnable_at == turn.window.start
+    ]
+
+
+def _unsound(turn: Turn, found: Validation) -> DriftFound | None:
+    if found.success:
+        return None
+    share, allowed = found.statistics.share_set_aside, turn.settings.contracts.max_set_aside
+    commonest = found.quarantined["reason"].value_counts()
+    why = (
+        f"{share:.1%} of the impressions of {found.window} broke a contract, {allowed:.1%} is allowed; "
+        f"most often: {commonest.index[0]} ({commonest.iloc[0]:,}); see {turn.folder / TurnPage.VALIDATION.file}"
+    )
+    return DriftFound(DriftAction.HALT, (why,))

@@ -182,6 +182,12 @@ def test_what_training_held_out_is_passed_on():
     assert found.holdout_log_loss == 0.61
 
 
+def half_new(rows: int) -> np.ndarray:
+    """Items of which every other was never met."""
+    number = np.arange(rows)
+    return np.where(number % 2, number % 30, number + 1000).astype(str)
+
+
 @pytest.mark.parametrize(
     ("change", "actions"),
     [
@@ -191,13 +197,14 @@ def test_what_training_held_out_is_passed_on():
         ({"reward": np.full(600, np.nan)}, "NONE NONE NONE"),
         ({"score": np.full(600, 0.5)}, "HALT HALT HALT"),
         ({"score": np.full(600, np.nan)}, "HALT HALT HALT"),
-        ({"score": 1 - traffic(seed=1).score}, "UPDATE REBUILD UPDATE"),
-        ({"ids": {"item": np.arange(600).astype(str)}}, "UPDATE WIDEN_EXPLORATION UPDATE"),
+        ({"score": 1 - traffic(seed=1).score}, "HALT HALT HALT"),
+        ({"ids": {"item": half_new(600)}}, "UPDATE WIDEN_EXPLORATION UPDATE"),
+        ({"ids": {"item": np.arange(600).astype(str)}}, "HALT WIDEN_EXPLORATION UPDATE"),
         ({"ids": {"user": np.arange(5000, 5600).astype(str)}}, "UPDATE UPDATE UPDATE"),
-        ({"categorical": {"genre": np.full(600, "new")}}, "UPDATE UPDATE UPDATE"),
+        ({"categorical": {"genre": np.full(600, "new")}}, "HALT UPDATE UPDATE"),
     ],
     ids=["steady", "no reward", "all reward", "nothing matured", "constant score", "no score", "scores turned round",
-         "items new", "users new", "genre new"],
+         "half of the items new", "items new", "users new", "genre new"],
 )  # fmt: skip
 def test_three_windows_of_this_kind_in_a_row_call_for(change, actions):
     current, training, last, state, said = (

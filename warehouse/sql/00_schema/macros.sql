@@ -1,9 +1,24 @@
 -- What several queries mean by the same words. Macros live as long as a connection, so that they are the code's own.
 
+-- grain: window about which something was decided, as it stands now.
+create or replace temp macro decided_windows(of_source) as table (
+    select start, cutoff, status, learnable_at
+    from set_asides
+    where source = of_source
+    qualify row_number() over (partition by start, cutoff order by number desc) = 1
+);
+
+-- grain: window that nobody learns from.
+create or replace temp macro aside(of_source) as table (
+    select start, cutoff from decided_windows(of_source) where status in ('HALTED', 'QUARANTINED')
+);
+
 -- grain: impression whose reward is known, accepted by its contracts: what outcomes of one kind make of it. With
 -- `attribution` null outcomes are explicit:
 -- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
--- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown.
+-- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was
+-- shown or became known inside a window that is set aside is left out; of one that was readmitted it counts as known
+-- from that on.
 create or replace temp macro matured(of_source, of_kind, attribution) as table (
     with rewards as (
         select
@@ -20,30 +35,49 @@ create or replace temp macro matured(of_source, of_kind, attribution) as table (
     ),
     rejected as (
         select row_id from quarantine where source = of_source and table_name = 'impressions'
+    ),
+    known as (
+        select
+            i.impression_id,
+            i.request_id,
+            q.user_id,
+            i.item_id,
+            i.position,
+            i.propensity,
+            i.logit,
+            i.score,
+            i.generation,
+            q.context,
+            i.shown_at,
+            case
+                when attribution is null then r.outcome_at
+                else i.shown_at + to_microseconds((attribution * 1e6)::bigint)
+            end as matured_at,
+            coalesce(r.reward, 0)::float as reward,
+            r.grade::float as grade
+        from impressions as i
+        join requests as q on q.request_id = i.request_id and q.source = i.source
+        left join rewards as r on r.impression_id = i.impression_id
+        anti join rejected as x on x.row_id = i.impression_id
+        where i.source = of_source and (attribution is not null or r.reward is not null)
+    ),
+    readmitted as (
+        select k.impression_id, max(d.learnable_at) as learnable_at
+        from known as k
+        join decided_windows(of_source) as d
+            on (k.shown_at >= d.start and k.shown_at < d.cutoff) or (k.matured_at >= d.start and k.matured_at < d.cutoff)
+        where d.learnable_at is not null
+        group by k.impression_id
+    ),
+    dated as (
+        select k.* replace (greatest(k.matured_at, r.learnable_at) as matured_at)
+        from known as k
+        left join readmitted as r on r.impression_id = k.impression_id
     )
-    select
-        i.impression_id,
-        i.request_id,
-        q.user_id,
-        i.item_id,
-        i.position,
-        i.propensity,
-        i.logit,
-        i.score,
-        i.generation,
-        q.context,
-        i.shown_at,
-        case
-            when attribution is null then r.outcome_at
-            else i.shown_at + to_microseconds((attribution * 1e6)::bigint)
-        end as matured_at,
-        coalesce(r.reward, 0)::float as reward,
-        r.grade::float as grade
-    from impressions as i
-    join requests as q on q.request_id = i.request_id and q.source = i.source
-    left join rewards as r on r.impression_id = i.impression_id
-    anti join rejected as x on x.row_id = i.impression_id
-    where i.source = of_source and (attribution is not null or r.reward is not null)
+    select d.*
+    from dated as d
+    anti join aside(of_source) as a
+        on (d.shown_at >= a.start and d.shown_at < a.cutoff) or (d.matured_at >= a.start and d.matured_at < a.cutoff)
 );
 
 -- grain: request of a user who was forgotten after it; of one batch, or, where that is null, of all.

@@ -79,6 +79,19 @@ create table if not exists quarantine (
     reason varchar not null
 );
 
+-- grain: one decision about a window, append-only and numbered in order; the latest of a window stands. HALTED: the loop
+-- refused to learn it. QUARANTINED: a person took it out. ACCEPTED, MENDED: it is learned after all, as it was logged or as
+-- it was brought again, from `learnable_at` on.
+create table if not exists set_asides (
+    number integer primary key,
+    source varchar not null,
+    start timestamp not null,
+    cutoff timestamp not null,
+    status varchar not null,
+    reasons varchar[] not null,
+    learnable_at timestamp
+);
+
 -- grain: one turn of the loop. `finished` is set last: a turn without it is resumed, never repeated.
 create table if not exists windows (
     source varchar not null,

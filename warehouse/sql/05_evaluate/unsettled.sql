@@ -1,4 +1,5 @@
--- grain: accepted request of [start, cutoff) of which not every accepted impression has matured before the cutoff.
+-- grain: accepted request of [start, cutoff) of which not every accepted impression has matured before the cutoff;
+-- requests of windows that are set aside wait for nothing.
 -- Read by: read, to count the held-out ones that wait.
 with rejected as (
     select table_name, row_id from quarantine where source = $source
@@ -7,6 +8,7 @@ asked as (
     select q.request_id, q.user_id, q.requested_at
     from requests as q
     anti join rejected as x on x.row_id = q.request_id and x.table_name = 'requests'
+    anti join aside($source) as a on q.requested_at >= a.start and q.requested_at < a.cutoff
     where q.source = $source and q.requested_at >= make_timestamp($start) and q.requested_at < make_timestamp($cutoff)
 ),
 shown as (

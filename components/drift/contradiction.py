@@ -1,0 +1,173 @@
+"""Does a window contradict the champion, or what its log has been so far, so that learning it would do harm?
+
+A broken join, an inverted column, a bot or a broken logger looks like drift, and a loop that learns it goes wrong for
+weeks, because what is held out to judge it carries the same fault. What tells a fault from drift is its size, all at
+once: tastes turn by degrees, and a champion that is left behind still knows something. So every figure compares the
+window with what the references show of the same thing, and says which share of what was otherwise has gone.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from components.domain import MISSING_KEY, Doubles
+from components.drift.calibration_slope import Slope, calibration_slope
+from components.drift.drift_frame import USER, DriftFrame
+
+ITEM = "item"
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A share of the window beside what is usual, the largest share in a reference; `of` says of what.
+
+    `usual` is nan where no reference can say.
+    """
+
+    of: str
+    share: float
+    usual: float
+
+    @property
+    def beyond(self) -> float:
+        """Of what is usually otherwise, the share that is so now: 0 as usual, 1 all of it; nan where nobody can say.
+
+        >>> Excess("year", share=0.75, usual=0.5).beyond
+        0.5
+        """
+        if math.isnan(self.usual):
+            return math.nan
+        return (self.share - self.usual) / (1 - self.usual) if self.usual < 1 else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.of} {self.share:.1%}, usual {self.usual:.1%}"
+
+
+NOTHING = Excess("", 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """What of a window speaks against learning it.
+
+    Attributes
+    ----------
+    slope : calibration slope of the champion's own logits. Of its weights alone: a memory that has learned a fault
+        agrees with it.
+    busiest : share of one user's rows among all; `of` is the user.
+    repeated : share of rows whose user was shown their item before in the same window.
+    emptied : share of rows without a value, of the field where that is furthest beyond the usual.
+    unknown : share of values that no reference has, of the field where that is furthest beyond the usual.
+    lost : share of users or items whose value of a field is gone, or none that the champion knows; of the worst field.
+    amount_ratio : median amount of a reward over that of a reference, or upside down, whichever is larger, against the
+        nearer reference; 1 where rewards are no amounts.
+    """
+
+    slope: Slope
+    busiest: Excess = NOTHING
+    repeated: Excess = NOTHING
+    emptied: Excess = NOTHING
+    unknown: Excess = NOTHING
+    lost: Excess = NOTHING
+    amount_ratio: float = 1.0
+
+
+UNCONTRADICTED = Contradiction(Slope())
+"""Nothing was measured, so nothing speaks against it."""
+
+
+def contradiction_of(
+    current: DriftFrame, last: DriftFrame | None, training: DriftFrame, lost: Excess = NOTHING
+) -> Contradiction:
+    """Measure a window against its references; `lost` comes from whoever has what is known of users and items."""
+    slope = calibration_slope(current.own_logit, current.reward, current.ids.get(USER))
+    references = [frame for frame in (last, training) if frame is not None and len(frame)]
+    if not len(current) or not references:
+        return Contradiction(slope, lost=lost)
+    return Contradiction(
+        slope,
+        busiest=_busiest(current, references),
+        repeated=Excess("impressions", _repeated(current), _repeated(references[0])),
+        emptied=worst(_emptied(current, references)),
+        unknown=worst(_unknown(current, last, training)),
+        lost=lost,
+        amount_ratio=min(_ratio(current, frame) for frame in references),
+    )
+
+
+def worst(found: Iterable[Excess]) -> Excess:
+    """The one furthest beyond the usual."""
+    return max((one for one in found if not math.isnan(one.beyond)), key=lambda one: one.beyond, default=NOTHING)
+
+
+def gone(before: np.ndarray, now: np.ndarray) -> float:
+    """Share of entities that had a value and have none of the known ones now: keys (m,) before and now, row by row.
+
+    >>> gone(np.array([7, 8, 9, 0], np.uint64), np.array([7, 0, 5, 0], np.uint64)).round(2)
+    0.67
+    """
+    had = before != MISSING_KEY
+    return float((~np.isin(now[had], before[had])).mean()) if had.any() else 0.0
+
+
+def _busiest(current: DriftFrame, references: Sequence[DriftFrame]) -> Excess:
+    if USER not in current.ids:
+        return NOTHING
+    codes, users = pd.factorize(current.ids[USER])
+    counts = np.bincount(codes, minlength=len(users))
+    row = int(np.flatnonzero(codes == counts.argmax())[0])
+    names = current.ids[USER] if current.user is None else current.user
+    usual = max(float(pd.Series(frame.ids[USER]).value_counts(normalize=True).max()) for frame in references)
+    return Excess(f"user {names[row]}", float(counts.max()) / len(current), usual)
+
+
+def _repeated(frame: DriftFrame) -> float:
+    if USER not in frame.ids or ITEM not in frame.ids:
+        return 0.0
+    return float(pd.DataFrame({name: frame.ids[name] for name in (USER, ITEM)}).duplicated().mean())
+
+
+def _emptied(current: DriftFrame, references: Sequence[DriftFrame]) -> Iterable[Excess]:
+    for name, now in current.columns.items():
+        then = [_missing(frame.columns[name]) for frame in references if name in frame.columns]
+        yield Excess(name, _missing(now), max(then, default=math.nan))
+
+
+def _missing(values: np.ndarray) -> float:
+    none = values == MISSING_KEY if values.dtype == np.uint64 else pd.isna(values)
+    return float(np.mean(none))
+
+
+def _unknown(current: DriftFrame, last: DriftFrame | None, training: DriftFrame) -> Iterable[Excess]:
+    """What is usual is what the last window had that training had not; without one, the share of values met once."""
+    for name, now in current.keyed.items():
+        known = training.keyed.get(name)
+        if known is None:
+            continue
+        before = None if last is None or not len(last) else last.keyed.get(name)
+        if before is None:
+            once = pd.Series(known).value_counts() == 1
+            usual = math.nan if name == USER else float(once.sum()) / max(len(known), 1)
+        else:
+            usual, known = _unseen(before, known), np.concatenate([known, before])
+        yield Excess(name, _unseen(now, known), usual)
+
+
+def _unseen(values: np.ndarray, known: np.ndarray) -> float:
+    """Share of the values that are there and not among the known ones."""
+    there = values[values != MISSING_KEY] if values.dtype == np.uint64 else values[~pd.isna(values)]
+    return float((~pd.Series(there).isin(pd.unique(known))).mean()) if len(there) else 0.0
+
+
+def _ratio(current: DriftFrame, reference: DriftFrame) -> float:
+    now, then = _middle(current.amount), _middle(reference.amount)
+    return max(now / then, then / now) if now > 0 and then > 0 else 1.0
+
+
+def _middle(amount: Doubles | None) -> float:
+    """Median of what was more than nothing; 0 where nothing was."""
+    positive = np.empty(0) if amount is None else amount[np.isfinite(amount) & (amount > 0)]
+    return float(np.median(positive)) if len(positive) else 0.0
