@@ -43,7 +43,7 @@ class Excess:
         return (self.share - self.usual) / (1 - self.usual) if self.usual < 1 else 0.0
 
     def __str__(self) -> str:
-        return f"{self.of} {self.share:.1%}, usual {self.usual:.1%}"
+        return f"{self.of} {self.share:.1%}, usually {self.usual:.1%}"
 
 
 NOTHING = Excess("", 0.0, 0.0)

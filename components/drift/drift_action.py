@@ -66,6 +66,7 @@ class Judged:
     streak: int
     resting: int
     followed: bool
+    evidence: str = ""
 
     @property
     def holds(self) -> bool:
@@ -75,6 +76,8 @@ class Judged:
     def __str__(self) -> str:
         rule = self.rule
         said = f"{rule.action}: {rule.figure} is {self.figure:.4g}, limit {self.limit:.4g}"
+        if self.evidence and self.holds:
+            said += f" ({self.evidence})"
         if self.followed or not self.holds:
             return said if self.streak <= 1 else f"{said}, for {self.streak} windows"
         if self.streak < rule.patience:
@@ -88,7 +91,7 @@ class DriftDecision:
 
     Attributes
     ----------
-    reasons : the rule followed first, then rules of graver actions that hold and why they wait.
+    reasons : the rules followed, then rules of graver actions that hold and why they wait.
     state : for the next decision.
     judged : the whole table, in its order.
     """
@@ -104,9 +107,12 @@ def decide(report: DriftReport, state: DriftState, settings: DriftSettings) -> D
     known = figures(report, settings)
     judged = tuple(_judge(rule, known[rule.figure], state) for rule in settings.rules)
     ready = [j for j in judged if j.streak >= j.rule.patience and not j.resting]
-    followed = max(ready, key=lambda j: ORDER.index(j.rule.action), default=None)
-    judged = tuple(replace(j, followed=j is followed) for j in judged)
-    action = DriftAction.NONE if followed is None else followed.rule.action
+    action = max((j.rule.action for j in ready), key=ORDER.index, default=DriftAction.NONE)
+    said = evidence(report)
+    judged = tuple(
+        replace(j, followed=j in ready and j.rule.action is action, evidence=said.get(j.rule.figure, ""))
+        for j in judged
+    )
     waiting = [j for j in judged if j.holds and ORDER.index(j.rule.action) > ORDER.index(action)]
     reasons = [str(j) for j in judged if j.followed] + [str(j) for j in waiting]
     quiet = [f"{action}: no rule holds", *(str(j) for j in judged if j.rule.figure == "matured")]
@@ -177,6 +183,21 @@ def figures(report: DriftReport, settings: DriftSettings) -> dict[str, float]:
         "unseen_items": max((i.excess for i in report.training.ids if i.column == "item"), default=0.0),
         "fields_drifted": min(r.share_drifted for r in report.references),
         "matured": float(report.matured),
+    }
+
+
+def evidence(report: DriftReport) -> dict[str, str]:
+    """What a figure was read off, in words, for those that a person would ask that of."""
+    found = report.contradiction
+    slope = f"calibration slope {found.slope.value:.2f}, error {found.slope.error:.2f}"
+    how = "are the opposite of" if found.slope.at_most(SLOPE_Z) < 0 else "do not follow"
+    return {
+        "slope_lost": f"{slope}: outcomes {how} the champion's predictions",
+        "one_user": f"{found.busiest} of the impressions",
+        "repeated": f"shown before to the same user: {found.repeated}",
+        "field_emptied": f"without a value: {found.emptied}",
+        "field_unknown": f"never met before: {found.unknown}",
+        "attributes_lost": f"gone: {found.lost}",
     }
 
 

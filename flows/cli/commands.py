@@ -14,12 +14,13 @@ import typer
 
 from components.domain import ContractBroken, Transient, Window
 from components.publish.pointer import read_pointer
+from flows.cli.drill_command import drill
 from flows.cli.evaluate_command import evaluate
-from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, REFUSED, explain
+from flows.cli.exit_codes import INTERRUPTED, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder, instant
 from flows.cli.simulate_command import simulate
 from flows.cli.window_commands import accept_window, quarantine
-from flows.workspace import enter, scratch
+from flows.workspace import enter
 
 app = typer.Typer(
     help="Keeps a recommender fresh: ingest, validate, drift, update, remember, evaluate, release.",
@@ -131,26 +132,7 @@ app.command("accept-window")(accept_window)
 app.command()(quarantine)
 
 
-@app.command()
-def drill(
-    home: Annotated[Path | None, typer.Option("--home", help="Keep the homes of all cases below this folder.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put bad generations through the loop in a scratch home; exit code 6 where one was let through."""
-    with scratch(home) as root:
-        enter(root)
-        from flows.cli.drill_table import show_drill
-        from flows.cli.tables import watched
-        from flows.drill.drill import run_drill
-
-        with watched(quiet=as_json):
-            record = run_drill(root)
-    if as_json:
-        typer.echo(record.model_dump_json(indent=1))
-    else:
-        show_drill(record)
-    if not record.passed:
-        raise typer.Exit(LET_THROUGH)
+app.command()(drill)
 
 
 @app.command()
