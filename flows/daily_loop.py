@@ -45,7 +45,7 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
         turn = open_turn(workspace, until)
         if turn.is_empty:
             return told(idle(turn))
-        validated = tasks.validate(turn)
+        validated = tasks.validate(turn, instant_of(now))
         if validated.unsound:
             return told(tasks.halt(turn, validated, validated.unsound))
         data = tasks.read(turn)

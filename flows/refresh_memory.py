@@ -43,7 +43,7 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
             raise ContractBroken(f"{workspace.root} has no champion yet; make one first: evercurrent loop")
         if turn.is_empty:
             return f"nothing was logged in {turn.window}: memory of generation {turn.champion} stays as it is"
-        validated = tasks.validate(turn)
+        validated = tasks.validate(turn, None)
         if validated.unsound:
             return _as_it_is(turn, validated.unsound)
         data = tasks.read(turn)

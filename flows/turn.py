@@ -108,6 +108,7 @@ class TurnRecord(Frozen):
     reasons: tuple[str, ...]
     digest: str
     seconds: dict[str, float]
+    notices: tuple[str, ...] = ()
 
     @property
     def halted(self) -> bool:

@@ -71,6 +71,22 @@ def requests_in(w: Warehouse, window: Window) -> int:
     return int(str(row["requests"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """How many impressions were shown after an instant, and when the last of them, None where there is none."""
+
+    impressions: int
+    latest: int | None
+
+
+def ahead(w: Warehouse, instant: int) -> Ahead:
+    """What was logged as shown after an instant."""
+    with connect(w.path) as connection:
+        (row,) = query.rows(connection, "02_validate/ahead", source=w.source, instant=instant)
+    latest = row["latest"]
+    return Ahead(int(str(row["impressions"])), None if latest is None else int(str(latest)))
+
+
 def unsettled(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     """Accepted requests of a window that have not matured as a whole by its end: request_id, user_id, requested_at."""
     ends = {"start": window.start, "cutoff": window.cutoff}

@@ -88,6 +88,7 @@ def finish_turn(
         if aside is not None:
             query.execute(connection, "06_ledger/record_set_aside", source=w.source, **_parameters(aside))
         counts = {"requests": requests, "impressions": impressions}
+        query.execute(connection, "06_ledger/count_again", source=w.source, cutoff=cutoff)
         query.execute(connection, "06_ledger/close_window", source=w.source, cutoff=cutoff, turn=record, **counts)
 
 
@@ -105,6 +106,13 @@ def decided_windows(w: Warehouse) -> tuple[SetAsideMade, ...]:
 def record_set_aside(w: Warehouse, decided: SetAside) -> None:
     """Keep a decision about a window; one that stands already is not repeated."""
     _write(w, "record_set_aside", **_parameters(decided))
+
+
+def late(w: Warehouse, start: int) -> dict[Window, int]:
+    """Impressions that have come, of windows that ended by `start`, since a turn counted them last."""
+    found = _rows(w, "late", start=start)
+    more = {Window(_whole(r["start"]), _whole(r["cutoff"])): _whole(r["more"]) for r in found}
+    return {window: rows for window, rows in more.items() if rows > 0}
 
 
 def record_validation(w: Warehouse, window: Window, accepted: int, rejected: pd.DataFrame, report: str) -> None:

@@ -68,7 +68,7 @@ def show_turn(record: TurnRecord, folder: Path) -> None:
         f"({record.requests} requests, {record.accepted} impressions accepted, {record.quarantined} rows quarantined, "
         f"drift action {record.drift_action})"
     )
-    for reason in record.reasons:
+    for reason in (*record.reasons, *record.notices):
         console.print(f"  {reason}", soft_wrap=True)
     console.print(f"reports  {folder}", soft_wrap=True)
 

@@ -28,7 +28,7 @@ def drilled_turn(workspace: Workspace, cutoff: int, sabotage: Sabotage | None = 
         turn = open_turn(workspace, cutoff)
         if turn.is_empty:
             return idle(turn)
-        validated = validate(turn)
+        validated = validate(turn, cutoff)
         if validated.unsound:
             return halt(turn, validated, validated.unsound)
         data = read(turn)

@@ -35,6 +35,7 @@ def close_turn(
         reasons=judgement.reasons,
         digest=published.digest,
         seconds={name: round(seconds, 4) for name, seconds in turn.stopwatch.seconds.items()},
+        notices=validated.notices,
     )
     counts = (record.requests, record.impressions)
     ledger.finish_turn(turn.warehouse, turn.window.cutoff, *counts, record.model_dump_json())

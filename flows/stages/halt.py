@@ -81,4 +81,5 @@ def _record(turn: Turn, validated: ValidatedWindow, reasons: tuple[str, ...]) ->
         reasons=reasons,
         digest=manifest_digest(turn.workspace.bundle(champion)),
         seconds={name: round(seconds, 4) for name, seconds in turn.stopwatch.seconds.items()},
+        notices=validated.notices,
     )

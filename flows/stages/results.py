@@ -38,10 +38,11 @@ class DriftFound:
 
 @dataclass(frozen=True)
 class ValidatedWindow:
-    """A validated window: what was found, and what halts the turn, if anything does."""
+    """A validated window: what was found, what halts the turn, if anything does, and what arrived out of its time."""
 
     validation: Validation
     unsound: DriftFound | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,32 +7,35 @@ from components.validate.contracts import Frames
 from components.validate.validate import Validation
 from components.validate.validate import validate as check
 from components.validate.validation_page import validation_page
+from flows.stages.notices import notices
 from flows.stages.results import DriftFound, ValidatedWindow
 from flows.turn import Turn
 from warehouse import facts, ledger
 from warehouse.records import SetAsideStatus
 
 
-def validate(turn: Turn) -> ValidatedWindow:
+def validate(turn: Turn, now: int | None) -> ValidatedWindow:
     """Hold the window against its contracts; what breaks a row contract goes to quarantine.
 
-    So is a window that was mended since: it is learned by this turn.
+    So is a window that was mended since: it is learned by this turn. `now`, microseconds, is what a log cannot know
+    of; None: nobody asks what arrived out of its time.
 
     Raises
     ------
     ContractBroken
         If the window as a whole cannot be read, or is unsound and there is no champion yet that could answer meanwhile.
     """
+    said = () if now is None else notices(turn, now)
     for window in _mended(turn):
         if unsound := _unsound(turn, _checked(turn, window)):
-            return ValidatedWindow(_checked(turn, turn.window), unsound)
+            return ValidatedWindow(_checked(turn, turn.window), unsound, said)
     validation = _checked(turn, turn.window)
     write_page(turn.folder / TurnPage.VALIDATION.file, validation_page(validation))
     write_page(turn.folder / "validation.json", validation.to_json())
     unsound = _unsound(turn, validation)
     if unsound and turn.champion is None:
         raise ContractBroken(unsound.reasons[0])
-    return ValidatedWindow(validation, unsound)
+    return ValidatedWindow(validation, unsound, said)
 
 
 def _checked(turn: Turn, window: Window) -> Validation:

@@ -58,7 +58,7 @@ def judged(workspace: Workspace, cutoff: int) -> Judged:
     """The stages of a turn up to the verdict, by their public functions."""
     with workspace.held():
         turn = open_turn(workspace, cutoff)
-        validate(turn)
+        validate(turn, None)
         data = read(turn)
         drift, champion = measure_drift(turn, data), refresh_memory(turn, data)
         challenger = update(turn, drift, data, champion)

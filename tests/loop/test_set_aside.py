@@ -314,3 +314,40 @@ def test_a_window_of_nothing_is_no_turn(tmp_path: Path, tiny: TinySource) -> Non
     assert len(ledger.windows(w, 0, 1 << 60)) == 1
     assert "stays as it is" in refresh_memory(str(home), day(4) + timedelta(microseconds=1))
     assert read_status(Workspace(home)).champion == 1
+
+
+def test_what_comes_after_its_window_was_closed_is_told_by_one_turn(tmp_path: Path, tiny: TinySource) -> None:
+    home = tmp_path / "home"
+    late = tiny.frame["when"].between(15_002 * DAY, 15_003 * DAY - 1)
+    w = opened(home, tiny, tiny.frame[~late])
+    loops(home, 4, 5)
+    opened(home, tiny, tiny.frame[late])
+    told, after = loops(home, 6, 7)
+    shown = int(late.sum())
+    assert f"{shown} impressions came after their windows were closed" in told.notices[0]
+    assert "2011-01-30T00:00:00Z)" in told.notices[0]
+    assert after.notices == ()
+    assert "came after" in command("loop", "--home", str(home), "--cutoff", day(6).isoformat()).replace("\n", " ")
+    assert ledger.late(w, instant_of(day(7))) == {}
+
+
+def test_an_old_export_that_is_delivered_again_changes_nothing(tmp_path: Path, tiny: TinySource) -> None:
+    home = tmp_path / "home"
+    opened(home, tiny, tiny.frame)
+    loops(home, 4, 5)
+    old = tiny.frame[tiny.frame["when"] < 15_003 * DAY]
+    old.to_csv(tmp_path / "again.csv", index=False)
+    words = ("ingest", str(tmp_path / "again.csv"), "--source", str(tiny.description), "--home", str(home))
+    assert f"{len(old)} rows received, 0 new, {len(old)} here already" in command(*words)
+    (record,) = loops(home, 6)
+    assert record.notices == () and not record.halted
+
+
+def test_a_clock_that_is_ahead_is_named(tmp_path: Path, tiny: TinySource) -> None:
+    home = tmp_path / "home"
+    ahead = tiny.frame.copy()
+    ahead.loc[ahead.index[-10:], "when"] = 40_000 * DAY
+    opened(home, tiny, ahead)
+    (record,) = loops(home, 5)
+    assert "10 impressions are logged as shown after now" in record.notices[0]
+    assert "the last 2079-07-08T" in record.notices[0]
