@@ -6,7 +6,7 @@ HOME_FOLDER ?= .evercurrent
 PORT ?= 3000
 ARGS ?=
 
-.PHONY: help run test serve setup bench lint clean
+.PHONY: help run test serve setup bench docs lint clean
 
 help:             ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */make \1\t/' | expand -t 14
@@ -22,6 +22,9 @@ serve: setup      ## serve the champion on 127.0.0.1:3000
 
 bench: setup      ## the adaptation benchmark on the embedded data
 	$(BIN)/python -m benchmarks.adaptation --source movietweetings --out benchmarks/results $(ARGS)
+
+docs: setup      ## the documentation as a site in build/docs, readable without a server
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: setup       ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

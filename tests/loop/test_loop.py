@@ -189,7 +189,7 @@ def test_the_replayed_past_is_a_small_sample_that_prefers_the_new_and_stays_the_
 @pytest.mark.parametrize(
     ("action", "says"),
     [
-        (DriftAction.HALT, "look at drift.html"),
+        (DriftAction.HALT, "accept-window"),
         (DriftAction.REFRESH_MEMORY, "the memory has learned them"),
     ],
 )
