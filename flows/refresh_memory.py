@@ -11,11 +11,14 @@ from prefect import flow
 
 from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
+from flows.control_room.name import call
 from flows.turn import open_turn
 from flows.workspace import enter
 
 
-@flow(name="refresh-memory")
+@flow(name="refresh-memory", on_running=[hear], on_failure=[tell_failure])
 def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -> str:
     """Make a snapshot of the champion's memory that knows what matured before `cutoff` (default now, UTC).
 
@@ -41,4 +44,5 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
         tasks.validate(turn)
         data = tasks.read(turn)
         tasks.refresh_memory(turn, data)
+    call(f"{iso(turn.window.cutoff)} memory of generation {turn.champion}")
     return f"memory of generation {turn.champion} knows the outcomes before {iso(turn.window.cutoff)}"

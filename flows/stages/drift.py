@@ -1,5 +1,7 @@
 """Measure drift against the last window and the champion's training window, and decide what to do about it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from components.domain import DriftAction
@@ -35,7 +37,7 @@ def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
     decision = decide(report, DriftState.from_json(before) if before else DriftState(), turn.settings.drift)
     _write(turn, report, decision)
-    return DriftFound(decision.action, decision.reasons)
+    return DriftFound(decision.action, decision.reasons, replace(report, html=""), decision.judged)
 
 
 def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:

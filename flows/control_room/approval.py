@@ -1,0 +1,116 @@
+"""A person's word before a release: the turn waits, and what the person says is the verdict.
+
+No answer is a no. A turn that is killed while it waits has published nothing: the next run makes the same challenger,
+comes to the same judgement, and asks again.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import pause_flow_run, resume_flow_run
+from prefect.input import RunInput
+
+from components.domain import Verdict, iso
+from flows import progress
+from flows.control_room.evaluation import page
+from flows.control_room.looking import run_around
+from flows.control_room.name import call
+from flows.stages.evaluate import keep_evidence
+from flows.stages.results import Judgement
+from flows.turn import Turn
+
+POLL_SECONDS = 2
+SPARE_SECONDS = 600
+"""How much longer than us the server waits: a pause that it has ended itself cannot be answered any more."""
+
+
+class Approval(RunInput):
+    """The form in the UI."""
+
+    approve: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said; `note` may be empty."""
+
+    approve: bool
+    note: str
+
+
+Asker = Callable[[Turn, Judgement], Answer]
+_askers: list[Asker] = []
+
+
+@contextmanager
+def answered_by(asker: Asker) -> Iterator[None]:
+    """Let `asker` answer inside the block, instead of the form in the UI."""
+    _askers.append(asker)
+    try:
+        yield
+    finally:
+        _askers.remove(asker)
+
+
+def approved(turn: Turn, judgement: Judgement, approve: bool) -> Judgement:
+    """The judgement, after a person was asked where one is to be: HOLD with the person's note if the answer is no."""
+    first = turn.champion is None and not turn.settings.control_room.approve_first
+    if not approve or first or judgement.verdict is not Verdict.PROMOTE:
+        return judgement
+    progress.begin("approval")
+    answer = (_askers[-1] if _askers else _in_the_ui)(turn, judgement)
+    if answer.approve:
+        said = f"approved by a person{_noted(answer)}"
+        return replace(judgement, reasons=(*judgement.reasons, said))
+    held = replace(
+        judgement,
+        verdict=Verdict.HOLD,
+        reasons=(f"held for want of approval{_noted(answer)}", *judgement.reasons),
+    )
+    keep_evidence(turn, held)
+    return held
+
+
+def _noted(answer: Answer) -> str:
+    note = " ".join(answer.note.split())
+    return f": {note}" if note else ""
+
+
+def _in_the_ui(turn: Turn, judgement: Judgement) -> Answer:
+    """Pause the run and wait for its form."""
+    run, seconds = run_around(), turn.settings.control_room.approve_seconds
+    assert run is not None, "a turn of the loop is part of a run"
+    call(f"{iso(turn.window.cutoff)} PROMOTE? waits for a person")
+    form = Approval.with_initial_data(description=page(turn, judgement), approve=False, note="")
+    try:
+        with _answered_after(run.id, seconds):
+            said = pause_flow_run(wait_for_input=form, timeout=int(seconds) + SPARE_SECONDS, poll_interval=POLL_SECONDS)
+    except FlowPauseTimeout:
+        return Answer(False, _nobody(seconds))
+    return Answer(said.approve, said.note)
+
+
+@contextmanager
+def _answered_after(run: UUID, seconds: float) -> Iterator[None]:
+    """Answer no when the time is up: a pause that times out by itself would fail the run."""
+
+    def answer() -> None:
+        with suppress(Exception):  # somebody answered just now
+            resume_flow_run(run, run_input={"approve": False, "note": _nobody(seconds)})
+
+    timer = threading.Timer(seconds, answer)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _nobody(seconds: float) -> str:
+    return f"nobody answered within {seconds:g} s"

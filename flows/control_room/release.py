@@ -1,0 +1,77 @@
+"""The release: who answers now, and where it comes from. Artifacts ``release`` and, with an address, ``reports``."""
+
+from collections.abc import Iterable
+
+from components.domain import Verdict, iso
+from flows.control_room import links
+from flows.control_room.events import CanaryEvent, Event, ReleaseEvent
+from flows.control_room.log_line import Figures
+from flows.control_room.markdown import Cell, table, text
+from flows.control_room.shown import Link, Markdown, Shown
+from flows.stages.results import Published
+from flows.turn import Turn
+from warehouse import ledger
+from warehouse.records import JudgedGeneration
+
+GENERATIONS = 12
+"""Generations that the lineage names, the latest."""
+
+
+def shown(turn: Turn, published: Published) -> Iterable[Shown]:
+    """Lineage, canary, and the pages of the turn."""
+    w = turn.warehouse
+    made = "no generation" if published.generation is None else f"generation {published.generation}"
+    out = ledger.canary_out(w)
+    roles = {published.champion: "champion"} | ({} if out is None else {out.generation: "canary"})
+    lineage = [_line(g, roles.get(g.generation, "")) for g in reversed(ledger.generations(w)[-GENERATIONS:])]
+    head = ("generation", "parent", "cutoff", "rows", "verdict", "is")
+    pages = "".join(f"- {links.linked(turn, words, path)}\n" for words, path in links.pages(turn))
+    body = (
+        f"# Champion: generation {published.champion}\n\nThis turn made {made}; content `{published.digest[:16]}`.\n\n"
+        f"{_canary(turn)}## Lineage\n\n{table(head, lineage)}\n## Pages of this turn\n\n{pages}"
+    )
+    yield Markdown("release", f"Champion is generation {published.champion}; the turn made {made}", body)
+    for words, path in list(links.pages(turn))[-1:]:
+        if (address := links.address(turn, path)) is not None:
+            yield Link("reports", f"{words} of {turn.window}", f"{words}, {iso(turn.window.cutoff)}", address)
+
+
+def figures(turn: Turn, published: Published) -> Figures:
+    """For the log."""
+    return {
+        "generation": published.generation,
+        "parent": turn.champion,
+        "champion": published.champion,
+        "digest": published.digest[:16],
+    }
+
+
+def events(turn: Turn, published: Published) -> Iterable[Event]:
+    """Moves of the champion pointer and of the canary's in this turn, as the ledger has them."""
+    w, cutoff = turn.warehouse, turn.window.cutoff
+    for made in ledger.releases(w):
+        if made.cutoff == cutoff:
+            yield ReleaseEvent.of(turn.source.name, made)
+    for canary in ledger.canaries(w):
+        if canary.began_at == cutoff:
+            yield CanaryEvent.sent_out(turn.source.name, canary)
+        if canary.ended_at == cutoff:
+            yield CanaryEvent.ended(turn.source.name, canary)
+
+
+def _line(g: JudgedGeneration, role: str) -> list[Cell]:
+    parent = "from scratch" if g.parent is None else str(g.parent)
+    return [str(g.generation), parent, iso(g.cutoff), g.rows, g.verdict or "not judged", role]
+
+
+def _canary(turn: Turn) -> str:
+    """What is known of the canary that is out; empty without one."""
+    out = ledger.canary_out(turn.warehouse)
+    if out is None:
+        ended = [c for c in ledger.canaries(turn.warehouse) if c.ended_at == turn.window.cutoff]
+        return "".join(f"Canary generation {c.generation}: {text(_ending(c.verdict))}.\n\n" for c in ended)
+    return f"Canary: generation {out.generation}, beside generation {out.champion} since {iso(out.began_at)}.\n\n"
+
+
+def _ending(verdict: str | None) -> str:
+    return "promoted" if verdict == Verdict.PROMOTE else "refused"
