@@ -58,7 +58,7 @@ def say(stage: str, figures: Callable[[], Figures], seconds: float) -> None:
         said = dict(figures())
     except Exception as error:  # the stage is done; what is said of it must not undo it
         said = {"figures_missing": f"{type(error).__name__}: {error}"}
-    log.info(log_line(stage, said | {"seconds": seconds}))
+    log.info(log_line(stage, said | {"seconds": round(seconds, 3)}))
 
 
 def spoken(stage: str, fn: Callable[P, Result], figures: Callable[[Result], Figures]) -> Callable[P, Result]:

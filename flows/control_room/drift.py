@@ -27,7 +27,12 @@ def shown(turn: Turn, drift: DriftFound) -> Iterable[Shown]:
             f"\n## Fields\n\n{_fields(drift.report)}\n## Calibration of the champion\n\n{_calibration(drift.report)}"
             f"\n## Decision table\n\n{_decisions(drift.judged)}{linked_page(turn, TurnPage.DRIFT)}"
         )
-    yield Markdown("drift", f"Drift action {drift.action.value}: {drift.reasons[0]}", body)
+    yield Markdown("drift", _headline(drift), body)
+
+
+def _headline(drift: DriftFound) -> str:
+    action, reason = drift.action.value, drift.reasons[0]
+    return reason if reason.startswith(action) else f"{action}: {reason}"
 
 
 def figures(turn: Turn, drift: DriftFound) -> Figures:
@@ -74,7 +79,7 @@ def _calibration(report: DriftReport) -> str:
     c = report.calibration
     rows: list[Sequence[Cell]] = [
         ("log loss", c.log_loss, c.expected, "expected if its probabilities are right"),
-        ("z of that difference", c.z, 3.0, "standard errors from which it counts as no longer calibrated"),
+        ("z of that difference", c.z, 3.0, "from which on it is no longer calibrated"),
         ("log loss", c.log_loss, c.constant, "of one number for everybody"),
         ("calibration error", c.calibration_error, c.expected_calibration_error, "expected at this many rows"),
         ("share rewarded less mean probability", c.bias, 0.0, "no bias"),

@@ -29,13 +29,17 @@ class _Axis:
         return self.begin + share * (self.end - self.begin)
 
     @property
-    def ticks(self) -> Sequence[float]:
-        """Four to nine round values inside."""
+    def step(self) -> float:
+        """A round distance of ticks, a fifth of the range or somewhat more."""
         rough = (self.high - self.low) / 5
         size = 10.0 ** np.floor(np.log10(rough))
-        step = float(size * next(m for m in (1, 2, 5, 10) if size * m >= rough))
-        first = int(np.ceil(self.low / step - 1e-9))
-        return [n * step for n in range(first, int(np.floor(self.high / step + 1e-9)) + 1)]
+        return float(size * next(m for m in (1, 2, 5, 10) if size * m >= rough))
+
+    @property
+    def ticks(self) -> Sequence[float]:
+        """Round values inside."""
+        first, last = np.ceil(self.low / self.step - 1e-9), np.floor(self.high / self.step + 1e-9)
+        return [n * self.step for n in range(int(first), int(last) + 1)]
 
 
 def loss_curve(curve: Floats, title: str) -> str:
@@ -76,10 +80,10 @@ def _thinned(curve: Doubles) -> tuple[Doubles, Doubles]:
 
 def _grid(x: _Axis, y: _Axis) -> str:
     """Lines, labels and titles of both axes."""
-    floor = HEIGHT - BOTTOM
+    floor, decimals = HEIGHT - BOTTOM, max(0, -int(np.floor(np.log10(y.step))))
     rows = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y.at(v):.1f}" y2="{y.at(v):.1f}" stroke="#e2e6e6"/>'
-        f'<text x="{LEFT - 8}" y="{y.at(v) + 4:.1f}" text-anchor="end">{v:.3g}</text>'
+        f'<text x="{LEFT - 8}" y="{y.at(v) + 4:.1f}" text-anchor="end">{v:.{decimals}f}</text>'
         for v in y.ticks
     )
     columns = "".join(

@@ -4,6 +4,13 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+
+class Raw(str):
+    """Markdown of our own in a cell: it is not escaped."""
+
+    __slots__ = ()
+
+
 Cell = str | int | float | None
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~$])")
@@ -28,7 +35,7 @@ def shown(cell: Cell) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ABSENT
     if isinstance(cell, str):
-        return text(cell)
+        return str(cell) if isinstance(cell, Raw) else text(cell)
     if isinstance(cell, float) and abs(cell) < 1000:
         return f"{cell:.4g}"
     return f"{cell:,.0f}"

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from components.domain import Verdict, iso
+from components.pages.turn_pages import TurnPage
 from flows.control_room import links
 from flows.control_room.events import CanaryEvent, Event, ReleaseEvent
 from flows.control_room.log_line import Figures
-from flows.control_room.markdown import Cell, table, text
+from flows.control_room.markdown import Cell, Raw, table, text
 from flows.control_room.shown import Link, Markdown, Shown
 from flows.stages.results import Published
 from flows.turn import Turn
@@ -23,7 +24,7 @@ def shown(turn: Turn, published: Published) -> Iterable[Shown]:
     made = "no generation" if published.generation is None else f"generation {published.generation}"
     out = ledger.canary_out(w)
     roles = {published.champion: "champion"} | ({} if out is None else {out.generation: "canary"})
-    lineage = [_line(g, roles.get(g.generation, "")) for g in reversed(ledger.generations(w)[-GENERATIONS:])]
+    lineage = [_line(turn, g, roles.get(g.generation, "")) for g in reversed(ledger.generations(w)[-GENERATIONS:])]
     head = ("generation", "parent", "cutoff", "rows", "verdict", "is")
     pages = "".join(f"- {links.linked(turn, words, path)}\n" for words, path in links.pages(turn))
     body = (
@@ -59,9 +60,13 @@ def events(turn: Turn, published: Published) -> Iterable[Event]:
             yield CanaryEvent.ended(turn.source.name, canary)
 
 
-def _line(g: JudgedGeneration, role: str) -> list[Cell]:
+def _line(turn: Turn, g: JudgedGeneration, role: str) -> list[Cell]:
+    """A generation, which leads to the evaluation of the turn that made it where pages have addresses."""
+    path = turn.workspace.turn(g.cutoff) / TurnPage.EVALUATION.file
+    address = links.address(turn, path) if path.exists() else None
+    number = str(g.generation) if address is None else Raw(f"[{g.generation}]({address})")
     parent = "from scratch" if g.parent is None else str(g.parent)
-    return [str(g.generation), parent, iso(g.cutoff), g.rows, g.verdict or "not judged", role]
+    return [number, parent, iso(g.cutoff), g.rows, g.verdict or "not judged", role]
 
 
 def _canary(turn: Turn) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.logging import get_run_logger
 
 from flows.control_room.looking import run_around, somebody_looks
@@ -24,19 +24,6 @@ class Markdown:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """A picture; `address` is a data URI or an address."""
-
-    key: str
-    description: str
-    address: str
-
-    def send(self) -> None:
-        """Make it in the UI."""
-        create_image_artifact(self.address, key=self.key, description=self.description)
-
-
-@dataclass(frozen=True, slots=True)
 class Link:
     """A link with the words to click on."""
 
@@ -50,7 +37,7 @@ class Link:
         create_link_artifact(self.address, self.words, key=self.key, description=self.description)
 
 
-Shown = Markdown | Image | Link
+Shown = Markdown | Link
 
 _given_up: set[UUID] = set()
 """Runs whose server did not answer: asking again would cost each stage its patience."""

@@ -1,4 +1,4 @@
-"""The update: loss curve, rows, and which ids came and went. Artifacts ``update`` and ``loss-curve``."""
+"""The update: loss curve, rows, and which ids came and went. Artifact ``update``."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from components.domain import iso
 from flows.control_room.log_line import Figures
 from flows.control_room.loss_curve import loss_curve
 from flows.control_room.markdown import bullets, table
-from flows.control_room.shown import Image, Markdown, Shown
+from flows.control_room.shown import Markdown, Shown
 from flows.stages.id_changes import id_changes
 from flows.stages.results import Challenger, NoChallenger
 from flows.turn import Turn
@@ -40,12 +40,11 @@ def shown(turn: Turn, challenger: Challenger | NoChallenger) -> Iterable[Shown]:
     body = (
         f"# {begun[:1].upper()}{begun[1:]}\n\n{table(('figure', 'value'), rows)}\n"
         f"## Log loss, nats\n\n{table(('of', 'before', 'after'), losses)}\n![training loss by batch]({curve})\n\n"
+        "The last batches are rows that were held out of training until it was judged.\n\n"
         f"## Ids\n\n{table(('field', 'came', 'the latest of them', 'went', 'the latest of them'), ids)}"
     )
     told = f"{made.rows:,} rows learned, {made.replayed:,} replayed, {len(made.admitted):,} ids came, "
     yield Markdown("update", f"{told}{len(made.expired):,} went", body)
-    if len(made.curve):
-        yield Image("loss-curve", f"Training loss by batch of {begun}", curve)
 
 
 def figures(turn: Turn, challenger: Challenger | NoChallenger) -> Figures:
