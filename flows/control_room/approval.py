@@ -13,6 +13,7 @@ from uuid import UUID
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run, resume_flow_run
 from prefect.input import RunInput
+from pydantic import Field
 
 from components.domain import Verdict, iso
 from flows import progress
@@ -31,8 +32,8 @@ SPARE_SECONDS = 600
 class Approval(RunInput):
     """The form in the UI."""
 
-    approve: bool = False
-    note: str = ""
+    approve: bool = Field(default=False, title="Release this generation")
+    note: str = Field(default="", title="Why", description="Kept as a reason of the verdict.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _in_the_ui(turn: Turn, judgement: Judgement) -> Answer:
     run, seconds = run_around(), turn.settings.control_room.approve_seconds
     assert run is not None, "a turn of the loop is part of a run"
     call(f"{iso(turn.window.cutoff)} PROMOTE? waits for a person")
-    form = Approval.with_initial_data(description=page(turn, judgement), approve=False, note="")
+    form = Approval.with_initial_data(description=page(turn, judgement))
     try:
         with _answered_after(run.id, seconds):
             said = pause_flow_run(wait_for_input=form, timeout=int(seconds) + SPARE_SECONDS, poll_interval=POLL_SECONDS)

@@ -1,5 +1,6 @@
 """The evaluation: verdict and why, values with intervals, diagnostics, guardrails. Artifact ``evaluation``."""
 
+import math
 from collections.abc import Iterable
 
 from components.evaluate.estimate import Estimate
@@ -46,7 +47,7 @@ def figures(turn: Turn, judgement: Judgement) -> Figures:
 
 
 def _told(e: Evaluation) -> str:
-    head = ("policy, estimator", "value", "lower, 95 %", "upper, 95 %", "ESS", "interval")
+    head = ("policy, estimator", "value", "95 %", "ESS", "interval")
     told = f"\n## Values, {text(e.earned)}\n\n{table(head, _values(e))}\n## Diagnostics\n\n{_diagnostics(e)}"
     if e.refused:
         refused = [(r.reason, r.figure, r.limit, r.advice) for r in e.refused]
@@ -59,18 +60,18 @@ def _told(e: Evaluation) -> str:
 
 
 def _values(e: Evaluation) -> list[list[Cell]]:
-    named = [(f"challenger, {estimate.name}", estimate) for estimate in e.estimates]
-    others = {
-        "champion": e.champion_value,
-        "champion's parent": e.parent_value,
-        "challenger less champion": e.difference,
-    }
-    named += [(f"{who}, {estimate.name}", estimate) for who, estimate in others.items() if estimate is not None]
-    return [_row(words, estimate) for words, estimate in named]
+    """What the verdict reads first, then what else was estimated."""
+    relied = e.value
+    first = {"challenger less champion": e.difference, "challenger": relied, "champion": e.champion_value}
+    named = [(who, estimate) for who, estimate in first.items() if estimate is not None]
+    named += [("champion's parent", e.parent_value)] if e.parent_value is not None else []
+    named += [("challenger", estimate) for estimate in e.estimates if estimate != relied]
+    return [[f"{who}, {x.name}", x.value, _interval(x), x.ess, x.interval] for who, x in named]
 
 
-def _row(words: str, e: Estimate) -> list[Cell]:
-    return [words, e.value, e.lower, e.upper, e.ess, e.interval]
+def _interval(e: Estimate) -> str | None:
+    """Both ends; None where there is no honest interval."""
+    return f"{e.lower:.4f} to {e.upper:.4f}" if math.isfinite(e.lower) and math.isfinite(e.upper) else None
 
 
 def _diagnostics(e: Evaluation) -> str:
@@ -98,10 +99,9 @@ def _guardrails(e: Evaluation) -> str:
             g.champion.value,
             f"{g.margin:.1%}",
             g.difference.value,
-            g.difference.lower,
-            g.difference.upper,
+            _interval(g.difference),
             "passed" if g.passed else "FAILED",
         )
         for g in e.guardrails
     ]
-    return table(("metric", "champion", "may fall by", "difference", "lower, 95 %", "upper, 95 %", ""), rows)
+    return table(("metric", "champion", "may fall by", "difference", "95 %", ""), rows)

@@ -38,7 +38,7 @@ def tell_and_notify_failure(flow: "Flow[..., Any]", flow_run: FlowRun, state: "S
     """As `tell_failure`, and notify: of the data, and of a stage that used up its retries; a hook."""
     failure = _tell(flow, flow_run, state)
     if failure is not None:
-        notify_of_failure(Workspace(Path(str(flow_run.parameters["home"])).resolve()), failure, datetime.now(UTC))
+        notify_of_failure(_home(flow_run), failure, datetime.now(UTC))
 
 
 def _tell(flow: "Flow[..., Any]", flow_run: FlowRun, state: "State[Any]") -> Failure | None:
@@ -52,9 +52,13 @@ def _tell(flow: "Flow[..., Any]", flow_run: FlowRun, state: "State[Any]") -> Fai
     if isinstance(error, Transient) and stage is None:
         return None  # the home was busy: another run is at work
     kind = BrokenEvent if isinstance(error, ContractBroken) else RepeatedEvent
-    source = _source(Workspace(Path(str(flow_run.parameters["home"])).resolve()))
+    source = _source(_home(flow_run))
     emit([kind(source=source or "unknown", flow=flow.name, stage=stage, cutoff=cutoff, reason=str(error))])
     return Failure(isinstance(error, ContractBroken), source, flow.name, stage, cutoff, str(error))
+
+
+def _home(flow_run: FlowRun) -> Workspace:
+    return Workspace(Path(str(flow_run.parameters.get("home", ".evercurrent"))).resolve())
 
 
 def _source(workspace: Workspace) -> str | None:
