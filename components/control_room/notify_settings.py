@@ -1,7 +1,6 @@
 """Who is notified of what: the settings of ``[notify]``."""
 
 import ipaddress
-from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -28,12 +27,11 @@ class NotifySettings(Frozen):
     """Attempts per notification and run, with growing pauses; what is not taken is sent by the next run."""
     budget_seconds: float = Field(default=10.0, gt=0)
     """How long all attempts of a run together may take: a turn ends so much later at most."""
-    header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
-    """Name of a header that is sent along, such as `Authorization`."""
-    header_from: Literal["environment", "file"] = "environment"
-    """Where the header's value is read when it is sent; it is never logged."""
-    header_source: str | None = None
-    """Name of the environment variable, or path of the file, relative to the home."""
+    header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
+    """Name of the header that `header_from` is the value of."""
+    header_from: str | None = Field(default=None, pattern=r"^(environment|file):.+$")
+    """Where the value of a header that is sent along is read: `environment:NAME`, or `file:PATH`, relative to the home.
+    It is read when it is sent, and never logged."""
     keep_days: float = Field(default=30.0, gt=0)
     """How long an undelivered notification is kept."""
 
@@ -45,12 +43,6 @@ class NotifySettings(Frozen):
                 raise ValueError(
                     f"http to {parts.hostname}; allowed are https, http to this machine, and with plain_http = true any"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _a_header_has_a_value(self) -> "NotifySettings":
-        if (self.header is None) != (self.header_source is None):
-            raise ValueError("header and header_source go together; one of them is missing")
         return self
 
 

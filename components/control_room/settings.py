@@ -37,7 +37,5 @@ class ControlRoomSettings(Frozen):
     """Address below which the home folder is served, so that links of artifacts and notifications open pages, such as
     `https://reports.example.org/shop`. Without one they name the file."""
     approve_seconds: float = Field(default=3600.0, gt=0)
-    """How long a turn that was started with `approve` waits for a person before it holds. It keeps the home's lock
-    while it waits."""
-    approve_first: bool = False
-    """Ask before the first generation, too: there is nothing to compare it with."""
+    """How long a turn that was started with `approve` waits for a person before it holds; it keeps the home's lock
+    meanwhile."""

@@ -59,9 +59,11 @@ def answered_by(asker: Asker) -> Iterator[None]:
 
 
 def approved(turn: Turn, judgement: Judgement, approve: bool) -> Judgement:
-    """The judgement, after a person was asked where one is to be: HOLD with the person's note if the answer is no."""
-    first = turn.champion is None and not turn.settings.control_room.approve_first
-    if not approve or first or judgement.verdict is not Verdict.PROMOTE:
+    """The judgement, after a person was asked where one is to be: HOLD with the person's note if the answer is no.
+
+    The first generation is not asked about: without it nobody answers.
+    """
+    if not approve or turn.champion is None or judgement.verdict is not Verdict.PROMOTE:
         return judgement
     progress.begin("approval")
     answer = (_askers[-1] if _askers else _in_the_ui)(turn, judgement)

@@ -124,17 +124,17 @@ def _headers(home: Path, settings: NotifySettings) -> dict[str, str]:
     ContractBroken
         If its value is not there, or is more than one line.
     """
-    if settings.header is None or settings.header_source is None:
+    if settings.header_from is None:
         return {}
-    where = settings.header_source
-    if settings.header_from == "environment":
+    kind, _, where = settings.header_from.partition(":")
+    if kind == "environment":
         value = os.environ.get(where, "")
     else:
         path = home / where
         value = path.read_text().strip() if path.is_file() else ""
-    if not value or not value.isprintable():
+    if not value or not value.isprintable() or not value.isascii():
         raise ContractBroken(
-            f"the value of notify.header is missing or not one line; looked for it in {settings.header_from} {where}"
+            f"the value of header {settings.header} is missing or not one line; looked for it in {settings.header_from}"
         )
     return {settings.header: value}
 
