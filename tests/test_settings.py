@@ -285,10 +285,9 @@ def asked_and_linked(s: Settings) -> str:
 
     with (
         patch.object(approval, "pause_flow_run", pause),
-        patch.object(approval, "page", lambda turn, judgement: ""),
         patch.object(approval, "run_around", lambda: SimpleNamespace(id=None)),
     ):
-        approval._in_the_ui(turn, cast(Any, None))
+        approval._ask.fn("", s.control_room.approve_seconds)
     return repr((place(turn, Path("/home/turns/1/drift.html")), waited))
 
 

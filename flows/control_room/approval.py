@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from prefect import flow
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run, resume_flow_run
 from prefect.input import RunInput
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from components.domain import Verdict, iso
 from flows import progress
+from flows.control_room.announcement import say
 from flows.control_room.evaluation import page
 from flows.control_room.looking import run_around
 from flows.control_room.name import call
@@ -85,11 +87,24 @@ def _noted(answer: Answer) -> str:
 
 
 def _in_the_ui(turn: Turn, judgement: Judgement) -> Answer:
-    """Pause the run and wait for its form."""
-    run, seconds = run_around(), turn.settings.control_room.approve_seconds
-    assert run is not None, "a turn of the loop is part of a run"
-    call(f"{iso(turn.window.cutoff)} PROMOTE? waits for a person")
-    form = Approval.with_initial_data(description=page(turn, judgement))
+    """Ask in a run of its own, whose page has the form, and wait for it."""
+    seconds, asks = turn.settings.control_room.approve_seconds, f"{iso(turn.window.cutoff)} PROMOTE?"
+    call(f"{asks} waits for a person")
+    say("approval", lambda: {"asks": "a person", "where": "the run below: Resume", "within": seconds}, 0.0)
+    answer: Answer = _ask.with_options(flow_run_name=f"{asks} Resume to answer")(page(turn, judgement), seconds)
+    return answer
+
+
+@flow(name="approval")
+def _ask(question: str, seconds: float) -> Answer:
+    """Pause until the form is sent, or until nobody answered.
+
+    A run of its own: a paused run of a deployment loses the slot that its deployment's concurrency limit gave it, and
+    Prefect 3.8 then cancels its process within four minutes. The run of the turn stays Running, and keeps the slot.
+    """
+    run = run_around()
+    assert run is not None, "a flow is a run"
+    form = Approval.with_initial_data(description=question)
     try:
         with _answered_after(run.id, seconds):
             said = pause_flow_run(wait_for_input=form, timeout=int(seconds) + SPARE_SECONDS, poll_interval=POLL_SECONDS)

@@ -6,12 +6,17 @@ from pathlib import Path
 from components.pages.turn_pages import WORDS, TurnPage
 from flows.control_room.markdown import text
 from flows.turn import Turn
+from flows.workspace import Workspace
 
 
 def address(turn: Turn, path: Path) -> str | None:
     """The address of a file of the home, if homes are served somewhere."""
-    base = turn.settings.control_room.reports_url
-    return None if base is None else f"{base}/{path.relative_to(turn.workspace.root)}"
+    return below(turn.settings.control_room.reports_url, turn.workspace, path)
+
+
+def below(base: str | None, workspace: Workspace, path: Path) -> str | None:
+    """The address of a file of a home that is served below `base`; None without."""
+    return None if base is None else f"{base.rstrip('/')}/{path.relative_to(workspace.root)}"
 
 
 def place(turn: Turn, path: Path) -> str:

@@ -15,6 +15,7 @@ from components.frozen import Frozen
 from components.pages.turn_pages import TurnPage
 from components.settings import Settings, read_settings
 from components.whole_file import write_durably
+from flows.control_room.links import below
 from flows.notify.post import post
 from flows.turn import TurnRecord, described_source, finished, warehouse_of
 from flows.workspace import Workspace
@@ -76,10 +77,7 @@ def _link(workspace: Workspace, settings: Settings, record: TurnRecord) -> str |
     folder = workspace.turn(record.instant)
     pages = [folder / page.file for page in (TurnPage.EVALUATION, TurnPage.DRIFT, TurnPage.VALIDATION)]
     page = next((path for path in pages if path.exists()), None)
-    base = settings.control_room.reports_url
-    if page is None or base is None:
-        return None if page is None else str(page)
-    return f"{base}/{page.relative_to(workspace.root)}"
+    return None if page is None else below(settings.control_room.reports_url, workspace, page) or str(page)
 
 
 def _path(workspace: Workspace) -> Path:

@@ -74,9 +74,15 @@ class Stack:
         """The run once it has ended."""
         return until(lambda: _if_in(self.flow_run(run), "COMPLETED", "FAILED", "CRASHED", "CANCELLED"), seconds)
 
-    def paused(self, run: str, seconds: float = 240) -> dict[str, Any]:
-        """The run once it waits for a person, or has ended without."""
-        return until(lambda: _if_in(self.flow_run(run), "PAUSED", "COMPLETED", "FAILED", "CRASHED"), seconds)
+    def question(self, run: str, seconds: float = 240) -> str:
+        """The id of the run in which a run asks a person, once it waits."""
+
+        def look() -> str | None:
+            assert self.flow_run(run)["state_type"] in ("SCHEDULED", "PENDING", "RUNNING"), self.lines(run)
+            below = self.post("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}})
+            return next((str(one["id"]) for one in below if one["state_type"] == "PAUSED"), None)
+
+        return until(look, seconds)
 
     def artifacts(self, run: str) -> dict[str, dict[str, Any]]:
         """The artifacts of a run by key."""

@@ -40,11 +40,12 @@ INFO = 20
 
 @dataclass(frozen=True)
 class Asked:
-    """A run that was asked for over the API."""
+    """A run that was asked for over the API, and the one below it that asks a person."""
 
     stack: Stack
     played: Played
     id: str
+    question: str
 
     @property
     def cutoff(self) -> str:
@@ -69,9 +70,8 @@ def waiting(room: Stack, daily: str, copies: Callable[[], Played]) -> Asked:
     """A run of the loop that came to the question."""
     played = copies().set('\n[control_room]\nreports_url = "https://reports.example.org/tiny"\n')
     parameters = {"home": str(played.home), "cutoff": played.cutoff.isoformat(), "approve": True}
-    asked = Asked(room, played, room.run(daily, parameters))
-    assert room.paused(asked.id)["state_type"] == "PAUSED", room.lines(asked.id)
-    return asked
+    run = room.run(daily, parameters)
+    return Asked(room, played, run, room.question(run))
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +79,18 @@ def done(waiting: Asked, tmp_path_factory: pytest.TempPathFactory) -> Asked:
     """The same run after a person said yes: in the form of the UI where there is a browser, else over the API."""
     stack = waiting.stack
     if BROWSER is None:
-        stack.post(f"/flow_runs/{waiting.id}/resume", {"run_input": {"approve": True, "note": "looked"}})
+        stack.post(f"/flow_runs/{waiting.question}/resume", {"run_input": {"approve": True, "note": "looked"}})
     else:
         folder = tmp_path_factory.mktemp("form")
         with browser(folder) as page:
-            _say_yes(page, f"{stack.ui}/runs/flow-run/{waiting.id}", folder)
+            _say_yes(page, f"{stack.ui}/runs/flow-run/{waiting.question}", folder)
     assert stack.ended(waiting.id)["state_type"] == "COMPLETED"
     return waiting
 
 
 def _say_yes(page: Page, address: str, folder: Path) -> None:
     page.open(address)
-    page.wait_for("PROMOTE? waits for a person", "Resume")
+    page.wait_for("PROMOTE? Resume to answer", "Paused")
     page.click("Resume")
     form = page.wait_for("Release this generation", "Why", "non-inferiority", "challenger less champion", "Submit")
     assert "95 %" in form
@@ -98,11 +98,12 @@ def _say_yes(page: Page, address: str, folder: Path) -> None:
     page.value("document.querySelector('[role=switch]').click()")
     until(lambda: page.value("document.querySelector('[role=switch]').getAttribute('aria-checked')") == "true" or None)
     page.click("Submit")
+    page.wait_for("Completed")
 
 
 def test_while_it_waits_the_run_says_so_and_has_published_nothing(waiting: Asked) -> None:
     told = waiting.stack.flow_run(waiting.id)
-    assert told["name"] == f"{waiting.cutoff} PROMOTE? waits for a person"
+    assert (told["state_type"], told["name"]) == ("RUNNING", f"{waiting.cutoff} PROMOTE? waits for a person")
     assert not (waiting.played.home / "bundles" / "g000002").exists()
 
 
@@ -128,7 +129,7 @@ CONTENT = {
     "window": ("impressions accepted", "Batches with rows of this window", "Quarantine by reason"),
     "contract": ("18 of 18 contracts held", "0.00% of the impressions set aside, 5.00% allowed", "rows that break it"),
     "drift": ("# UPDATE", "champion's training window", "item popularity", "z of that difference", "FOLLOWED"),
-    "update": ("A warm start of generation 1", "data:image/svg+xml;base64,", "rows replayed", "the latest of them"),
+    "update": ("A warm start of generation 1", "data:image/svg+xml;base64,", "rows replayed", "## Ids"),
     "memory": ("champion alone", "champion with memory", "base logit", "outcomes learned"),
     "evaluation": ("# PROMOTE", "challenger less champion", "effective sample, users", "challenger, DR", "95 %"),
     "release": ("# Champion: generation 2", "from scratch", "https://reports.example.org/tiny/turns/"),
@@ -204,14 +205,14 @@ def test_a_run_killed_while_it_waits_is_asked_about_again_by_the_next_and_comes_
     played = copies()
     parameters = {"home": str(played.home), "cutoff": played.cutoff.isoformat(), "approve": True}
     killed = room.run(daily, parameters)
-    assert room.paused(killed)["state_type"] == "PAUSED"
+    room.question(killed)
     os.kill(_process_of(room, killed), signal.SIGKILL)
     assert room.ended(killed)["state_type"] == "CRASHED"
     again = room.run(daily, parameters)
-    assert room.paused(again)["state_type"] == "PAUSED", "no lock was left behind"
+    question = room.question(again)  # no lock was left behind
     first, second = (room.artifacts(run)["evaluation"]["data"] for run in (killed, again))
     assert first == second
-    room.post(f"/flow_runs/{again}/resume", {"run_input": {"approve": False, "note": "not on a Friday"}})
+    room.post(f"/flow_runs/{question}/resume", {"run_input": {"approve": False, "note": "not on a Friday"}})
     assert room.ended(again)["state_type"] == "COMPLETED"
     assert " HOLD generation 2" in room.flow_run(again)["name"]
     assert not (played.home / "pointers" / "champion.json").read_text().count('"generation":2')
