@@ -30,12 +30,18 @@ def name_of(record: TurnRecord) -> str:
     return f"{record.cutoff} {record.verdict}{halted} generation {record.generation}"
 
 
+def _written(given: object) -> str:
+    """A cutoff as we write them; as it was given where it is none."""
+    try:
+        return iso(instant_of(datetime.fromisoformat(str(given))))
+    except ValueError:
+        return str(given)
+
+
 def cutoff_of(run: FlowRun) -> str | None:
     """The cutoff that a run was given, or, of one that a deployment made, the instant that it was meant to start at."""
     given = run.parameters.get("cutoff")
-    if isinstance(given, datetime):
-        return iso(instant_of(given))
     if given:
-        return str(given)
+        return _written(given)
     meant = run.expected_start_time if run.deployment_id else None
     return None if meant is None else iso(instant_of(datetime.fromisoformat(meant.isoformat()).astimezone(UTC)))
