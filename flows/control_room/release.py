@@ -1,18 +1,18 @@
 """The release: who answers now, and where it comes from. Artifacts ``release`` and, with an address, ``reports``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from components.domain import Verdict, iso
 from components.pages.turn_pages import TurnPage
 from flows.control_room import links
 from flows.control_room.events import CanaryEvent, Event, ReleaseEvent
 from flows.control_room.log_line import Figures
-from flows.control_room.markdown import Cell, Raw, table, text
+from flows.control_room.markdown import Cell, Raw, table
 from flows.control_room.shown import Link, Markdown, Shown
 from flows.stages.results import Published
 from flows.turn import Turn
 from warehouse import ledger
-from warehouse.records import JudgedGeneration
+from warehouse.records import CanaryMade, JudgedGeneration
 
 GENERATIONS = 12
 """Generations that the lineage names, the latest."""
@@ -22,14 +22,15 @@ def shown(turn: Turn, published: Published) -> Iterable[Shown]:
     """Lineage, canary, and the pages of the turn."""
     w = turn.warehouse
     made = "no generation" if published.generation is None else f"generation {published.generation}"
-    out = ledger.canary_out(w)
+    canaries = ledger.canaries(w)
+    out = next((c for c in canaries if c.verdict is None), None)
     roles = {published.champion: "champion"} | ({} if out is None else {out.generation: "canary"})
     lineage = [_line(turn, g, roles.get(g.generation, "")) for g in reversed(ledger.generations(w)[-GENERATIONS:])]
     head = ("generation", "parent", "cutoff", "rows", "verdict", "is")
     pages = "".join(f"- {links.linked(turn, words, path)}\n" for words, path in links.pages(turn))
     body = (
         f"# Champion: generation {published.champion}\n\nThis turn made {made}; content `{published.digest[:16]}`.\n\n"
-        f"{_canary(turn)}## Lineage\n\n{table(head, lineage)}\n## Pages of this turn\n\n{pages}"
+        f"{_told_of(canaries, turn.window.cutoff)}## Lineage\n\n{table(head, lineage)}\n## Pages of this turn\n\n{pages}"
     )
     yield Markdown("release", f"Champion is generation {published.champion}; the turn made {made}", body)
     for words, path in list(links.pages(turn))[-1:]:
@@ -69,13 +70,15 @@ def _line(turn: Turn, g: JudgedGeneration, role: str) -> list[Cell]:
     return [number, parent, iso(g.cutoff), g.rows, g.verdict or "not judged", role]
 
 
-def _canary(turn: Turn) -> str:
-    """What is known of the canary that is out; empty without one."""
-    out = ledger.canary_out(turn.warehouse)
-    if out is None:
-        ended = [c for c in ledger.canaries(turn.warehouse) if c.ended_at == turn.window.cutoff]
-        return "".join(f"Canary generation {c.generation}: {text(_ending(c.verdict))}.\n\n" for c in ended)
-    return f"Canary: generation {out.generation}, beside generation {out.champion} since {iso(out.began_at)}.\n\n"
+def _told_of(canaries: Sequence[CanaryMade], cutoff: int) -> str:
+    """The canary that is out, and the one that this turn ended; empty without."""
+    return "".join(
+        f"Canary: generation {c.generation}, beside generation {c.champion} since {iso(c.began_at)}.\n\n"
+        if c.verdict is None
+        else f"Canary: generation {c.generation} was {_ending(c.verdict)}.\n\n"
+        for c in canaries
+        if c.verdict is None or c.ended_at == cutoff
+    )
 
 
 def _ending(verdict: str | None) -> str:

@@ -225,13 +225,16 @@ def test_a_run_that_broke_says_where_and_shows_the_contracts(
     _spoil(played)
     with receiver() as told:
         played.set(f'\n[notify]\nurls = ["{told.url}"]\n')
-        run = room.run(daily, {"home": str(played.home), "cutoff": played.cutoff.isoformat()})
+        quiet = {"PREFECT_LOGGING_LEVEL": "CRITICAL"}  # as from a command line that started the worker
+        run = room.run(daily, {"home": str(played.home), "cutoff": played.cutoff.isoformat()}, quiet)
         assert room.ended(run)["state_type"] == "FAILED"
     cutoff = iso(int(played.cutoff.timestamp()) * 1_000_000)
     assert room.flow_run(run)["name"] == f"{cutoff} failed in validate"
     body = until(lambda: room.artifacts(run).get("contract"), 30)["data"]
     assert "# BROKEN" in body and "BROKEN |" in body and "position below 0" in body
     assert [(n["kind"], n["stage"], n["cutoff"]) for n in told.taken] == [("contract_broken", "validate", cutoff)]
+
+    until(lambda: any("stage=ingest" in text for level, text in room.lines(run) if level == INFO) or None, 30)
 
     def sent() -> dict[str, Any] | None:
         return next((e for e in room.events() if e["event"] == "evercurrent.contract.broken"), None)
