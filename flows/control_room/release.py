@@ -28,9 +28,10 @@ def shown(turn: Turn, published: Published) -> Iterable[Shown]:
     lineage = [_line(turn, g, roles.get(g.generation, "")) for g in reversed(ledger.generations(w)[-GENERATIONS:])]
     head = ("generation", "parent", "cutoff", "rows", "verdict", "is")
     pages = "".join(f"- {links.linked(turn, words, path)}\n" for words, path in links.pages(turn))
+    canary = _told_of(canaries, turn.window.cutoff)
     body = (
         f"# Champion: generation {published.champion}\n\nThis turn made {made}; content `{published.digest[:16]}`.\n\n"
-        f"{_told_of(canaries, turn.window.cutoff)}## Lineage\n\n{table(head, lineage)}\n## Pages of this turn\n\n{pages}"
+        f"{canary}## Lineage\n\n{table(head, lineage)}\n## Pages of this turn\n\n{pages}"
     )
     yield Markdown("release", f"Champion is generation {published.champion}; the turn made {made}", body)
     for words, path in list(links.pages(turn))[-1:]:

@@ -40,8 +40,13 @@ class Stack:
         return httpx.get(self.api + path, timeout=30).raise_for_status().json()
 
     def post(self, path: str, body: Any) -> Any:
-        """The answer to a POST."""
-        answer = httpx.post(self.api + path, json=body, timeout=30)
+        """The answer to a POST; a server whose database is busy says so, and is asked again, as every client does."""
+
+        def ask() -> httpx.Response | None:
+            said = httpx.post(self.api + path, json=body, timeout=30)
+            return None if said.status_code == 503 else said
+
+        answer = until(ask, 60)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 

@@ -228,6 +228,7 @@ def test_a_run_that_broke_says_where_and_shows_the_contracts(
         quiet = {"PREFECT_LOGGING_LEVEL": "CRITICAL"}  # as from a command line that started the worker
         run = room.run(daily, {"home": str(played.home), "cutoff": played.cutoff.isoformat()}, quiet)
         assert room.ended(run)["state_type"] == "FAILED"
+        until(lambda: told.taken or None, 30)
     cutoff = iso(int(played.cutoff.timestamp()) * 1_000_000)
     assert room.flow_run(run)["name"] == f"{cutoff} failed in validate"
     body = until(lambda: room.artifacts(run).get("contract"), 30)["data"]
