@@ -10,10 +10,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from prefect import flow
+from prefect import flow, tags
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run, resume_flow_run
 from prefect.input import RunInput
+from prefect.states import Cancelled
 from pydantic import Field
 
 from components.domain import Verdict, iso
@@ -22,6 +31,7 @@ from flows.control_room.announcement import say
 from flows.control_room.evaluation import page
 from flows.control_room.looking import run_around
 from flows.control_room.name import call
+from flows.control_room.shown import guarded
 from flows.stages.evaluate import keep_evidence
 from flows.stages.results import Judgement
 from flows.turn import Turn
@@ -91,8 +101,21 @@ def _in_the_ui(turn: Turn, judgement: Judgement) -> Answer:
     seconds, asks = turn.settings.control_room.approve_seconds, f"{iso(turn.window.cutoff)} PROMOTE?"
     call(f"{asks} waits for a person")
     say("approval", lambda: {"asks": "a person", "where": "the run below: Resume", "within": seconds}, 0.0)
-    answer: Answer = _ask.with_options(flow_run_name=f"{asks} Resume to answer")(page(turn, judgement), seconds)
+    home = f"home:{turn.workspace.root}"
+    guarded("questions that nobody waits for", lambda: _withdraw(home))
+    with tags(home):
+        answer: Answer = _ask.with_options(flow_run_name=f"{asks} Resume to answer")(page(turn, judgement), seconds)
     return answer
+
+
+def _withdraw(home: str) -> None:
+    """End questions of runs that were killed while they asked: we hold the home's lock, so nobody waits for them."""
+    paused = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED]))
+    theirs = FlowRunFilter(state=paused, tags=FlowRunFilterTags(all_=[home]))
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=theirs):
+            gone: State[None] = Cancelled(message="the run that asked is gone; another one asks")
+            client.set_flow_run_state(run.id, gone, force=True)
 
 
 @flow(name="approval")

@@ -205,11 +205,12 @@ def test_a_run_killed_while_it_waits_is_asked_about_again_by_the_next_and_comes_
     played = copies()
     parameters = {"home": str(played.home), "cutoff": played.cutoff.isoformat(), "approve": True}
     killed = room.run(daily, parameters)
-    room.question(killed)
+    left = room.question(killed)
     os.kill(_process_of(room, killed), signal.SIGKILL)
     assert room.ended(killed)["state_type"] == "CRASHED"
     again = room.run(daily, parameters)
     question = room.question(again)  # no lock was left behind
+    assert room.flow_run(left)["state_type"] == "CANCELLED", "nobody would hear an answer to it"
     first, second = (room.artifacts(run)["evaluation"]["data"] for run in (killed, again))
     assert first == second
     room.post(f"/flow_runs/{question}/resume", {"run_input": {"approve": False, "note": "not on a Friday"}})
