@@ -28,7 +28,7 @@ from flows.replay.recorded import Recorded
 from flows.stages.release import send_out
 from flows.stages.results import Challenger, NoChallenger
 from flows.turn import open_turn, warehouse_of
-from flows.workspace import QUIET, Workspace
+from flows.workspace import QUIET, SILENT, Workspace
 from warehouse import ledger
 
 SETTINGS = """
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=5)
     days = parser.parse_args().days
-    os.environ.update(QUIET)
+    os.environ.update(QUIET | SILENT)
     print("| canary | worth when sent out | as served | gate | seen, anytime-valid | users | became | days |")  # noqa: T201
     print("|---|---|---|---|---|---|---|---|")  # noqa: T201
     with TemporaryDirectory(prefix="evercurrent-canary-") as folder:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from components.control_room.notify_settings import NotifySettings
+from components.control_room.settings import ControlRoomSettings
 from components.domain import ContractBroken
 from components.drift.settings import DriftSettings
 from components.evaluate.metrics import MetricsSettings
@@ -38,6 +40,8 @@ class Settings(Frozen):
     metrics: MetricsSettings = MetricsSettings()
     publish: PublishSettings = PublishSettings()
     release: ReleaseSettings = ReleaseSettings()
+    control_room: ControlRoomSettings = ControlRoomSettings()
+    notify: NotifySettings = NotifySettings()
     world: WorldSettings = WorldSettings()
 
 

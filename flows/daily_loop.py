@@ -11,21 +11,25 @@ from prefect import flow
 
 from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
+from flows.control_room.approval import approved
+from flows.control_room.failed import tell_and_notify_failure
+from flows.control_room.hearing import hear
+from flows.control_room.told import told
 from flows.scheduled import scheduled_at
 from flows.stages.idle import idle
-from flows.tell import told
 from flows.turn import TurnRecord, finished, finished_since, open_turn
 from flows.workspace import enter
 
 
-@flow(name="daily-loop")
-def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> TurnRecord:
+@flow(name="daily-loop", on_running=[hear], on_failure=[tell_and_notify_failure])
+def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None, approve: bool = False) -> TurnRecord:
     """One turn of the loop over ``[last cutoff, cutoff)``.
 
     Parameters
     ----------
     cutoff : default the instant that this run was scheduled for, and now where nobody scheduled it, UTC. A run that
         comes late finds what another has done since, and returns its record.
+    approve : ask a person before a generation is released; no answer is a HOLD.
 
     Raises
     ------
@@ -39,23 +43,23 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
         raise ContractBroken(f"cutoff {iso(until)} is in the future; allowed is up to now, {iso(instant_of(now))}")
     with workspace.held():
         if record := finished(workspace, until) or (None if cutoff else finished_since(workspace, until)):
-            return told(tasks.settle_halt(workspace, record))
+            return told(workspace, tasks.settle_halt(workspace, record))
         tasks.ingest(workspace)
         tasks.forget(workspace)
         turn = open_turn(workspace, until)
         if turn.is_empty:
-            return told(idle(turn))
+            return told(workspace, idle(turn))
         validated = tasks.validate(turn, instant_of(now))
         if validated.unsound:
-            return told(tasks.halt(turn, validated, validated.unsound))
+            return told(workspace, tasks.halt(turn, validated, validated.unsound))
         data = tasks.read(turn)
         drift = tasks.measure_drift(turn, data)
         if drift.halts:
-            return told(tasks.halt(turn, validated, drift))
+            return told(workspace, tasks.halt(turn, validated, drift))
         champion = tasks.refresh_memory(turn, data)
         trial = tasks.watch_canary(turn)
         challenger = tasks.update(turn, drift, data, champion, trial)
-        judgement = tasks.evaluate(turn, data, champion, challenger, trial)
+        judgement = approved(turn, tasks.evaluate(turn, data, champion, challenger, trial), approve)
         successor = tasks.learn_held_out(turn, data, challenger, judgement)
         published = tasks.publish(turn, data, successor, judgement, trial)
-        return told(tasks.close_turn(turn, validated, drift, successor, judgement, published))
+        return told(workspace, tasks.close_turn(turn, validated, drift, successor, judgement, published))

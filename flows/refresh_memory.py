@@ -11,13 +11,16 @@ from prefect import flow
 
 from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
+from flows.control_room.name import call
 from flows.stages.drift import contradicts
 from flows.stages.results import DriftFound
 from flows.turn import Turn, open_turn
 from flows.workspace import enter
 
 
-@flow(name="refresh-memory")
+@flow(name="refresh-memory", on_running=[hear], on_failure=[tell_failure])
 def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -> str:
     """Make a snapshot of the champion's memory that knows what matured before `cutoff` (default now, UTC).
 
@@ -50,6 +53,7 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
         if found := contradicts(turn, data):
             return _as_it_is(turn, found)
         tasks.refresh_memory(turn, data)
+    call(f"{iso(turn.window.cutoff)} memory of generation {turn.champion}")
     return f"memory of generation {turn.champion} knows the outcomes before {iso(turn.window.cutoff)}"
 
 

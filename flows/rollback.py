@@ -4,12 +4,17 @@ A canary that is out ends with it: it was compared with a champion that is none 
 the generation to go to, the canary alone is taken back.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from prefect import flow
 
 from components.domain import ContractBroken
 from components.publish.manifest import verify
+from flows.control_room.events import CanaryEvent, Event, ReleaseEvent, emit
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
+from flows.control_room.name import call
 from flows.stages.release import go_to, settle
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
@@ -17,7 +22,7 @@ from warehouse import ledger
 from warehouse.records import CanaryMade
 
 
-@flow(name="rollback")
+@flow(name="rollback", on_running=[hear], on_failure=[tell_failure])
 def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     """Make generation `to` champion. Any generation in the ledger is allowed, whatever its verdict was.
 
@@ -41,9 +46,21 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
         previous = _champion(workspace, to, out)
         verify(workspace.bundle(to))
         kind = go_to(workspace, to, reason)
+        emit(_events(workspace, moved=to != previous, canary=None if out is None else out.generation))
+    call(f"{kind} generation {previous} to {to}" if to != previous else f"{kind} of the canary")
     if to == previous and out is not None:
         return f"ROLL_BACK: canary was generation {out.generation}; champion is generation {to}, as before"
     return f"{kind}: champion was generation {previous}, is generation {to}"
+
+
+def _events(workspace: Workspace, *, moved: bool, canary: int | None) -> Iterator[Event]:
+    """What moved, as the ledger has it."""
+    w = warehouse_of(workspace)
+    if moved:
+        yield ReleaseEvent.of(w.source, ledger.releases(w)[-1])
+    for ended in ledger.canaries(w):
+        if ended.generation == canary:
+            yield CanaryEvent.ended(w.source, ended)
 
 
 def _champion(workspace: Workspace, to: int, out: CanaryMade | None) -> int:

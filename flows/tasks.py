@@ -10,16 +10,20 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.logging import get_run_logger
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
-from components.domain import Transient
-from flows import artifacts
+from components.domain import ContractBroken, Transient
+from flows.control_room import canary, contract, data, drift, evaluation, memory, release, window
+from flows.control_room import update as updating
+from flows.control_room.announcement import Announcement, announce, announce_broken, spoken
+from flows.control_room.failed import signed
+from flows.control_room.log_line import Figures
 from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
 from flows.stages.drift import measure_drift as _measure_drift
 from flows.stages.evaluate import evaluate as _evaluate
+from flows.stages.forget import Forgotten
 from flows.stages.forget import forget as _forget
 from flows.stages.halt import halt as _halt
 from flows.stages.halt import settle_halt as _settle_halt
@@ -30,11 +34,11 @@ from flows.stages.read import read as _read
 from flows.stages.update import learn_held_out as _learn_held_out
 from flows.stages.update import update as _update
 from flows.stages.validate import validate as _validate
-from flows.turn import Turn
+from flows.turn import Turn, TurnRecord
+from warehouse.append import Batch
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
-Announce = Callable[[Turn, Result], None]
 
 RETRY_SECONDS = (1.0, 5.0, 15.0)
 """Pauses before a stage is tried again: a lock of the warehouse is held for seconds."""
@@ -43,21 +47,18 @@ RETRY_SECONDS = (1.0, 5.0, 15.0)
 def stage(
     name: str,
     fn: Callable[Concatenate[Turn, P], Result],
-    announce: Announce[Result] | None = None,
-    say: Callable[[Result], str] | None = None,
+    told: Announcement[Result],
 ) -> Callable[Concatenate[Turn, P], Result]:
-    """A stage as a task. Its first argument is the turn; its result stays in memory and is announced in the UI.
-
-    `say` tells in words what came of it, for the run's log.
-    """
+    """A stage as a task. Its first argument is the turn; its result stays in memory and is `told` in log and UI."""
 
     def run(turn: Turn, /, *inputs: P.args, **named: P.kwargs) -> Result:
-        with turn.stopwatch.time(name):
-            result = fn(turn, *inputs, **named)
-        if announce:
-            announce(turn, result)
-        seconds, told = turn.stopwatch.seconds[name], "" if say is None else f": {say(result)}"
-        get_run_logger().info("%s, %.2f s%s", name, seconds, told)
+        try:
+            with turn.stopwatch.time(name):
+                result = fn(turn, *inputs, **named)
+        except ContractBroken as broken:
+            announce_broken(name, turn, broken, told)
+            raise
+        announce(name, turn, result, told)
         return result
 
     return patient(name, run)
@@ -79,7 +80,11 @@ def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
     made: Callable[..., Result] = make(fn)
 
     def run(*inputs: P.args, **named: P.kwargs) -> Result:
-        return made(*map(quote, inputs), **{key: quote(value) for key, value in named.items()})
+        try:
+            return made(*map(quote, inputs), **{key: quote(value) for key, value in named.items()})
+        except Exception as error:
+            signed(error, name)
+            raise
 
     return run
 
@@ -88,17 +93,36 @@ def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
     return isinstance(state.result(raise_on_failure=False), Transient)
 
 
-ingest = patient("ingest", take_decisions)
-forget = patient("forget", _forget)
-validate = stage("validate", _validate, artifacts.announce_validation, artifacts.said_of_window)
-read = stage("read", _read)
-watch_canary = stage("canary", _watch_canary)
-measure_drift = stage("drift", _measure_drift, artifacts.announce_drift, artifacts.said_of_drift)
-refresh_memory = stage("memory", _refresh_memory)
-update = stage("update", _update)
-evaluate = stage("evaluate", _evaluate, artifacts.announce_evaluation, artifacts.said_of_verdict)
-learn_held_out = stage("held-out", _learn_held_out)
-publish = stage("publish", _publish, artifacts.announce_release, artifacts.said_of_release)
-halt = patient("halt", _halt)
+def _ingested(batch: Batch | None) -> Figures:
+    if batch is None:
+        return {"rows": 0}
+    return {"rows": batch.rows, "duplicates": batch.duplicates, "set_aside": batch.set_aside}
+
+
+def _forgot(made: Forgotten | None) -> Figures:
+    return {"users": 0 if made is None else len(made.users)}
+
+
+def _closed(record: TurnRecord) -> Figures:
+    return {
+        "generation": record.generation,
+        "champion": record.champion,
+        "verdict": record.verdict.value,
+        "turn_seconds": sum(record.seconds.values()),
+    }
+
+
+ingest = patient("ingest", spoken("ingest", take_decisions, _ingested))
+forget = patient("forget", spoken("forget", _forget, _forgot))
+validate = stage("validate", _validate, Announcement(window.figures, window.shown, broken=contract.shown_broken))
+read = stage("read", _read, Announcement(data.figures))
+watch_canary = stage("canary", _watch_canary, Announcement(canary.figures))
+measure_drift = stage("drift", _measure_drift, Announcement(drift.figures, drift.shown, drift.events))
+refresh_memory = stage("memory", _refresh_memory, Announcement(memory.figures, memory.shown))
+update = stage("update", _update, Announcement(updating.figures, updating.shown))
+evaluate = stage("evaluate", _evaluate, Announcement(evaluation.figures, evaluation.shown))
+learn_held_out = stage("held-out", _learn_held_out, Announcement(data.held_out_figures))
+publish = stage("publish", _publish, Announcement(release.figures, release.shown, release.events))
+halt = patient("halt", spoken("halt", _halt, _closed))
 settle_halt = patient("settle", _settle_halt)
-close_turn = patient("close", _close_turn)
+close_turn = patient("close", spoken("close", _close_turn, _closed))

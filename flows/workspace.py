@@ -19,11 +19,12 @@ QUIET = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "RAY_USAGE_STATS_ENABLED": "0",
     "OMP_NUM_THREADS": "1",  # the same bits on any machine; two threads were 20 times slower beside other work
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a fresh database on a slow disk needs more than 20 s
 }
-"""Telemetry off, logs quiet, one thread per library, unless the environment says otherwise."""
+"""Telemetry off and one thread per library, unless the environment says otherwise."""
+
+SILENT = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
+"""For the command line alone, which says itself what a run does: in the Prefect UI the log lines are wanted."""
 
 
 @dataclass(frozen=True, slots=True)

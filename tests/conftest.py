@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.workspace import QUIET
+from flows.workspace import QUIET, SILENT
 from warehouse.quiet_end import end_quietly
 
 pytest.register_assert_rewrite("tests.contracts")  # so that a check that fails says with which values
 
-os.environ.update(QUIET)
+os.environ.update(QUIET | SILENT)
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 os.environ.pop("PREFECT_API_URL", None)
 os.environ.pop("EVERCURRENT_HOME", None)

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
-from components.domain import DAY, ContractBroken, Matured, Prediction, Window
+from components.domain import DAY, ContractBroken, Matured, Prediction, Window, instant_of
 from components.drift.drift_action import DriftState, decide
 from components.drift.measure import measure
 from components.evaluate.anchor import Anchor, after_release
@@ -237,6 +240,57 @@ def sent_out(s: Settings) -> str:
     return repr((looks, last_look_at(0, canary), past_window(5 * DAY, canary)))
 
 
+def notified(s: Settings) -> str:
+    """What a receiver gets that is slow and answers 500 first, what waits after it, and whether http may leave."""
+    from components.control_room.note import Note, NoteKind
+    from flows.notify.outbox import Outbox
+    from flows.notify.post import post
+    from tests.control_room.receiver import receiver
+
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+    kinds = (NoteKind.HOLD, NoteKind.HALT)
+    notes = [Note(id=kind, kind=kind, home="/h", reasons=("why",), at="2026-03-04T00:00:00Z") for kind in kinds]
+    with TemporaryDirectory() as folder, receiver(500, seconds=0.2) as told:
+        urls = tuple(f"{told.url}/{number}" for number in range(len(s.notify.urls)))
+        here, outbox = s.notify.model_copy(update={"urls": urls}), Outbox.of(Path(folder))
+        for url in urls:
+            outbox.put(notes[0].model_copy(update={"id": "old"}), url, instant_of(now - timedelta(days=20)))
+        post(Path(folder), here, notes, now)
+        sent = [h.get("Authorization", h.get("X-Token", "")) + str("X-Token" in h) for h in told.headers[-1:]]
+        came = sorted(f"{taken['id']} {taken['kind']}" for taken in told.taken)
+        waits = sorted(letter.note.id for _, letter in outbox.waiting())
+    return repr((came, waits, sent, sorted(set(told.asked)), _lets_http_leave(s)))
+
+
+def _lets_http_leave(s: Settings) -> bool:
+    try:
+        type(s.notify).model_validate(s.notify.model_dump() | {"urls": ["http://hooks.example.org"]})
+    except ValidationError:
+        return False
+    return True
+
+
+def asked_and_linked(s: Settings) -> str:
+    """Where an artifact leads to, and how long a run waits for a person."""
+    from flows.control_room import approval
+    from flows.control_room.links import place
+    from flows.workspace import Workspace
+
+    turn = cast(Any, SimpleNamespace(settings=s, workspace=Workspace(Path("/home")), window=Window(0, DAY)))
+    waited: list[int] = []
+
+    def pause(*, timeout: int, **rest: object) -> "approval.Approval":
+        waited.append(timeout)
+        return approval.Approval(approve=True)
+
+    with (
+        patch.object(approval, "pause_flow_run", pause),
+        patch.object(approval, "run_around", lambda: SimpleNamespace(id=None)),
+    ):
+        approval._ask.fn("", s.control_room.approve_seconds)
+    return repr((place(turn, Path("/home/turns/1/drift.html")), waited))
+
+
 @dataclass(frozen=True)
 class Case:
     """A value that is not the default, and what else must be set for it to matter."""
@@ -254,6 +308,7 @@ ALL = views("outcome", "residual")
 SKETCH, COUNTERS, NEIGHBOURS = views("sketch"), views("counters"), views("neighbours")
 QUICK = {"update.max_epochs": 2}
 HALVED = {"drift.min_rows": 10}
+SOMEBODY = {"notify.urls": ("http://127.0.0.1/a",)}
 ENTITY = {"interaction": ("user",), "prior_sd": 0.4, "half_life": 9.0}
 
 CASES: dict[str, Case] = {
@@ -358,6 +413,17 @@ CASES: dict[str, Case] = {
     "release.canary.days": Case(7.0, sent_out),
     "release.canary.minimum_users": Case(50, sent_out),
     "release.canary.past_days": Case(2.0, sent_out),
+    "control_room.reports_url": Case("https://reports.example.org", asked_and_linked),
+    "control_room.approve_seconds": Case(7.0, asked_and_linked),
+    "notify.urls": Case(("http://127.0.0.1/a", "http://127.0.0.1/b"), notified),
+    "notify.plain_http": Case(True, notified),
+    "notify.kinds": Case(("halt",), notified, SOMEBODY),
+    "notify.timeout_seconds": Case(0.05, notified, SOMEBODY),
+    "notify.attempts": Case(1, notified, SOMEBODY),
+    "notify.budget_seconds": Case(0.05, notified, SOMEBODY),
+    "notify.header": Case("X-Token", notified, SOMEBODY | {"notify.header_from": "environment:HOME"}),
+    "notify.header_from": Case("environment:HOME", notified, SOMEBODY),
+    "notify.keep_days": Case(7.0, notified, SOMEBODY),
     "world.lag": Case(60.0, played),
 }
 

@@ -13,6 +13,7 @@ from components.frozen import Frozen
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
 from warehouse.records import (
+    BatchTaken,
     CanaryEnded,
     CanaryMade,
     CanaryWanted,
@@ -277,6 +278,11 @@ def promises(w: Warehouse) -> dict[int, str]:
 def record_promise(w: Warehouse, of_generation: int, told: str) -> None:
     """Keep a promise, or what became of it."""
     _write(w, "record_promise", generation=of_generation, promise=told)
+
+
+def batches_of_window(w: Warehouse, window: Window) -> tuple[BatchTaken, ...]:
+    """The batches that hold rows of a window, in order of time."""
+    return _records(w, "batches_of_window", BatchTaken, start=window.start, cutoff=window.cutoff)
 
 
 def counts(w: Warehouse) -> Counts:

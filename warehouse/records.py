@@ -163,6 +163,16 @@ class Judged(Frozen):
     report: str
 
 
+class BatchTaken(Frozen):
+    """A batch of a log: where it came from, its rows, and how many of them were here already."""
+
+    path: str
+    rows: int
+    duplicates: int
+    first_at: int
+    last_at: int
+
+
 class Counts(Frozen):
     """Rows of the warehouse."""
 

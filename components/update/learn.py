@@ -46,8 +46,10 @@ class Batch:
         return Batch(self.rows[index], self.present[index], self.numeric[index], self.target[index], before)
 
 
-def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settings: UpdateSettings) -> None:
+def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settings: UpdateSettings) -> Floats:
     """One pass over `block` in random order, batch after batch; changes `checkpoint` in place.
+
+    Returns the curve: (batches,) mean training loss per example, in nats, each before its batch was learned.
 
     On one thread: batches this small lose more in hand-overs than they win (20-fold on a
     busy machine), and sums come out the same whatever the number of cores.
@@ -59,9 +61,10 @@ def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settin
     with _one_thread(), torch.random.fork_rng(devices=[]):  # dropout draws from torch's own dice
         torch.manual_seed(int(rng.integers(2**62)))
         checkpoint.model.dense.train()
-        for index in order.split(settings.batch_size) if len(order) else ():
-            _step(checkpoint, block.take(index), settings.reloop_alpha, rates)
+        batches = order.split(settings.batch_size) if len(order) else ()
+        curve = [_step(checkpoint, block.take(index), settings.reloop_alpha, rates) for index in batches]
         checkpoint.model.dense.eval()
+    return np.array(curve, np.float32)
 
 
 @contextmanager
@@ -74,7 +77,8 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> None:
+def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> float:
+    """Learn one batch; its mean loss before."""
     model, table = checkpoint.model, checkpoint.model.table
     block = table.gather(batch.rows.view(-1))  # (b C, D + 2)
     vectors = block[:, :-2].contiguous().view(*batch.rows.shape, -1).requires_grad_()  # (b, C, D)
@@ -88,6 +92,7 @@ def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> N
     new = step_rows(old, touched.sum(gradients[0].flatten(0, 1)), touched.sum(gradients[1].view(-1, 1))[:, 0], rates)
     table.block.index_copy_(0, touched.rows, new)
     checkpoint.optimizer.step(model.dense, list(gradients[2:]), rates.dense)
+    return float(loss.detach()) / len(batch.target)
 
 
 @dataclass(frozen=True, slots=True)

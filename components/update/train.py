@@ -1,10 +1,10 @@
 """Pre-training: generation 1 from a stretch of matured examples."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from components.domain import DAY, ContractBroken, Ints, Keys, Matured, Refused
+from components.domain import DAY, ContractBroken, Floats, Ints, Keys, Matured, Refused
 from components.feature_spec import FeatureSpec
 from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import Model
@@ -49,6 +49,7 @@ class Update:
     examples_processed : all of them, times passes.
     train_before, train_after, holdout_before, holdout_after : mean log loss in nats; nan without such rows.
     diverged : why the challenger must be discarded, if so.
+    curve : (batches,) mean training loss per example, in nats, batch after batch over all passes.
     """
 
     checkpoint: Checkpoint
@@ -63,6 +64,7 @@ class Update:
     holdout_before: float
     holdout_after: float
     diverged: Refused | None
+    curve: Floats = field(default_factory=lambda: np.empty(0, np.float32))
 
     def then(self, later: "Update") -> "Update":
         """What both updates did, `later` on top of this one; the losses stay those of the first."""
@@ -76,6 +78,7 @@ class Update:
             replayed=self.replayed + later.replayed,
             examples_processed=self.examples_processed + later.examples_processed,
             diverged=later.diverged,
+            curve=np.concatenate([self.curve, later.curve]),
         )
 
 
@@ -105,10 +108,10 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     cut = len(data) - int(len(data) * update.holdout_share)
     train, last = data.take(np.s_[:cut]), data.take(np.s_[cut:])
     before = mean_or_nan(log_loss(model, train)), mean_or_nan(log_loss(model, last))
-    checkpoint, epochs = _until_converged(checkpoint, train, last, update, seed)
+    checkpoint, curves = _until_converged(checkpoint, train, last, update, seed)
     calibrate(checkpoint.model, last)
     after = mean_or_nan(log_loss(checkpoint.model, train)), mean_or_nan(log_loss(checkpoint.model, last))
-    learn(checkpoint, Batch.of(checkpoint.model, last), np.random.default_rng([seed, 1]), update)
+    curves.append(learn(checkpoint, Batch.of(checkpoint.model, last), np.random.default_rng([seed, 1]), update))
     return Update(
         checkpoint,
         Ids.of(spec, turnover.admitted),
@@ -116,19 +119,20 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
         checkpoint.model.vocabulary.rows - rows_before,
         len(data),
         0,
-        epochs * len(train) + len(last),
+        (len(curves) - 1) * len(train) + len(last),
         before[0],
         after[0],
         before[1],
         after[1],
         None,
+        np.concatenate(curves),
     )
 
 
 def _until_converged(
     checkpoint: Checkpoint, train: Matured, last: Matured, update: UpdateSettings, seed: int
-) -> "tuple[Checkpoint, int]":
-    """The checkpoint with the best held-out log loss, and the passes made in all.
+) -> "tuple[Checkpoint, list[Floats]]":
+    """The checkpoint with the best held-out log loss, and the curve of every pass made.
 
     With `renew_table` every pass but the first starts from a fresh table and keeps the
     dense part: ids are memorised in one pass and spoiled by a second, while the network
@@ -137,17 +141,16 @@ def _until_converged(
     block = Batch.of(checkpoint.model, train)
     rng = np.random.default_rng([seed, 0])
     fresh = checkpoint.model.table.block.clone()
-    best, best_loss, since, epoch = checkpoint.copy(), np.inf, 0, 0
-    while epoch < update.max_epochs and since < update.patience:
-        if update.renew_table and epoch:
+    best, best_loss, since, curves = checkpoint.copy(), np.inf, 0, list[Floats]()
+    while len(curves) < update.max_epochs and since < update.patience:
+        if update.renew_table and curves:
             checkpoint.model.table.block.copy_(fresh)
-        learn(checkpoint, block, rng, update)
-        epoch += 1
+        curves.append(learn(checkpoint, block, rng, update))
         loss = mean_or_nan(training_loss(checkpoint.model, last))
         since += 1
         if not len(last) or loss < best_loss:
             best, best_loss, since = checkpoint.copy(), loss, 0
-    return best, epoch
+    return best, curves
 
 
 def calibrate(model: Model, unseen: Matured) -> None:

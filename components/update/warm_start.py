@@ -65,11 +65,11 @@ def warm_start(
     train, holdout = fresh.take(np.sort(shuffled[held:])), fresh.take(np.sort(shuffled[:held]))
     calibrate(model, fresh)
     before = log_loss(model, train), log_loss(model, holdout)
-    processed = _learn(child, parent, train, replay, settings, rng)
+    learning = _learn(child, parent, train, replay, settings, rng)
     learned, unseen = Change(before[0], log_loss(model, train)), Change(before[1], log_loss(model, holdout))
     diverged = judge(learned, unseen, settings.guard_tolerance)
     if diverged is None and held:
-        processed += _learn(child, parent, holdout, None, settings.model_copy(update={"epochs": 1}), rng)
+        learning += _learn(child, parent, holdout, None, settings.model_copy(update={"epochs": 1}), rng)
     return Update(
         parent if diverged else child,
         Ids.of(model.spec, turnover.admitted),
@@ -77,12 +77,13 @@ def warm_start(
         model.vocabulary.rows - parent.model.vocabulary.rows,
         len(fresh),
         len(replay) if replay else 0,
-        processed,
+        sum(part.processed for part in learning),
         mean_or_nan(learned.before),
         mean_or_nan(learned.after),
         mean_or_nan(unseen.before),
         mean_or_nan(unseen.after),
         diverged,
+        np.concatenate([np.empty(0, np.float32), *(part.curve for part in learning)]),
     )
 
 
@@ -103,6 +104,14 @@ def judge(train: Change, holdout: Change, tolerance: float) -> Refused | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass: examples processed, and its curve, (batches,) nats."""
+
+    processed: int
+    curve: Floats
+
+
 def _learn(
     child: Checkpoint,
     parent: Checkpoint,
@@ -110,12 +119,10 @@ def _learn(
     replay: Matured | None,
     settings: UpdateSettings,
     rng: np.random.Generator,
-) -> int:
+) -> "list[_Pass]":
     data = fresh if replay is None or not len(replay) else fresh.joined(replay)
     if not len(data):
-        return 0
+        return []
     before = parent.model.predict_raw(data.examples).probability if settings.reloop_alpha else None
     block = Batch.of(child.model, data, before)
-    for _ in range(settings.epochs):
-        learn(child, block, rng, settings)
-    return settings.epochs * len(data)
+    return [_Pass(len(data), learn(child, block, rng, settings)) for _ in range(settings.epochs)]

@@ -14,13 +14,14 @@ import typer
 
 from components.domain import ContractBroken, Transient, Window
 from components.publish.pointer import read_pointer
+from flows.cli.ask_first import check_somebody_can_be_asked
 from flows.cli.drill_command import drill
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder, instant
 from flows.cli.simulate_command import simulate
 from flows.cli.window_commands import accept_window, quarantine
-from flows.workspace import enter
+from flows.workspace import SILENT, enter
 
 app = typer.Typer(
     help="Keeps a recommender fresh: ingest, validate, drift, update, remember, evaluate, release.",
@@ -28,6 +29,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def quietly() -> None:
+    """Keep the libraries' log lines off the terminal, unless the environment asks for them."""
+    for name, value in SILENT.items():
+        os.environ.setdefault(name, value)
 
 
 @app.command()
@@ -97,17 +105,21 @@ def ingest(
 @app.command()
 def loop(
     cutoff: Annotated[str | None, typer.Option(help="ISO instant that ends the window; default now, UTC.")] = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Ask a person before a generation is released.")] = False,
     home: HomeFolder = HOME,
     as_json: AsJson = False,
 ) -> None:
     """One turn of the loop: from what was logged to the next generation, or to a reasoned no."""
     until = instant(cutoff)
+    if approve:
+        check_somebody_can_be_asked()
     workspace = enter(home)
+    from flows.cli.ask import asked_here
     from flows.cli.tables import show_turn, watched
     from flows.daily_loop import daily_loop
 
-    with watched(quiet=as_json):
-        record = daily_loop(str(home), until)
+    with watched(quiet=as_json) as bar, asked_here(bar):
+        record = daily_loop(str(home), until, approve)
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
     else:

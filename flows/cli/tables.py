@@ -18,7 +18,7 @@ STYLES = {"PROMOTE": "green", "HOLD": "yellow", "ROLL_BACK": "red"}
 
 
 @contextmanager
-def watched(quiet: bool) -> Iterator[None]:
+def watched(quiet: bool) -> Iterator[Progress]:
     """Show turn and stage on stderr while the block runs: a bar, or lines without a terminal; none if `quiet`."""
     console = Console(stderr=True)
     columns = (
@@ -42,7 +42,7 @@ def watched(quiet: bool) -> Iterator[None]:
                 console.print(stage)
 
         with progress.watched_by(watcher):
-            yield
+            yield bar
 
 
 def show(record: ReplayRecord, home: Path) -> None:

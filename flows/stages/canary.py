@@ -74,8 +74,8 @@ def conclude(turn: Turn, trial: Trial, judgement: Judgement) -> None:
     cutoff, verdict, reasons = turn.window.cutoff, trial.verdict, trial.reasons
     if judgement.verdict is Verdict.ROLL_BACK:
         verdict, reasons = Verdict.ROLL_BACK, ("the champion that it was made from was rolled back",)
-    if verdict is Verdict.HOLD:
-        return
+    if verdict is Verdict.HOLD or (verdict is Verdict.PROMOTE and judgement.verdict is Verdict.HOLD):
+        return  # the second: a person wants it to stay a canary
     if verdict is Verdict.PROMOTE:
         release_in_turn(turn, trial.generation, ReleaseKind.PROMOTE, ("canary", *reasons))
     ended = CanaryEnded(generation=trial.generation, verdict=verdict.value, reasons=reasons, ended_at=cutoff)

@@ -30,7 +30,7 @@ def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
     decision = decide(report, DriftState.from_json(before) if before else DriftState(), turn.settings.drift)
     _write(turn, report, decision)
-    return DriftFound(decision.action, decision.reasons)
+    return DriftFound(decision.action, decision.reasons, replace(report, html=""), decision.judged)
 
 
 def contradicts(turn: Turn, data: TurnData) -> DriftFound | None:

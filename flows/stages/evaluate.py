@@ -44,6 +44,12 @@ def evaluate(
     """PROMOTE, HOLD or ROLL_BACK, with reasons; written beside the turn. PROMOTE is the canary's where one is out."""
     judgement = _judge(turn, data, champion, challenger, hold_promises(turn, data))
     judgement = judgement if trial is None else with_trial(judgement, trial)
+    keep_evidence(turn, judgement)
+    return judgement
+
+
+def keep_evidence(turn: Turn, judgement: Judgement) -> None:
+    """Keep what speaks for challengers on hold for the turns after this one; nothing where a verdict ends the test."""
     evaluation = judgement.evaluation
     if judgement.verdict is not Verdict.HOLD:
         _keep(turn, None)
@@ -53,7 +59,6 @@ def evaluate(
     else:
         _keep(turn, evaluation.sequential_test)
         keep_guardrails(turn, evaluation.guardrails)
-    return judgement
 
 
 def _judge(

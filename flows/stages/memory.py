@@ -9,8 +9,9 @@ from typing import cast
 
 import numpy as np
 
-from components.domain import Bools
+from components.domain import Bools, Matured
 from components.evaluate.creep import Standing
+from components.memory.gain import MemoryGain, learn_and_score
 from components.memory.memory import ErrorMemory
 from components.publish.read_bundle import check_memory
 from components.publish.snapshot import write_snapshot
@@ -35,7 +36,7 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     if data.champion is None:
         return None
     served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
-    live = _learned(served, data.fresh.take(_unknown(served, data.champion, data, known_until)))
+    live, gain = _scored(served, data.fresh.take(_unknown(served, data.champion, data, known_until)))
     blind = _blind(turn, served, data, known_until)
     _keep(turn, replace(served, history=data.history), live)
     generation = served.generation
@@ -49,6 +50,7 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
         None if parent is None else beside[parent],
         standing,
         beside.get(standing.anchor),
+        gain,
     )
 
 
@@ -108,6 +110,15 @@ def _learned(served: Served, data: TrainingData) -> ErrorMemory:
         matured = data.matured
         memory.learn(data.arrived, served.model.predict(data.examples), matured.reward, matured.grade)
     return memory
+
+
+def _scored(served: Served, data: TrainingData) -> tuple[ErrorMemory, MemoryGain | None]:
+    """As `_learned`, with what the memory was worth on what it learned."""
+    memory = cast(ErrorMemory, served.memory.copy())
+    if not len(data):
+        return memory, None
+    arrived = Matured(data.arrived, data.matured.reward, data.matured.grade)
+    return memory, learn_and_score(memory, arrived, served.model.predict(data.examples))
 
 
 def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:

@@ -6,10 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from components.domain import Bools, DriftAction, Examples, Ints, Refused, Verdict
+from components.drift.drift_action import Judged
+from components.drift.drift_report import DriftReport
 from components.evaluate.creep import Standing
 from components.evaluate.evaluate import Evaluation
 from components.evaluate.gate import Kind
 from components.evaluate.holdout import HoldoutCounts
+from components.memory.gain import MemoryGain
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.ranker.features import Encoder
@@ -25,10 +28,12 @@ from flows.turn import ValueRecord
 
 @dataclass(frozen=True)
 class DriftFound:
-    """What is done about drift, and why; before the first generation: learn."""
+    """What is done about drift, and why; before the first generation: learn, with no `report`."""
 
     action: DriftAction
     reasons: tuple[str, ...]
+    report: DriftReport | None = None
+    judged: tuple[Judged, ...] = ()
 
     @property
     def halts(self) -> bool:
@@ -106,7 +111,8 @@ class Champion:
     """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
 
     `parent` is the generation it replaced, as blind; None for the first. `standing` says what releases since its
-    anchor may have lost; `anchor` is that generation, as blind, None where it is the champion itself.
+    anchor may have lost; `anchor` is that generation, as blind, None where it is the champion itself. `gain` says what
+    the live memory was worth; None where nothing had come that it did not know.
     """
 
     live: Served
@@ -114,6 +120,7 @@ class Champion:
     parent: Served | None
     standing: Standing
     anchor: Served | None
+    gain: MemoryGain | None = None
 
 
 @dataclass(frozen=True)

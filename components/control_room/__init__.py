@@ -1,0 +1,1 @@
+"""What people are told outside the pages: settings, and the record of a notification."""

@@ -1,0 +1,1 @@
+"""Notifications: kept in the home until a receiver took them."""
