@@ -49,7 +49,7 @@ def announce_release(turn: Turn, published: Published) -> None:
 
 
 def _where(turn: Turn, report: str) -> str:
-    return f"{turn.window}; full report: {turn.folder / report}.html"
+    return f"{turn.window}; full report: {turn.pages / report}.html"
 
 
 def said_of_window(validated: ValidatedWindow) -> str:

@@ -12,6 +12,7 @@ from prefect import flow
 from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
 from flows.scheduled import scheduled_at
+from flows.site.draw import refresh_site
 from flows.tell import told
 from flows.turn import TurnRecord, finished, finished_since, open_turn
 from flows.workspace import enter
@@ -51,4 +52,6 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
         judgement = tasks.evaluate(turn, data, champion, challenger, trial)
         successor = tasks.learn_held_out(turn, data, challenger, judgement)
         published = tasks.publish(turn, data, successor, judgement, trial)
-        return told(tasks.close_turn(turn, validated, drift, successor, judgement, published))
+        record = tasks.close_turn(turn, validated, drift, successor, judgement, published)
+        refresh_site(workspace)
+        return told(record)

@@ -58,8 +58,13 @@ class Turn:
 
     @property
     def folder(self) -> Path:
-        """Its working files and reports."""
+        """Its working files and figures."""
         return self.workspace.turn(self.window.cutoff)
+
+    @property
+    def pages(self) -> Path:
+        """Its pages."""
+        return self.workspace.pages(self.window.cutoff)
 
     @property
     def seed(self) -> int:

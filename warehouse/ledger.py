@@ -24,6 +24,8 @@ from warehouse.records import (
     Memory,
     ReleaseMade,
     ReleaseWanted,
+    Trusted,
+    TurnKept,
 )
 
 Record = TypeVar("Record", bound=Frozen)
@@ -76,6 +78,11 @@ def finished_turn(w: Warehouse, cutoff: int) -> str | None:
     """The record (JSON) of the turn that ended at a cutoff; None while it is not finished."""
     found = _rows(w, "turn", cutoff=cutoff)
     return str(found[0]["turn"]) if found and found[0]["finished"] else None
+
+
+def turns(w: Warehouse) -> tuple[TurnKept, ...]:
+    """Every finished turn with what its stages found, in order."""
+    return _records(w, "turns", TurnKept)
 
 
 def finish_turn(w: Warehouse, cutoff: int, requests: int, impressions: int, record: str) -> None:
@@ -202,6 +209,21 @@ def last_memory(w: Warehouse, of_generation: int, until: int) -> Memory | None:
 def record_memory(w: Warehouse, kept: Memory) -> None:
     """Keep where a memory lies."""
     _write(w, "record_memory", **_parameters(kept))
+
+
+def memories(w: Warehouse) -> tuple[Memory, ...]:
+    """Every memory that is kept, by generation and cutoff."""
+    return _records(w, "memories", Memory)
+
+
+def record_trust(w: Warehouse, trusted: Trusted) -> None:
+    """Keep what a memory trusts."""
+    _write(w, "record_trust", **_parameters(trusted))
+
+
+def trusts(w: Warehouse) -> tuple[Trusted, ...]:
+    """What memories trusted, in order of cutoff."""
+    return _records(w, "trusts", Trusted)
 
 
 def superseded_memories(w: Warehouse, of_generation: int, window: Window) -> tuple[Memory, ...]:

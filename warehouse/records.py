@@ -101,6 +101,31 @@ class Memory(Frozen):
     digest: str
 
 
+class Trusted(Frozen):
+    """What the memory of a generation trusted as of a cutoff (JSON of a `TrustReport`)."""
+
+    generation: int
+    cutoff: int
+    trust: str
+
+
+class TurnKept(Frozen):
+    """A finished turn: its record, and the reports (JSON) of its stages, None where a stage had nothing to say.
+
+    `challenger` None: it made none, or nobody judged it.
+    """
+
+    start: int
+    cutoff: int
+    turn: str
+    validation: str | None
+    drift_champion: int | None
+    drift_reasons: tuple[str, ...] | None
+    drift: str | None
+    challenger: int | None
+    evaluation: str | None
+
+
 class DriftDecided(Frozen):
     """What was measured against a champion and decided: `state` carries hysteresis and cool-down to the next turn."""
 

@@ -84,7 +84,7 @@ class DriftReport:
     training, last : against the two references; `last` is None in the first window.
     calibration : the champion's predictions against the outcomes; bins : the same by score.
     holdout_log_loss : what the champion's training reported, if it did.
-    html : Evidently's own page for the training reference, self-contained, 4 MB; empty without `settings.page`.
+    html : Evidently's own page for the training reference, self-contained, 4 MB; empty unless `settings.page`.
     """
 
     rows: int

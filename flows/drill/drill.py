@@ -100,7 +100,7 @@ def _drill(shop: _Shop, case: Case, root: Path) -> DrilledCase:
         verdict=record.verdict,
         reasons=record.reasons,
         turn=turn,
-        page=str(workspace.turn(record.instant) / TurnPage.EVALUATION.file),
+        page=str(workspace.pages(record.instant) / TurnPage.EVALUATION.file),
         seconds=round(time.perf_counter() - begin, 2),
     )
 

@@ -3,8 +3,9 @@
 With held-out outcomes it is a snapshot that the service starts from.
 """
 
+import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import cast
 
 import numpy as np
@@ -23,7 +24,7 @@ from flows.stages.training_data import TrainingData, read_history
 from flows.turn import Turn, described_source, warehouse_of
 from flows.workspace import Workspace
 from warehouse import ledger
-from warehouse.records import Memory
+from warehouse.records import Memory, Trusted
 
 
 def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
@@ -107,6 +108,8 @@ def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
         turn.window.cutoff,
     )
     ledger.record_memory(turn.warehouse, Memory(**made.model_dump()))
+    trust = json.dumps(asdict(live.trust_report()))
+    ledger.record_trust(turn.warehouse, Trusted(generation=made.generation, cutoff=made.cutoff, trust=trust))
     for old in ledger.superseded_memories(turn.warehouse, served.generation, turn.window):
         ledger.forget_memory(turn.warehouse, old)
         shutil.rmtree(turn.workspace.root / old.folder, ignore_errors=True)

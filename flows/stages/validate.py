@@ -30,13 +30,13 @@ def validate(turn: Turn) -> ValidatedWindow:
         share = validation.statistics.share_set_aside
         raise ContractBroken(
             f"{share:.1%} of the window's impressions broke a contract, {settings.max_set_aside:.1%} is allowed; "
-            f"see {turn.folder / 'validation.html'}"
+            f"see {turn.pages / 'validation.html'}"
         )
     return ValidatedWindow(validation)
 
 
 def _write(turn: Turn, validation: Validation) -> None:
-    write_page(turn.folder / TurnPage.VALIDATION.file, validation_page(validation))
+    write_page(turn.pages / TurnPage.VALIDATION.file, validation_page(validation))
     write_page(turn.folder / "validation.json", validation.to_json())
     accepted, rejected = validation.statistics.accepted, validation.quarantined
     ledger.record_validation(turn.warehouse, turn.window, accepted, rejected, validation.to_json())
