@@ -16,6 +16,7 @@ from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
 from components.policy.settings import PolicySettings
+from components.publish.retention import RetentionSettings
 from components.publish.settings import ReleaseSettings
 from components.publish.signature import PublishSettings
 from components.ranker.settings import RankerSettings
@@ -38,6 +39,7 @@ class Settings(Frozen):
     metrics: MetricsSettings = MetricsSettings()
     publish: PublishSettings = PublishSettings()
     release: ReleaseSettings = ReleaseSettings()
+    retention: RetentionSettings = RetentionSettings()
     world: WorldSettings = WorldSettings()
 
 

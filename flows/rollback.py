@@ -31,7 +31,8 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     Raises
     ------
     ContractBroken
-        If there is no such generation, it is champion already, its bundle is damaged, or the reason is empty.
+        If there is no such generation, it is champion already, its bundle was pruned or is damaged, or the reason is
+        empty.
     """
     workspace = enter(Path(home))
     if not reason.strip():
@@ -40,6 +41,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
         settle(workspace)
         out = ledger.canary_out(warehouse_of(workspace))
         previous = _champion(workspace, to, out)
+        _check_kept(workspace, to)
         verify(workspace.bundle(to))
         kind = ReleaseKind.ROLL_BACK if to < previous else ReleaseKind.RE_PROMOTE
         if to != previous:
@@ -49,6 +51,15 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     if to == previous and out is not None:
         return f"ROLL_BACK: canary was generation {out.generation}; champion is generation {to}, as before"
     return f"{kind}: champion was generation {previous}, is generation {to}"
+
+
+def _check_kept(workspace: Workspace, to: int) -> None:
+    if not workspace.bundle(to).exists():
+        kept = sorted(p.name for p in (workspace.root / "bundles").glob("g??????"))
+        raise ContractBroken(
+            f"the bundle of generation {to} was pruned, so it cannot answer; kept are {', '.join(kept) or 'none'}: "
+            "evercurrent status, and [retention] for what is kept from now on"
+        )
 
 
 def _champion(workspace: Workspace, to: int, out: CanaryMade | None) -> int:

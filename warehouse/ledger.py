@@ -22,6 +22,7 @@ from warehouse.records import (
     Judged,
     JudgedGeneration,
     Memory,
+    NamedLast,
     ReleaseMade,
     ReleaseWanted,
     Trusted,
@@ -241,6 +242,16 @@ def standing(w: Warehouse, of_generation: int) -> str | None:
     """What a released generation stands on, as JSON; None for one that the gate did not release."""
     found = _rows(w, "standing", generation=of_generation)
     return str(found[0]["standing"]) if found else None
+
+
+def standings(w: Warehouse) -> dict[int, str]:
+    """Generation -> what it stands on, as JSON, of every one that the gate released."""
+    return {_whole(row["generation"]): str(row["standing"]) for row in _rows(w, "standings")}
+
+
+def named_last(w: Warehouse) -> tuple[NamedLast, ...]:
+    """Of every generation, when the ledger names it last."""
+    return _records(w, "named", NamedLast)
 
 
 def record_standing(w: Warehouse, of_generation: int, told: str) -> None:

@@ -109,6 +109,14 @@ class Trusted(Frozen):
     trust: str
 
 
+class NamedLast(Frozen):
+    """The latest instant of data time at which the ledger names a generation, and as what."""
+
+    generation: int
+    at: int
+    why: str
+
+
 class TurnKept(Frozen):
     """A finished turn: its record, and the reports (JSON) of its stages, None where a stage had nothing to say.
 

@@ -13,7 +13,7 @@ from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 
 LARGE = {"script": 1_000_000, "style": 50_000}
-"""Characters of a part of the page from which it is not a turn's own, but the library's: it has 3.5 million of script."""
+"""Characters of a part of the page from which it is not a turn's own, but the library's (3.5 million of script)."""
 _PARTS = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 

@@ -18,6 +18,8 @@ from components.publish.pointer import read_pointer
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder
+from flows.cli.prune_command import prune
+from flows.cli.reports_command import reports
 from flows.cli.simulate_command import simulate
 from flows.workspace import enter, scratch
 
@@ -98,7 +100,7 @@ def loop(
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
     else:
-        show_turn(record, workspace.turn(record.instant))
+        show_turn(record, workspace.pages(record.instant))
 
 
 @app.command("refresh-memory")
@@ -224,6 +226,8 @@ def serve(
 
 
 app.command()(simulate)
+app.command()(reports)
+app.command()(prune)
 
 
 @app.command()

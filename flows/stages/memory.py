@@ -13,6 +13,7 @@ import numpy as np
 from components.domain import Bools
 from components.evaluate.creep import Standing
 from components.memory.memory import ErrorMemory
+from components.publish.manifest import MANIFEST
 from components.publish.read_bundle import check_memory
 from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
@@ -41,13 +42,13 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     _keep(turn, replace(served, history=data.history), live)
     generation = served.generation
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
-    earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation}
+    earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation and _there(turn, g)}
     beside = {g: _taught(turn, data, g) for g in sorted(earlier)}
     _refresh_canary(turn, data)
     return Champion(
         served.with_memory(live),
         served.with_memory(blind),
-        None if parent is None else beside[parent],
+        beside.get(parent or 0),
         standing,
         beside.get(standing.anchor),
     )
@@ -126,6 +127,11 @@ def _refresh_canary(turn: Turn, data: TurnData) -> None:
     if served.memory is not sent.memory:
         rows = rows.take(rows.frame["matured_at"].to_numpy() >= known_until)
     _keep(turn, replace(served, history=data.history), _learned(served, rows))
+
+
+def _there(turn: Turn, generation: int) -> bool:
+    """Whether its bundle is still kept: after a roll-back far enough, a parent may have been pruned."""
+    return (turn.workspace.bundle(generation) / MANIFEST).exists()
 
 
 def _standing(turn: Turn, generation: int) -> Standing:
