@@ -131,7 +131,7 @@ def _needed(workspace: Workspace, w: Warehouse) -> dict[int, str]:
         needed[champion] = "champion"
     if (out := ledger.canary_out(w)) is not None:
         needed |= {out.generation: "canary", out.champion: needed.get(out.champion, "beside the canary")}
-    for role in Role:
+    for role in (Role.CHAMPION, Role.CHALLENGER):
         if (pointer := read_pointer(workspace.root, role)) is not None:
             needed.setdefault(pointer.generation, str(role))
     if (workspace.root / "replay").is_dir() and ledger.generations(w):

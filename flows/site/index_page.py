@@ -63,7 +63,7 @@ def _tiles(history: History) -> KeyFigures:
     back = sum(r.kind == "ROLL_BACK" for r in history.releases)
     tiles = [
         KeyFigure(
-            "Champion", "none yet" if history.champion is None else f"generation {history.champion}", _since(history)
+            "Champion, generation", "none yet" if history.champion is None else f"{history.champion}", _since(history)
         ),
         KeyFigure("Turns that promoted", f"{promoted} of {len(history.turns)}", f"{held} held, {back} roll-backs"),
     ]
@@ -72,7 +72,7 @@ def _tiles(history: History) -> KeyFigures:
         expected = "" if c.expected is None else f"{c.expected:.4f} expected, {measured[-1].short}"
         tiles.append(KeyFigure("Log loss, latest window", c.log_loss, expected))
     if history.canary is not None:
-        tiles.append(KeyFigure("Canary", f"generation {history.canary}", "serves some users first", Tone.WARN))
+        tiles.append(KeyFigure("Canary, generation", history.canary, "serves some users first", Tone.WARN))
     if history.aside:
         tiles.append(KeyFigure("Windows set aside", len(history.aside), "not learned", Tone.WARN))
     tiles.append(KeyFigure("Disk", told(sum(history.disk.values())), "this home"))

@@ -48,7 +48,8 @@ def _note(g: JudgedGeneration) -> str:
 
 
 def _turns(history: History) -> Table:
-    heads: list[Column | str] = ["generation", "turn to, UTC", "parent", "verdict", "now", "value", "pages", "why"]
+    number = Column("generation", numeric=False)
+    heads: list[Column | str] = [number, "verdict", "turn to, UTC", "now", "value", "pages", "why", "parent"]
     rows = [_row(history, turn) for turn in reversed(history.turns)]
     caption = (
         "One row per turn, newest first. Value: expected of the challenger, with its 95 % interval, before it answered "
@@ -63,13 +64,13 @@ def _row(history: History, turn: SiteTurn) -> Row:
     pages = tuple(Link(WORDS[p], f"{_folder(turn)}/{p.file}") for p in SHOWN if p.file in turn.pages)
     cells: list[Cell] = [
         "none made" if number is None else number,
-        _day(turn.kept.cutoff),
-        None if made is None else made.parent,
         Badge(record.verdict, TONES[record.verdict]),
+        _day(turn.kept.cutoff),
         _now(history, number),
         _value(record.value),
         pages or None,
         Folded.of(record.reasons),
+        None if made is None else made.parent,
     ]
     return Row(cells, Tone.OK if number == history.champion else Tone.PLAIN, "" if number is None else f"g{number}")
 
@@ -96,7 +97,7 @@ def _now(history: History, generation: int | None) -> Cell:
         return Badge("champion", Tone.OK)
     if generation == history.canary:
         return Badge("canary")
-    return "kept" if generation in history.bundles else "bundle pruned"
+    return "" if generation in history.bundles else "bundle pruned"
 
 
 def _releases(history: History) -> Table:

@@ -51,7 +51,7 @@ def test_a_bundle_and_its_copy_in_the_store_lie_on_the_disk_once(store):
 
     from flows.stages.bento_store import enter_model_store
 
-    bundle = write_bundle(store / "bundles", make_content())
+    bundle = write_bundle(store / "bundles", make_content(reports={"once.json": b"{}"}))
     copy = Path(bentoml.models.get(enter_model_store(bundle)).path) / "bundle"
     for part in (p for p in bundle.rglob("*") if p.is_file()):
         assert (copy / part.relative_to(bundle)).samefile(part)
@@ -67,7 +67,7 @@ def test_a_file_system_without_hard_links_keeps_the_copy(store, monkeypatch):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(Path, "hardlink_to", refused)
-    bundle = write_bundle(store / "bundles", make_content())
+    bundle = write_bundle(store / "bundles", make_content(reports={"twice.json": b"{}"}))
     copy = Path(bentoml.models.get(enter_model_store(bundle)).path) / "bundle"
     assert load_bundle(copy).generation == 1
     assert not (copy / "manifest.json").samefile(bundle / "manifest.json")
