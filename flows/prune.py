@@ -6,7 +6,7 @@ data time. The ledger itself and the warehouse's facts are never pruned, so a ge
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,18 +139,18 @@ def _needed(workspace: Workspace, w: Warehouse) -> dict[int, str]:
     return needed
 
 
-def take_away(workspace: Workspace, items: Iterable[Item]) -> None:
+def take_away(workspace: Workspace, items: Sequence[Item]) -> None:
     """Do what was planned, in order. Killed in between, nothing is half gone, and the next plan has the rest.
 
-    A memory leaves the ledger before its folder goes: no turn may choose one that is not there.
+    Memories leave the ledger before their folders go: no turn may choose one that is not there.
     """
     trash = workspace.root / TRASH
-    memories = {(m.generation, m.cutoff): m for m in ledger.memories(warehouse_of(workspace))}
+    going = {item.path for item in items if item.kind == "memory"}
+    w = warehouse_of(workspace)
+    ledger.forget_memory(w, *(m for m in ledger.memories(w) if m.folder in going))
     try:
         trash.mkdir(exist_ok=True)
         for number, item in enumerate(items):
-            if item.kind == "memory" and (known := memories.get((item.generation or 0, item.cutoff or 0))):
-                ledger.forget_memory(warehouse_of(workspace), known)
             _move(workspace.root / item.path, trash / f"{time.time_ns()}-{number}")
         shutil.rmtree(trash)
     except OSError as error:

@@ -18,6 +18,7 @@ from warehouse.records import (
     CanaryWanted,
     Counts,
     DriftDecided,
+    Everything,
     Generation,
     Judged,
     JudgedGeneration,
@@ -222,20 +223,17 @@ def record_trust(w: Warehouse, trusted: Trusted) -> None:
     _write(w, "record_trust", **_parameters(trusted))
 
 
-def trusts(w: Warehouse) -> tuple[Trusted, ...]:
-    """What memories trusted, in order of cutoff."""
-    return _records(w, "trusts", Trusted)
-
-
 def superseded_memories(w: Warehouse, of_generation: int, window: Window) -> tuple[Memory, ...]:
     """Memories of a generation as of instants inside a window, all but the latest: one made at its cutoff is later."""
     ends = {"start": window.start, "cutoff": window.cutoff}
     return _records(w, "superseded_memories", Memory, generation=of_generation, **ends)
 
 
-def forget_memory(w: Warehouse, memory: Memory) -> None:
-    """Take a memory off the ledger."""
-    _write(w, "forget_memory", generation=memory.generation, cutoff=memory.cutoff)
+def forget_memory(w: Warehouse, *memories: Memory) -> None:
+    """Take memories off the ledger."""
+    with connect(w.path) as connection, transaction(connection):
+        for memory in memories:
+            query.execute(connection, "06_ledger/forget_memory", generation=memory.generation, cutoff=memory.cutoff)
 
 
 def standing(w: Warehouse, of_generation: int) -> str | None:
@@ -272,6 +270,19 @@ def record_promise(w: Warehouse, of_generation: int, told: str) -> None:
 def counts(w: Warehouse) -> Counts:
     """Rows of the warehouse."""
     return _records(w, "counts", Counts)[0]
+
+
+def everything(w: Warehouse) -> Everything:
+    """All that the report site is drawn of, of one instant: the warehouse is opened once."""
+    with connect(w.path) as connection:
+
+        def rows(name: str) -> list[dict[str, object]]:
+            return query.rows(connection, f"06_ledger/{name}", source=w.source)
+
+        told = {name: rows(name) for name in ("generations", "turns", "releases", "canaries", "trusts")}
+        return Everything.model_validate(
+            {**told, "promises": {r["generation"]: r["promise"] for r in rows("promises")}}
+        )
 
 
 def _rows(w: Warehouse, name: str, **parameters: query.Parameter) -> list[dict[str, object]]:

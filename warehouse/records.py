@@ -134,6 +134,20 @@ class TurnKept(Frozen):
     evaluation: str | None
 
 
+class Everything(Frozen):
+    """What the report site is drawn of: all that the ledger knows of generations, turns and what became of them.
+
+    `promises`: generation -> JSON.
+    """
+
+    generations: tuple[JudgedGeneration, ...]
+    turns: tuple[TurnKept, ...]
+    releases: tuple[ReleaseMade, ...]
+    canaries: tuple[CanaryMade, ...]
+    trusts: tuple[Trusted, ...]
+    promises: dict[int, str]
+
+
 class DriftDecided(Frozen):
     """What was measured against a champion and decided: `state` carries hysteresis and cool-down to the next turn."""
 

@@ -215,11 +215,12 @@ def read_history(workspace: Workspace) -> History:
         If another process holds the warehouse.
     """
     w = warehouse_of(workspace)
-    made, known = ledger.generations(w), {t.cutoff: t for t in _replayed(workspace).turns}
+    told, known = ledger.everything(w), {t.cutoff: t for t in _replayed(workspace).turns}
+    made = told.generations
     by_cutoff = {g.cutoff: g for g in made}
-    trusts = {(t.generation, t.cutoff): t.trust for t in ledger.trusts(w)}
+    trusts = {(t.generation, t.cutoff): t.trust for t in told.trusts}
     turns = []
-    for kept in ledger.turns(w):
+    for kept in told.turns:
         record = TurnRecord.model_validate_json(kept.turn)
         trust = trusts.get((record.parent or 0, kept.cutoff))
         turns.append(
@@ -238,12 +239,12 @@ def read_history(workspace: Workspace) -> History:
     return History(
         source=w.source,
         unit=RewardRule.of(described_source(workspace)).unit,
-        champion=ledger.champion(w),
+        champion=told.releases[-1].generation if told.releases else None,
         turns=tuple(turns),
         generations=made,
-        releases=ledger.releases(w),
-        canaries=ledger.canaries(w),
-        promises=tuple(Promise.from_json(text) for text in ledger.promises(w).values()),
+        releases=told.releases,
+        canaries=told.canaries,
+        promises=tuple(map(Promise.from_json, told.promises.values())),
         bundles=frozenset(g.generation for g in made if (workspace.bundle(g.generation) / MANIFEST).exists()),
         disk=disk_use(workspace.root),
         others=("replay.html",) if (workspace.reports / "replay.html").exists() else (),
