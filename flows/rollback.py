@@ -11,6 +11,7 @@ from prefect import flow
 from components.domain import ContractBroken
 from components.publish.manifest import verify
 from components.publish.pointer import ReleaseKind
+from flows.site.draw import refresh_site
 from flows.stages.release import ended_by_hand, release, settle, take_back
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
@@ -48,6 +49,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
             release(workspace, ReleaseWanted(generation=to, kind=kind.value, reason=reason, cutoff=None))
         if out is not None:
             take_back(workspace, ended_by_hand(out.generation, to, reason))
+        refresh_site(workspace)
     if to == previous and out is not None:
         return f"ROLL_BACK: canary was generation {out.generation}; champion is generation {to}, as before"
     return f"{kind}: champion was generation {previous}, is generation {to}"
