@@ -1,7 +1,5 @@
 """The benchmark as a page: the table, AUC over time, cost against AUC, trust, calibration."""
 
-from typing import Any
-
 import numpy as np
 
 from benchmarks.adaptation_log import Log
@@ -10,12 +8,12 @@ from benchmarks.adaptation_replay import Done
 from components.auc import auc
 from components.domain import Ints, iso
 from components.pages.blocks import Column, Figure, Row, Section, Table, Text, Tone
-from components.pages.figures import REFERENCE, SERIES, blank
+from components.pages.figures import REFERENCE, SERIES, Axis, Ink, Series
 from components.pages.page import render
 
 SHOWN = ("frozen", "frozen+reloop2-gamma0", "frozen+memory", "warm-day", "warm-day+memory", "stateless-28d")
 """Arms drawn over time; all are in the table."""
-COLOURS = {name: SERIES[i - 1] if i else REFERENCE for i, name in enumerate(SHOWN)}
+COLOURS: dict[str, Ink] = {name: SERIES[i - 1] if i else REFERENCE for i, name in enumerate(SHOWN)}
 TRUST = "Stacking weights of the memory on the frozen network; 0: not used. The weight of the network starts at 1."
 POINTS = 26
 """Points of a curve over time."""
@@ -28,20 +26,10 @@ def page(log: Log, starts: Ints, arms: dict[str, Figures], run: list[Done]) -> s
     drawn = [d for d in run if d.name in SHOWN]
     at, reward = log.data.examples.at[first:stop], log.data.reward[first:stop]
     figures = [
-        Figure(
-            "AUC over time",
-            _over_time(drawn, at, reward),
-            "Each point: the rows of an equal share of the stretch.",
-            380,
-        ),
-        Figure(
-            "Cost against quality",
-            _cost(arms),
-            "Seconds of training against AUC, all arms; the memory's own time is in the table.",
-            360,
-        ),
-        Figure("Trust in the signals of the memory", _trust(run), TRUST),
-        Figure("Calibration", _calibration(drawn, reward), "Observed share of positives against the prediction.", 380),
+        _over_time(drawn, at, reward),
+        _cost(arms),
+        _trust(run),
+        _calibration(drawn, reward),
     ]
     said = Text(("Every slot is predicted before its outcomes are known. Nothing was tuned on this stretch.",))
     return render(
@@ -64,49 +52,43 @@ def _table(arms: dict[str, Figures]) -> Table:
     return Table([Column("arm"), *(Column(label, spec) for label, spec in heads)], rows)
 
 
-def _over_time(done: list[Done], at: Ints, reward: np.ndarray) -> Any:
-    figure = blank("time, UTC", "AUC")
+def _over_time(done: list[Done], at: Ints, reward: np.ndarray) -> Figure:
     parts = np.array_split(np.arange(len(at)), POINTS)
-    when = [iso(int(at[p[0]])) for p in parts]
-    for d in done:
-        values = [auc(reward[p], d.arm.probability[p]) for p in parts]
-        figure.add_scatter(x=when, y=values, name=d.name, mode="lines+markers", line={"color": COLOURS[d.name]})
-    return figure
+    when = [int(at[p[0]]) for p in parts]
+    series = [
+        Series(d.name, when, [auc(reward[p], d.arm.probability[p]) for p in parts], COLOURS[d.name]) for d in done
+    ]
+    caption = "Each point: the rows of an equal share of the stretch."
+    return Figure("AUC over time", Axis("time, UTC", time=True), Axis("AUC"), series, caption, 340)
 
 
-def _cost(arms: dict[str, Figures]) -> Any:
-    figure = blank("seconds of training (log scale)", "AUC")
-    figure.add_scatter(
-        x=[f.train_seconds for f in arms.values()],
-        y=[f.auc for f in arms.values()],
-        text=[name if name in SHOWN else "" for name in arms],
-        hovertext=list(arms),
-        mode="markers+text",
-        textposition="middle right",
-        marker={"size": 9, "color": [COLOURS.get(name, SERIES[-1]) for name in arms]},
-        hovertemplate="%{hovertext}<br>%{x:.1f} s, AUC %{y:.4f}<extra></extra>",
-    )
-    spent = [f.train_seconds for f in arms.values()]
-    figure.update_xaxes(type="log", range=np.log10([0.8 * min(spent), 2.2 * max(spent)]).tolist())
-    return figure
+def _cost(arms: dict[str, Figures]) -> Figure:
+    series = [
+        Series(name, [f.train_seconds], [f.auc], COLOURS.get(name, SERIES[-1]), "marks") for name, f in arms.items()
+    ]
+    caption = "Seconds of training against AUC, all arms; the memory's own time is in the table."
+    axes = Axis("seconds of training (log scale)", log=True), Axis("AUC")
+    return Figure("Cost against quality", *axes, series, caption, 320)
 
 
-def _trust(run: list[Done]) -> Any:
-    figure = blank("time, UTC", "stacking weight")
+def _trust(run: list[Done]) -> Figure:
     trust = next(d.arm.trust for d in run if d.name == "frozen+memory")
-    when = [iso(now) for now, _ in trust]
-    for i, first in enumerate(trust[0][1].weights if trust else ()):
-        weights = [report.weights[i].weight for _, report in trust]
-        figure.add_scatter(x=when, y=weights, name=first.signal, mode="lines")
-    return figure
+    when = [now for now, _ in trust]
+    series = [
+        Series(first.signal, when, [report.weights[i].weight for _, report in trust], SERIES[i % len(SERIES)])
+        for i, first in enumerate(trust[0][1].weights if trust else ())
+    ]
+    axes = Axis("time, UTC", time=True), Axis("stacking weight")
+    return Figure("Trust in the signals of the memory", *axes, series, TRUST)
 
 
-def _calibration(done: list[Done], reward: np.ndarray) -> Any:
-    figure = blank("mean predicted probability", "observed share of positives")
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": REFERENCE, "dash": "dot"}, showlegend=False)
+def _calibration(done: list[Done], reward: np.ndarray) -> Figure:
+    series = [Series("calibrated", [0, 1], [0, 1], REFERENCE, dashed=True)]
     for d in done:
         p = d.arm.probability
         bins = np.array_split(np.argsort(p, kind="stable"), 20)
         x, y = [float(p[b].mean()) for b in bins], [float(reward[b].mean()) for b in bins]
-        figure.add_scatter(x=x, y=y, name=d.name, mode="lines+markers", line={"color": COLOURS[d.name]})
-    return figure
+        series.append(Series(d.name, x, y, COLOURS[d.name]))
+    caption = "Observed share of positives against the prediction."
+    axes = Axis("mean predicted probability"), Axis("observed share of positives")
+    return Figure("Calibration", *axes, series, caption, 340)

@@ -71,6 +71,11 @@ class Champion:
         self.live, self.fault = live, None
         logger.info("stage=serve event=swap generation=%d learned=%d", live.served.generation, live.learned)
 
+    @property
+    def site(self) -> Path:
+        """The report site of the home, if it has one."""
+        return self._settings.home / "reports"
+
     def reports(self) -> dict[str, Path]:
         """Name -> file of the reports in the bundle of who answers."""
         if self.live is None:

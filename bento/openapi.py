@@ -110,19 +110,23 @@ def document(version: str) -> dict[str, Any]:
         paths[f"/{kind}s/{{id}}"] = {method: _changing(kind, method) for method in ("put", "delete")}
     paths["/reports"] = {
         "get": {
-            "summary": "Names of the pages of the generation that answers.",
+            "summary": "Names of the reports of the generation that answers; a browser is led to the site of the home.",
             "operationId": "reports",
             "security": [{"token": ["admin"]}, {}],
-            "responses": {"200": _json("its reports", ReportsResponse)} | _refused((401, 403, 503)),
+            "responses": {
+                "200": _json("its reports", ReportsResponse),
+                "307": {"description": "to the front page of the site, for a caller that accepts HTML"},
+            }
+            | _refused((401, 403, 503)),
         }
     }
-    paths["/reports/{name}"] = {
+    paths["/reports/{path}"] = {
         "get": {
-            "summary": "A page of the generation that answers: HTML, or the JSON behind it.",
+            "summary": "A page of the site of the home, or a report (HTML, JSON) of the generation that answers.",
             "operationId": "report",
             "security": [{"token": ["admin"]}, {}],
-            "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}],
-            "responses": {"200": {"description": "the page"}} | _refused((401, 403, 404, 503)),
+            "parameters": [{"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "responses": {"200": {"description": "the page"}} | _refused((401, 403, 404)),
         }
     }
     for path, statuses in PLAIN.items():

@@ -207,10 +207,11 @@ class ForgottenResponse(BaseModel):
 
 
 class ReportsResponse(BaseModel):
-    """Files under /reports/ of the generation that answers."""
+    """Files under /reports/ of the generation that answers; `site` is the front page of all, if there is one."""
 
     generation: int
     reports: list[str]
+    site: str | None
 
 
 RETRY_SECONDS = "1"

@@ -18,6 +18,7 @@ from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
 from components.policy.settings import PolicySettings
+from components.publish.retention import RetentionSettings
 from components.publish.settings import ReleaseSettings
 from components.publish.signature import PublishSettings
 from components.ranker.settings import RankerSettings
@@ -42,6 +43,7 @@ class Settings(Frozen):
     release: ReleaseSettings = ReleaseSettings()
     control_room: ControlRoomSettings = ControlRoomSettings()
     notify: NotifySettings = NotifySettings()
+    retention: RetentionSettings = RetentionSettings()
     world: WorldSettings = WorldSettings()
 
 

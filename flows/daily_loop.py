@@ -16,9 +16,10 @@ from flows.control_room.failed import tell_and_notify_failure
 from flows.control_room.hearing import hear
 from flows.control_room.told import told
 from flows.scheduled import scheduled_at
+from flows.site.draw import refresh_site
 from flows.stages.idle import idle
 from flows.turn import TurnRecord, finished, finished_since, open_turn
-from flows.workspace import enter
+from flows.workspace import Workspace, enter
 
 
 @flow(name="daily-loop", on_running=[hear], on_failure=[tell_and_notify_failure])
@@ -43,23 +44,29 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None, appro
         raise ContractBroken(f"cutoff {iso(until)} is in the future; allowed is up to now, {iso(instant_of(now))}")
     with workspace.held():
         if record := finished(workspace, until) or (None if cutoff else finished_since(workspace, until)):
-            return told(workspace, tasks.settle_halt(workspace, record))
+            return _ended(workspace, tasks.settle_halt(workspace, record))
         tasks.ingest(workspace)
         tasks.forget(workspace)
         turn = open_turn(workspace, until)
         if turn.is_empty:
-            return told(workspace, idle(turn))
+            return _ended(workspace, idle(turn))
         validated = tasks.validate(turn, instant_of(now))
         if validated.unsound:
-            return told(workspace, tasks.halt(turn, validated, validated.unsound))
+            return _ended(workspace, tasks.halt(turn, validated, validated.unsound))
         data = tasks.read(turn)
         drift = tasks.measure_drift(turn, data)
         if drift.halts:
-            return told(workspace, tasks.halt(turn, validated, drift))
+            return _ended(workspace, tasks.halt(turn, validated, drift))
         champion = tasks.refresh_memory(turn, data)
         trial = tasks.watch_canary(turn)
         challenger = tasks.update(turn, drift, data, champion, trial)
         judgement = approved(turn, tasks.evaluate(turn, data, champion, challenger, trial), approve)
         successor = tasks.learn_held_out(turn, data, challenger, judgement)
         published = tasks.publish(turn, data, successor, judgement, trial)
-        return told(workspace, tasks.close_turn(turn, validated, drift, successor, judgement, published))
+        return _ended(workspace, tasks.close_turn(turn, validated, drift, successor, judgement, published))
+
+
+def _ended(workspace: Workspace, record: TurnRecord) -> TurnRecord:
+    """The record, drawn on the report site and told to whoever wants to know."""
+    refresh_site(workspace)
+    return told(workspace, record)

@@ -15,6 +15,7 @@ from flows.control_room.events import CanaryEvent, Event, ReleaseEvent, emit
 from flows.control_room.failed import tell_failure
 from flows.control_room.hearing import hear
 from flows.control_room.name import call
+from flows.site.draw import refresh_site
 from flows.stages.release import go_to, settle
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
@@ -35,7 +36,8 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     Raises
     ------
     ContractBroken
-        If there is no such generation, it is champion already, its bundle is damaged, or the reason is empty.
+        If there is no such generation, it is champion already, its bundle was pruned or is damaged, or the reason is
+        empty.
     """
     workspace = enter(Path(home))
     if not reason.strip():
@@ -44,9 +46,11 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
         settle(workspace)
         out = ledger.canary_out(warehouse_of(workspace))
         previous = _champion(workspace, to, out)
+        _check_kept(workspace, to)
         verify(workspace.bundle(to))
         kind = go_to(workspace, to, reason)
         emit(_events(workspace, moved=to != previous, canary=None if out is None else out.generation))
+        refresh_site(workspace)
     call(f"{kind} generation {previous} to {to}" if to != previous else f"{kind} of the canary")
     if to == previous and out is not None:
         return f"ROLL_BACK: canary was generation {out.generation}; champion is generation {to}, as before"
@@ -61,6 +65,15 @@ def _events(workspace: Workspace, *, moved: bool, canary: int | None) -> Iterato
     for ended in ledger.canaries(w):
         if ended.generation == canary:
             yield CanaryEvent.ended(w.source, ended)
+
+
+def _check_kept(workspace: Workspace, to: int) -> None:
+    if not workspace.bundle(to).exists():
+        kept = sorted(p.name for p in (workspace.root / "bundles").glob("g??????"))
+        raise ContractBroken(
+            f"the bundle of generation {to} was pruned, so it cannot answer; kept are {', '.join(kept) or 'none'}: "
+            "evercurrent status, and [retention] for what is kept from now on"
+        )
 
 
 def _champion(workspace: Workspace, to: int, out: CanaryMade | None) -> int:

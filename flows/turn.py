@@ -58,13 +58,18 @@ class Turn:
 
     @property
     def folder(self) -> Path:
-        """Its working files and reports."""
+        """Its working files and figures."""
         return self.workspace.turn(self.window.cutoff)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was logged inside its window."""
         return facts.requests_in(self.warehouse, self.window) == 0
+
+    @property
+    def pages(self) -> Path:
+        """Its pages."""
+        return self.workspace.pages(self.window.cutoff)
 
     @property
     def seed(self) -> int:

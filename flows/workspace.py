@@ -55,8 +55,12 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """Pages that belong to no single generation."""
+        """The site: pages of all turns, and those that belong to no single one."""
         return self.root / "reports"
+
+    def pages(self, cutoff: int) -> Path:
+        """The pages of one turn, a part of the site."""
+        return self.reports / "turns" / str(cutoff)
 
     def bundle(self, generation: int) -> Path:
         """The immutable bundle of a generation."""
@@ -71,12 +75,17 @@ class Workspace:
         return self.root / "memories" / f"g{generation:06d}-{cutoff}"
 
     def turn(self, cutoff: int) -> Path:
-        """Working files and reports of one turn."""
+        """Working files and figures of one turn."""
         return self.root / "turns" / str(cutoff)
 
     def replayed(self, cutoff: int) -> Path:
         """The decision log of one replayed window, and its scores."""
         return self.root / "replay" / str(cutoff)
+
+    @property
+    def replay_record(self) -> Path:
+        """What the last replay of this home knew."""
+        return self.root / "replay" / "record.json"
 
     @contextmanager
     def held(self, patience: float = 2.0) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Every setting changes something: each is varied alone, and what its part makes must differ."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from pytest import MonkeyPatch
 
 from components.domain import DAY, ContractBroken, Matured, Prediction, Window, instant_of
 from components.drift.drift_action import DriftState, decide
@@ -232,6 +234,29 @@ def signed(s: Settings) -> str:
         return repr(sorted(path.name for path in home.iterdir()))
 
 
+def pruned(s: Settings) -> str:
+    """Which generations and what else of an old home is kept, as of an instant in its past and by the clock."""
+    from uuid import UUID
+
+    from components.publish.retention import Lineage, Named, kept_generations
+    from flows import prune_runs
+    from flows.prune_plan import Holding, Keep, planned
+
+    named = tuple(Named(g, g * DAY, "judged") for g in range(1, 61))
+    lineage = Lineage(tuple(range(1, 61)), {60: "champion"}, named, released=tuple(range(1, 20)))
+    kept = kept_generations(lineage, 60 * DAY, s.retention)
+    keep = Keep(kept, tuple(d * DAY for d in range(1, 501)), now=60 * 86_400.0)
+    old = [Holding(kind, f"{kind}/{d}", cutoff=d * DAY) for kind in ("turn", "pages") for d in range(1, 501)]
+    logs = [Holding("log", f"logs/{d}", written=d * 86_400.0) for d in range(1, 61)]
+    ended = datetime(2030, 1, 1, tzinfo=UTC)
+    runs = [SimpleNamespace(id=UUID(int=d), end_time=ended - timedelta(days=d)) for d in range(1, 400)]
+    with MonkeyPatch.context() as patched:
+        patched.setattr(prune_runs, "_client", nullcontext)
+        patched.setattr(prune_runs, "_finished", lambda _, skip: iter(runs[skip:]))
+        gone = prune_runs.old_runs(ended, s.retention)
+    return repr((kept, [h.path for h, _ in planned([*old, *logs], keep, s.retention)], gone))
+
+
 def sent_out(s: Settings) -> str:
     """Looks at a canary before and at its end: by the share, of a large and of a small traffic."""
     canary = s.release.canary
@@ -320,7 +345,7 @@ CASES: dict[str, Case] = {
     "drift.threshold": Case(0.4, measured),
     "drift.noise": Case(0.2, measured),
     "drift.min_rows": Case(100, measured),
-    "drift.page": Case(False, measured),
+    "drift.page": Case(True, measured),
     "drift.rules": Case([{"action": "UPDATE", "figure": "matured", "enter": 1, "leave": 1}], measured),
     "ranker.architecture": Case("fm", trained),
     "ranker.embedding_size": Case(8, trained),
@@ -424,6 +449,14 @@ CASES: dict[str, Case] = {
     "notify.header": Case("X-Token", notified, SOMEBODY | {"notify.header_from": "environment:HOME"}),
     "notify.header_from": Case("environment:HOME", notified, SOMEBODY),
     "notify.keep_days": Case(7.0, notified, SOMEBODY),
+    "retention.days": Case(10.0, pruned),
+    "retention.generations": Case(40, pruned),
+    "retention.releases": Case(10, pruned),
+    "retention.turns": Case(40, pruned),
+    "retention.pages_days": Case(30.0, pruned),
+    "retention.logs_days": Case(5.0, pruned),
+    "retention.runs_days": Case(300.0, pruned),
+    "retention.runs": Case(300, pruned),
     "world.lag": Case(60.0, played),
 }
 

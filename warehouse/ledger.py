@@ -19,14 +19,18 @@ from warehouse.records import (
     CanaryWanted,
     Counts,
     DriftDecided,
+    Everything,
     Generation,
     Judged,
     JudgedGeneration,
     Memory,
+    NamedLast,
     ReleaseMade,
     ReleaseWanted,
     SetAside,
     SetAsideMade,
+    Trusted,
+    TurnKept,
 )
 
 Record = TypeVar("Record", bound=Frozen)
@@ -93,6 +97,11 @@ def finish_turn(
         query.execute(connection, "06_ledger/close_window", source=w.source, cutoff=cutoff, turn=record, **counts)
 
 
+def turns(w: Warehouse) -> tuple[TurnKept, ...]:
+    """Every finished turn with what its stages found, in order."""
+    return _records(w, "turns", TurnKept)
+
+
 def set_asides(w: Warehouse) -> tuple[SetAsideMade, ...]:
     """Every decision about a window, in order."""
     return _records(w, "set_asides", SetAsideMade)
@@ -100,7 +109,12 @@ def set_asides(w: Warehouse) -> tuple[SetAsideMade, ...]:
 
 def decided_windows(w: Warehouse) -> tuple[SetAsideMade, ...]:
     """What stands of each window about which something was decided, in order of time."""
-    latest = {(made.start, made.cutoff): made for made in set_asides(w)}
+    return standing_of(set_asides(w))
+
+
+def standing_of(made: tuple[SetAsideMade, ...]) -> tuple[SetAsideMade, ...]:
+    """The latest decision about each window, in order of time."""
+    latest = {(one.start, one.cutoff): one for one in made}
     return tuple(latest[ends] for ends in sorted(latest))
 
 
@@ -248,21 +262,43 @@ def record_memory(w: Warehouse, kept: Memory) -> None:
     _write(w, "record_memory", **_parameters(kept))
 
 
+def memories(w: Warehouse) -> tuple[Memory, ...]:
+    """Every memory that is kept, by generation and cutoff."""
+    return _records(w, "memories", Memory)
+
+
+def record_trust(w: Warehouse, trusted: Trusted) -> None:
+    """Keep what a memory trusts."""
+    _write(w, "record_trust", **_parameters(trusted))
+
+
 def superseded_memories(w: Warehouse, of_generation: int, window: Window) -> tuple[Memory, ...]:
     """Memories of a generation as of instants inside a window, all but the latest: one made at its cutoff is later."""
     ends = {"start": window.start, "cutoff": window.cutoff}
     return _records(w, "superseded_memories", Memory, generation=of_generation, **ends)
 
 
-def forget_memory(w: Warehouse, memory: Memory) -> None:
-    """Take a memory off the ledger."""
-    _write(w, "forget_memory", generation=memory.generation, cutoff=memory.cutoff)
+def forget_memory(w: Warehouse, *memories: Memory) -> None:
+    """Take memories off the ledger."""
+    with connect(w.path) as connection, transaction(connection):
+        for memory in memories:
+            query.execute(connection, "06_ledger/forget_memory", generation=memory.generation, cutoff=memory.cutoff)
 
 
 def standing(w: Warehouse, of_generation: int) -> str | None:
     """What a released generation stands on, as JSON; None for one that the gate did not release."""
     found = _rows(w, "standing", generation=of_generation)
     return str(found[0]["standing"]) if found else None
+
+
+def standings(w: Warehouse) -> dict[int, str]:
+    """Generation -> what it stands on, as JSON, of every one that the gate released."""
+    return {_whole(row["generation"]): str(row["standing"]) for row in _rows(w, "standings")}
+
+
+def named_last(w: Warehouse) -> tuple[NamedLast, ...]:
+    """Of every generation, when the ledger names it last."""
+    return _records(w, "named", NamedLast)
 
 
 def record_standing(w: Warehouse, of_generation: int, told: str) -> None:
@@ -288,6 +324,19 @@ def batches_of_window(w: Warehouse, window: Window) -> tuple[BatchTaken, ...]:
 def counts(w: Warehouse) -> Counts:
     """Rows of the warehouse."""
     return _records(w, "counts", Counts)[0]
+
+
+def everything(w: Warehouse) -> Everything:
+    """All that the report site is drawn of, of one instant: the warehouse is opened once."""
+    with connect(w.path) as connection:
+
+        def rows(name: str) -> list[dict[str, object]]:
+            return query.rows(connection, f"06_ledger/{name}", source=w.source)
+
+        told = {name: rows(name) for name in ("generations", "turns", "releases", "canaries", "trusts", "set_asides")}
+        return Everything.model_validate(
+            {**told, "promises": {r["generation"]: r["promise"] for r in rows("promises")}}
+        )
 
 
 def _rows(w: Warehouse, name: str, **parameters: query.Parameter) -> list[dict[str, object]]:

@@ -103,6 +103,39 @@ class Memory(Frozen):
     digest: str
 
 
+class Trusted(Frozen):
+    """What the memory of a generation trusted as of a cutoff (JSON of a `TrustReport`)."""
+
+    generation: int
+    cutoff: int
+    trust: str
+
+
+class NamedLast(Frozen):
+    """The latest instant of data time at which the ledger names a generation, and as what."""
+
+    generation: int
+    at: int
+    why: str
+
+
+class TurnKept(Frozen):
+    """A finished turn: its record, and the reports (JSON) of its stages, None where a stage had nothing to say.
+
+    `challenger` None: it made none, or nobody judged it.
+    """
+
+    start: int
+    cutoff: int
+    turn: str
+    validation: str | None
+    drift_champion: int | None
+    drift_reasons: tuple[str, ...] | None
+    drift: str | None
+    challenger: int | None
+    evaluation: str | None
+
+
 class SetAsideStatus(StrEnum):
     """What stands of a window: refused by the loop, taken out by a person, or learned after all."""
 
@@ -141,6 +174,21 @@ class SetAsideMade(SetAside):
     number: int
 
 
+class Everything(Frozen):
+    """What the report site is drawn of: all that the ledger knows of generations, turns and what became of them.
+
+    `promises`: generation -> JSON.
+    """
+
+    generations: tuple[JudgedGeneration, ...]
+    turns: tuple[TurnKept, ...]
+    releases: tuple[ReleaseMade, ...]
+    canaries: tuple[CanaryMade, ...]
+    trusts: tuple[Trusted, ...]
+    set_asides: tuple[SetAsideMade, ...]
+    promises: dict[int, str]
+
+
 class DriftDecided(Frozen):
     """What was measured against a champion and decided: `state` carries hysteresis and cool-down to the next turn."""
 
@@ -163,16 +211,6 @@ class Judged(Frozen):
     report: str
 
 
-class BatchTaken(Frozen):
-    """A batch of a log: where it came from, its rows, and how many of them were here already."""
-
-    path: str
-    rows: int
-    duplicates: int
-    first_at: int
-    last_at: int
-
-
 class Counts(Frozen):
     """Rows of the warehouse."""
 
@@ -181,3 +219,13 @@ class Counts(Frozen):
     impressions: int
     outcomes: int
     quarantined: int
+
+
+class BatchTaken(Frozen):
+    """A batch of a log: where it came from, its rows, and how many of them were here already."""
+
+    path: str
+    rows: int
+    duplicates: int
+    first_at: int
+    last_at: int

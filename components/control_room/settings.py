@@ -34,8 +34,8 @@ class ControlRoomSettings(Frozen):
     """What artifacts link to, and how long the loop waits for a person."""
 
     reports_url: Address | None = None
-    """Address below which the home's folder `turns` is served, so that links of artifacts and notifications open pages,
-    such as `https://reports.example.org/shop`. Without one they name the file."""
+    """Where the report site of the home is served, so that links of artifacts and notifications open pages, such as
+    `http://127.0.0.1:3000/reports` of the service. Without one they name the file."""
     approve_seconds: float = Field(default=3600.0, gt=0)
     """How long a turn that was started with `approve` waits for a person before it holds; it keeps the home's lock
     meanwhile."""

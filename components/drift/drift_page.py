@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from components.domain import DriftAction
 from components.drift.drift_action import ORDER, DriftDecision, Judged
@@ -21,12 +20,9 @@ from components.pages.blocks import (
     Tone,
     show,
 )
-from components.pages.figures import BAD, REFERENCE, SERIES, blank
+from components.pages.figures import BAD, REFERENCE, SERIES, Axis, Series
 from components.pages.page import render
 from components.pages.turn_pages import TurnPage, links_to
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure as PlotlyFigure
 
 TONES = {
     DriftAction.NONE: Tone.PLAIN,
@@ -125,7 +121,7 @@ def _calibration(report: DriftReport) -> list[Block]:
     if not report.bins:
         return [table]
     caption = "Ten groups of equally many impressions; on the dotted line the predictions are calibrated."
-    return [table, Figure("Share rewarded by predicted probability", _reliability(report), caption)]
+    return [table, _reliability(report, caption)]
 
 
 def _fields(report: DriftReport) -> list[Block]:
@@ -137,8 +133,7 @@ def _fields(report: DriftReport) -> list[Block]:
     if not report.training.fields:
         return [Text([text])]
     caption = "Bars: the distance; red marks: the limit of the field."
-    height = 110 + 34 * (len(report.training.fields) + 1)
-    return [Text([text]), Figure("Distance by field", _distances(report), caption, height), _field_table(report)]
+    return [Text([text]), _distances(report, caption), _field_table(report)]
 
 
 def _field_table(report: DriftReport) -> Table:
@@ -177,36 +172,30 @@ def _share(value: float) -> str:
     return "unknown" if math.isnan(value) else f"{value:.1%}"
 
 
-def _reliability(report: DriftReport) -> "PlotlyFigure":
-    figure = blank("mean predicted probability", "share rewarded")
+def _reliability(report: DriftReport, caption: str) -> Figure:
     scores, rewards = [b.score for b in report.bins], [b.reward for b in report.bins]
     error = [2 * math.sqrt(max(b.reward * (1 - b.reward), 0) / b.rows) for b in report.bins]
     ends = [min(*scores, *rewards), max(*scores, *rewards)]
-    figure.add_scatter(x=ends, y=ends, mode="lines", name="calibrated", line={"color": REFERENCE, "dash": "dot"})
-    figure.add_scatter(
-        x=scores, y=rewards, mode="markers", name="new window, two standard errors",
-        error_y={"array": error, "thickness": 1.2, "width": 0}, marker={"color": SERIES[0], "size": 8},
-    )  # fmt: skip
-    return figure
+    whiskers = [(r - e, r + e) for r, e in zip(rewards, error, strict=True)]
+    series = [
+        Series("calibrated", ends, ends, REFERENCE, dashed=True),
+        Series("new window, two standard errors", scores, rewards, SERIES[0], "marks", y_ends=whiskers),
+    ]
+    axes = Axis("mean predicted probability"), Axis("share rewarded")
+    return Figure("Share rewarded by predicted probability", *axes, series, caption)
 
 
-def _distances(report: DriftReport) -> "PlotlyFigure":
-    figure = blank("Jensen-Shannon distance, 0 to 0.83", "field").update_layout(barmode="group")
-    for reference, colour in reversed(list(zip(report.references, SERIES, strict=False))):
-        fields = _ordered(reference)
-        figure.add_bar(
-            y=[f.column for f in fields], x=[f.distance for f in fields], orientation="h",
-            name=NAMES[reference.name], marker={"color": colour},
-        )  # fmt: skip
+def _distances(report: DriftReport, caption: str) -> Figure:
     limits = _ordered(report.training)
-    figure.add_scatter(
-        y=[f.column for f in limits], x=[f.limit for f in limits], mode="markers", name="limit",
-        marker={"symbol": "line-ns", "size": 16, "line": {"color": BAD, "width": 2}},
-    )  # fmt: skip
-    figure.update_yaxes(showgrid=False)
-    figure.update_xaxes(showgrid=True, rangemode="tozero")
-    return figure
+    columns = list(dict.fromkeys(f.column for r in report.references for f in _ordered(r)))
+    series = [
+        Series(NAMES[r.name], [f.distance for f in _ordered(r)], [f.column for f in _ordered(r)], ink, "bars")
+        for r, ink in zip(report.references, SERIES, strict=False)
+    ]
+    series.append(Series("limit", [f.limit for f in limits], [f.column for f in limits], BAD, "marks", "tick"))
+    axes = Axis("Jensen-Shannon distance, 0 to 0.83", zero=True), Axis("field", columns)
+    return Figure("Distance by field", *axes, series, caption, 20 + 38 * len(columns))
 
 
 def _ordered(reference: ReferenceDrift) -> list[FieldDrift]:
-    return [*reversed(reference.fields), reference.score]
+    return [reference.score, *reference.fields]

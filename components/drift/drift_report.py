@@ -86,7 +86,7 @@ class DriftReport:
     calibration : the champion's predictions against the outcomes; bins : the same by score.
     holdout_log_loss : what the champion's training reported, if it did.
     contradiction : what speaks against learning the window at all.
-    html : Evidently's own page for the training reference, self-contained, 4 MB; empty without `settings.page`.
+    html : Evidently's own page for the training reference, self-contained, 4 MB; empty unless `settings.page`.
     """
 
     rows: int

@@ -1,11 +1,10 @@
 """The page of one evaluation: verdict and why, values in one forest plot, and what they rest on."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.domain import SECOND, Verdict, iso
+from components.domain import SECOND, Verdict
 from components.evaluate.estimate import Estimate
 from components.evaluate.evaluation import Creep, Evaluation, GuardrailFound, Segment
 from components.evaluate.promise_page import promise_section
@@ -26,12 +25,9 @@ from components.pages.blocks import (
     Text,
     Tone,
 )
-from components.pages.figures import BAD, OK, REFERENCE, SERIES, blank
+from components.pages.figures import BAD, OK, REFERENCE, SERIES, Axis, Ink, Rule, Series
 from components.pages.page import render
 from components.pages.turn_pages import TurnPage, links_to
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure as PlotlyFigure
 
 ESTIMAND = (
     "Every value is what a policy is expected to earn on further requests like these, users and their answers drawn "
@@ -121,7 +117,6 @@ def _values(e: Evaluation, truth: float | None) -> Section:
     if e.champion_value is not None:
         named[f"{e.compared_with}, {e.champion_value.name}"] = e.champion_value
     reference = [("true value", truth)] if truth is not None else []
-    figure = _forest(named, f"expected {e.earned}", reference)
     columns: list[Column | str] = [
         "policy, estimator",
         *(Column(c, ".4f") for c in ("value", "lower", "upper")),
@@ -133,7 +128,8 @@ def _values(e: Evaluation, truth: float | None) -> Section:
         f"Values ({e.earned}) with 95 % intervals. The model's word (DM) has none: its bias is unknown. "
         f"SLOPE++ would take {e.slope_choice}; the gate's estimator was fixed beforehand. {ESTIMAND}"
     )
-    return Section("Values", [Figure("Policy values", figure, caption, 90 + 34 * len(named)), Table(columns, rows)])
+    forest = _forest("Policy values", named, f"expected {e.earned}", reference, caption)
+    return Section("Values", [forest, Table(columns, rows)])
 
 
 def _paired(e: Evaluation) -> Section:
@@ -148,9 +144,9 @@ def _paired(e: Evaluation) -> Section:
     if e.second_opinion is not None:
         named = named | {"second opinion, bootstrap": e.second_opinion}
         caption += " The second opinion draws these users again and is not read by the gate."
-    figure = _forest(named, f"difference in expected {e.earned}", [("floor", floor), ("equal", 0.0)])
-    title = f"Challenger minus {e.compared_with}"
-    return Section("The gate's quantity", [Figure(title, figure, caption, 140 + 45 * len(named))])
+    title, references = f"Challenger minus {e.compared_with}", [("floor", floor), ("equal", 0.0)]
+    forest = _forest(title, named, f"difference in expected {e.earned}", references, caption)
+    return Section("The gate's quantity", [forest])
 
 
 def _gate_readings(today: Estimate, rest: Rest) -> tuple[dict[str, Estimate], str]:
@@ -236,10 +232,10 @@ def _support(e: Evaluation) -> Section:
     blocks: list[Block] = []
     if e.tail:
         caption = "Share of requests with at least this weight. A straight line to the right is a heavy tail."
-        blocks.append(Figure("The tail of the importance weights", _tail(e), caption))
+        blocks.append(_tail(e, caption))
     if e.history:
         caption = "Effective sample size of all requests so far; a drop is one request that outweighs the rest."
-        blocks.append(Figure("Effective sample size over time", _history(e), caption))
+        blocks.append(_history(e, caption))
     ours, theirs = e.diagnostics, e.champion_diagnostics
     names = {
         "mean weight (1 if propensities are right)": (ours.mean_weight, theirs.mean_weight),
@@ -282,57 +278,38 @@ def _segment_row(s: Segment) -> Row:
     return Row([*cells, s.difference.value, _interval(s.difference, signed=True)], tone)
 
 
-def _forest(named: dict[str, Estimate], unit: str, references: list[tuple[str, float]]) -> "PlotlyFigure":
-    labels = list(named)[::-1]
-    figure = blank(unit, "policy, estimator").update_layout(showlegend=False)
-    for label in labels:
-        x = named[label]
-        bounded = np.isfinite(x.lower) and np.isfinite(x.upper)
-        error = {"type": "data", "array": [x.upper - x.value], "arrayminus": [x.value - x.lower]} if bounded else None
-        mark = {
-            "color": SERIES[0] if bounded else REFERENCE,
-            "size": 10,
-            "symbol": "circle" if bounded else "circle-open",
-        }
-        figure.add_scatter(x=[x.value], y=[label], error_x=error, mode="markers", marker=mark, name=label)
-    for label, value in references:
-        colour = OK if label == "true value" else BAD if label == "floor" else REFERENCE
-        figure.add_vline(
-            value,
-            line={"color": colour, "dash": "dot"},
-            annotation={"text": f"{label} {value:.4f}", "yref": "paper", "y": 1.0, "yanchor": "bottom", "x": value},
-        )
-    figure.update_xaxes(showgrid=True)
-    spare = 0.5 + 0.1 * len(labels)
-    figure.update_yaxes(
-        categoryorder="array", categoryarray=labels, showgrid=False, range=[-spare, len(labels) - 1 + spare]
-    )
-    return figure
+def _forest(
+    title: str, named: dict[str, Estimate], unit: str, references: list[tuple[str, float]], caption: str
+) -> Figure:
+    bounded = {n: x for n, x in named.items() if np.isfinite(x.lower) and np.isfinite(x.upper)}
+    bare = {n: x for n, x in named.items() if n not in bounded}
+    ends = [(x.lower, x.upper) for x in bounded.values()]
+    series = [
+        Series("with its interval", [x.value for x in bounded.values()], [*bounded], SERIES[0], "marks", x_ends=ends),
+        Series("without", [x.value for x in bare.values()], [*bare], REFERENCE, "marks", "ring"),
+    ]
+    colours: dict[str, Ink] = {"true value": OK, "floor": BAD}
+    rules = [Rule(f"{label} {value:.4f}", value, colours.get(label, REFERENCE)) for label, value in references]
+    kept = [s for s in series if s.x]
+    height = 24 + 34 * len(named)
+    return Figure(title, Axis(unit), Axis("policy, estimator", [*named]), kept, caption, height, rules)
 
 
-def _tail(e: Evaluation) -> "PlotlyFigure":
-    figure = blank("importance weight (log scale)", "share of requests above (log scale)")
-    figure.update_layout(showlegend=False)
-    positive = [t for t in e.tail if t.weight > 0]
-    figure.add_scatter(
-        x=[t.weight for t in positive],
-        y=[t.share for t in positive],
-        mode="lines+markers",
-        name="weights",
-        line_shape="hv",
-    )
-    figure.update_xaxes(type="log")
-    return figure.update_yaxes(type="log")
+def _tail(e: Evaluation, caption: str) -> Figure:
+    axes = Axis("importance weight (log scale)", log=True), Axis("share of requests above (log scale)", log=True)
+    weights = Series("weights", [t.weight for t in e.tail], [t.share for t in e.tail], SERIES[0], "steps")
+    return Figure("The tail of the importance weights", *axes, [weights], caption)
 
 
-def _history(e: Evaluation) -> "PlotlyFigure":
+def _history(e: Evaluation, caption: str) -> Figure:
     dated = e.history[-1].at > SECOND
-    figure = blank("request time, UTC" if dated else "requests so far", "requests")
-    instants = [iso(h.at) for h in e.history] if dated else [h.requests for h in e.history]
-    figure.add_scatter(x=instants, y=[h.ess for h in e.history], mode="lines", name="effective")
-    reference = {"color": REFERENCE, "dash": "dot"}
-    figure.add_scatter(x=instants, y=[h.requests for h in e.history], mode="lines", name="requests", line=reference)
-    return figure.update_yaxes(rangemode="tozero")
+    along = Axis("request time, UTC", time=True) if dated else Axis("requests so far")
+    places = [h.at if dated else h.requests for h in e.history]
+    series = [
+        Series("effective", places, [h.ess for h in e.history], SERIES[0]),
+        Series("requests", places, [h.requests for h in e.history], REFERENCE, dashed=True),
+    ]
+    return Figure("Effective sample size over time", along, Axis("requests", zero=True), series, caption)
 
 
 def _interval(x: Estimate, *, signed: bool = False) -> str:

@@ -1,17 +1,13 @@
 """The section on the gate's own calibration: promise and outcome of every release."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from components.evaluate.estimate import Estimate
 from components.evaluate.promise import Promise, calibration
 from components.pages.blocks import Badge, Block, Cell, Column, Figure, Row, Section, Table, Text, Tone
-from components.pages.figures import REFERENCE, SERIES, blank
-
-if TYPE_CHECKING:
-    pass
+from components.pages.figures import REFERENCE, SERIES, Axis, Ends, Series
 
 WORDS = (
     "What the gate promised of each release before it answered anybody, and what its own requests earned since: "
@@ -45,26 +41,23 @@ def _told(x: Estimate | None, spec: str) -> str:
 
 
 def _figure(known: Sequence[Promise], earned: str) -> Figure:
-    drawn = blank(f"promised, {earned}", f"earned, {earned}")
     ends = [end for p in known for x in (p.promised, p.earned) if x for end in (x.lower, x.upper, x.value)]
-    low, high = np.nanmin(ends), np.nanmax(ends)
-    line = {"color": REFERENCE, "dash": "dot"}
-    drawn.add_scatter(x=[low, high], y=[low, high], mode="lines", name="as promised", line=line)
+    diagonal = [float(np.nanmin(ends)), float(np.nanmax(ends))]
     promised, outcome = [p.promised for p in known], [p.earned for p in known if p.earned]
-    drawn.add_scatter(
-        x=[x.value for x in promised],
-        y=[x.value for x in outcome],
-        error_x=_whiskers(promised),
-        error_y=_whiskers(outcome),
-        text=[f"generation {p.generation}" for p in known],
-        mode="markers",
-        name="releases",
-        marker={"color": SERIES[0], "size": 9},
+    releases = Series(
+        "releases",
+        [x.value for x in promised],
+        [x.value for x in outcome],
+        SERIES[0],
+        "marks",
+        x_ends=_whiskers(promised),
+        y_ends=_whiskers(outcome),
+        names=[f"generation {p.generation}" for p in known],
     )
-    return Figure("Promise and outcome of each release", drawn)
+    series = [Series("as promised", diagonal, diagonal, REFERENCE, dashed=True), releases]
+    axes = Axis(f"promised, {earned}"), Axis(f"earned, {earned}")
+    return Figure("Promise and outcome of each release", *axes, series)
 
 
-def _whiskers(values: Sequence[Estimate]) -> "dict[str, object]":
-    above = [x.upper - x.value if np.isfinite(x.upper) else 0.0 for x in values]
-    below = [x.value - x.lower if np.isfinite(x.lower) else 0.0 for x in values]
-    return {"type": "data", "array": above, "arrayminus": below, "thickness": 1.2, "width": 0}
+def _whiskers(values: Sequence[Estimate]) -> Ends:
+    return [(x.lower, x.upper) if np.isfinite(x.lower) and np.isfinite(x.upper) else None for x in values]

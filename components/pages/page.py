@@ -1,19 +1,18 @@
 """One HTML page from typed blocks: a single file, readable offline, with one look for the whole product.
 
 A page says what was measured (tiles, tables, figures) and what was decided (badges). The blocks are data
-(`blocks.py`); how one is drawn is a Jinja macro (`blocks.html`). Style, script and data are inside the file,
-and its content policy forbids any request, so a page that was kept with a generation reads the same in ten
-years. All text is escaped: ids and reasons come from users' logs.
+(`blocks.py`); how one is drawn is a Jinja macro (`blocks.html`). Style and drawings are inside the file, there is no
+script at all, and its content policy forbids scripts and requests, so a page that was kept with a generation reads the
+same in ten years. All text is escaped: ids and reasons come from users' logs.
 """
 
-import gzip
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.pages.blocks import Badge, Block, Figure, Link, Section, show
+from components.pages.blocks import Badge, Block, Link, Section, show
+from components.pages.drawing import draw, summary
 from components.pages.figures import points
 from components.whole_file import write_whole
 
@@ -37,17 +36,15 @@ def render(
 
     Returns
     -------
-    A complete document. plotly.js (1.8 MB, packed) is part of it only if a section has a figure.
+    A complete document.
     """
-    drawn = any(isinstance(block, Figure) for section in sections for block in section.blocks)
     return _templates().get_template("page.html").render(
         title=title,
         subtitle=subtitle,
         page_badges=badges,
         sections=sections,
         beside=beside,
-        style=(HERE / "page.css").read_text("utf-8"),
-        plotly=_plotly_js() if drawn else "",
+        style=_style(),
     )  # fmt: skip
 
 
@@ -63,7 +60,7 @@ def _templates() -> "Environment":
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"show": show, "kind": _kind, "points": points, "plot": _plot}
+    environment.filters |= {"show": show, "kind": _kind, "points": points, "draw": draw, "summary": summary}
     return environment
 
 
@@ -72,14 +69,6 @@ def _kind(block: Block) -> str:
     return type(block).__name__.lower()
 
 
-def _plot(figure: Figure) -> str:
-    """JSON of a figure that no text in it can end early."""
-    return str(figure.figure.to_json()).replace("<", "\\u003c")
-
-
 @cache
-def _plotly_js() -> str:
-    """plotly.js as base64 of gzip, which the page unpacks itself: 1.8 MB instead of 4.5 in every page that is kept."""
-    from plotly.offline import get_plotlyjs
-
-    return b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+def _style() -> str:
+    return (HERE / "page.css").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The pages of one turn, by name: they lie side by side in the turn's folder and in the bundle's reports."""
+"""The pages of one turn, by name: they lie side by side in the site and in the bundle's reports."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -20,13 +20,15 @@ class TurnPage(StrEnum):
         return f"{self.value}.html"
 
 
+KEPT = (TurnPage.VALIDATION, TurnPage.DRIFT, TurnPage.EVALUATION)
+"""What a bundle keeps: pages that need nothing but themselves."""
 BEFORE_EVALUATION = (TurnPage.VALIDATION, TurnPage.DRIFT)
 """What a turn has written when it comes to its evaluation; a page links what is there before it."""
 
 WORDS = {
     TurnPage.VALIDATION: "Validation",
     TurnPage.DRIFT: "Drift",
-    TurnPage.EVIDENTLY: "Evidently's own report on the sample",
+    TurnPage.EVIDENTLY: "Evidently",
     TurnPage.EVALUATION: "Evaluation",
 }
 

@@ -19,6 +19,8 @@ from flows.cli.drill_command import drill
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder, instant
+from flows.cli.prune_command import prune
+from flows.cli.reports_command import reports
 from flows.cli.simulate_command import simulate
 from flows.cli.window_commands import accept_window, quarantine
 from flows.workspace import SILENT, enter
@@ -123,7 +125,7 @@ def loop(
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
     else:
-        show_turn(record, workspace.turn(record.instant))
+        show_turn(record, workspace.pages(record.instant))
 
 
 @app.command("refresh-memory")
@@ -232,6 +234,8 @@ def serve(
 
 
 app.command()(simulate)
+app.command()(reports)
+app.command()(prune)
 
 
 @app.command()

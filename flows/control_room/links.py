@@ -10,13 +10,13 @@ from flows.workspace import Workspace
 
 
 def address(turn: Turn, path: Path) -> str | None:
-    """The address of a file of the home, if homes are served somewhere."""
+    """The address of a file of the report site, if that is served somewhere."""
     return below(turn.settings.control_room.reports_url, turn.workspace, path)
 
 
 def below(base: str | None, workspace: Workspace, path: Path) -> str | None:
-    """The address of a file of a home that is served below `base`; None without."""
-    return None if base is None else f"{base.rstrip('/')}/{path.relative_to(workspace.root)}"
+    """The address of a file of a report site that is served at `base`; None without."""
+    return None if base is None else f"{base.rstrip('/')}/{path.relative_to(workspace.reports)}"
 
 
 def place(turn: Turn, path: Path) -> str:
@@ -32,11 +32,11 @@ def linked(turn: Turn, words: str, path: Path) -> str:
 
 def pages(turn: Turn) -> "Iterable[tuple[str, Path]]":
     """What the turn has written so far, with words for it."""
-    there = ((WORDS[page], turn.folder / page.file) for page in TurnPage)
+    there = ((WORDS[page], turn.pages / page.file) for page in TurnPage)
     return [(words, path) for words, path in there if path.exists()]
 
 
 def linked_page(turn: Turn, page: TurnPage) -> str:
     """Markdown that leads to a page of the turn, a line of its own; empty where there is none."""
-    path = turn.folder / page.file
+    path = turn.pages / page.file
     return f"\n{linked(turn, f'Full report, {WORDS[page].lower()}', path)}\n" if path.exists() else ""

@@ -19,7 +19,7 @@ from flows import progress
 from flows.drill import bad_logs
 from flows.drill.bad_logs import Mishap
 from flows.drill.bad_week_record import BadWeek, BadWeekRecord
-from flows.drill.drill import APART, SETTINGS
+from flows.drill.drill import APART
 from flows.drill.drilled_turn import drilled_turn
 from flows.replay import replay_cache
 from flows.replay.periods import ingest_period, open_recorded, play_after
@@ -111,7 +111,6 @@ class _After:
 def _open(root: Path, source: str, data: str | None, before: int) -> _World:
     root.mkdir(parents=True, exist_ok=True)
     workspace = Workspace(root)
-    workspace.settings.write_text(SETTINGS)
     recorded = open_recorded(workspace, source, data)
     for turn in range(before):
         ingest_period(workspace, recorded, turn)

@@ -31,8 +31,6 @@ from flows.workspace import Workspace
 from warehouse.records import ReleaseWanted
 
 SOURCE = "drill"
-SETTINGS = "[drift]\npage = false\n"
-"""Of a drill's home: Evidently's page, which nobody opens here, is most of the time of a turn."""
 FOLLOWING = 2
 """Turns that have to notice what was released."""
 APART = ("bentoml", "prefect", ".lock")
@@ -67,7 +65,6 @@ class _Shop:
 def _open(root: Path, source: str) -> _Shop:
     workspace = Workspace(root)
     root.mkdir(parents=True, exist_ok=True)
-    workspace.settings.write_text(SETTINGS)
     recorded = open_recorded(workspace, source, None)
     ingest_period(workspace, recorded, 0)
     drilled_turn(workspace, recorded.cutoff(0))
@@ -100,7 +97,7 @@ def _drill(shop: _Shop, case: Case, root: Path) -> DrilledCase:
         verdict=record.verdict,
         reasons=record.reasons,
         turn=turn,
-        page=str(workspace.turn(record.instant) / TurnPage.EVALUATION.file),
+        page=str(workspace.pages(record.instant) / TurnPage.EVALUATION.file),
         seconds=round(time.perf_counter() - begin, 2),
     )
 

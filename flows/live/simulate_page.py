@@ -1,10 +1,11 @@
 """The page of a played world: what users earned over time, and from which generation."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from components.evaluate.evaluation import earned_in
 from components.pages.blocks import Column, Figure, KeyFigure, KeyFigures, Row, Section, Table, Text
-from components.pages.figures import REFERENCE, SERIES, blank
+from components.pages.figures import REFERENCE, SERIES, Axis, Ink, Series
 from components.pages.page import render
 from flows.live.simulate_record import LEAST, Earned, SimulateRecord, Slice
 
@@ -52,36 +53,36 @@ def _what(record: SimulateRecord) -> str:
 
 
 def _shares(record: SimulateRecord) -> Figure:
-    drawn = blank(MINUTES, "share of the room, %")
+    series: list[Series] = []
     still = [s for s in _drawn(record) if s.frozen is not None]
     if still:
-        x, y = [s.seconds / 60 for s in still], [_hundredth(s.share_of(s.frozen)) for s in still]
-        drawn.add_scatter(x=x, y=y, name="frozen", mode="lines", line={"color": REFERENCE, "width": 2.5})
-    for generation, colour, group in _lines(record):
+        y = [_hundredth(s.share_of(s.frozen)) for s in still]
+        series.append(Series("frozen", _minutes(still), y, REFERENCE))
+    for generation, ink, group in _lines(record):
         slices = [s for s in group if s.share is not None]
-        half = [100 * s.half / (s.oracle - s.random) for s in slices]
-        drawn.add_scatter(
-            x=[s.seconds / 60 for s in slices],
-            y=[100 * (s.share or 0.0) for s in slices],
-            error_y={"type": "data", "array": half, "width": 0, "thickness": 1},
-            name=generation,
-            mode="lines+markers",
-            line={"color": colour, "width": 2.5},
-        )
+        shares = [100 * (s.share or 0.0) for s in slices]
+        halves = [100 * s.half / (s.oracle - s.random) for s in slices]
+        ends = [(share - half, share + half) for share, half in zip(shares, halves, strict=True)]
+        series.append(Series(generation, _minutes(slices), shares, ink, y_ends=ends))
     caption = "0 is a random choice, 100 the best one; whiskers are 95 % intervals."
-    return Figure("Share of what choosing could earn", drawn, caption)
+    axes = Axis(MINUTES), Axis("share of the room, %")
+    return Figure("Share of what choosing could earn", *axes, series, caption)
 
 
 def _rewards(record: SimulateRecord) -> Figure:
-    drawn = blank(MINUTES, f"mean {earned_in(record.unit)}")
-    minutes = [s.seconds / 60 for s in _drawn(record)]
-    for name, word in (("random", "random"), ("oracle", "best")):
-        style = {"color": REFERENCE, "dash": "dot"}
-        drawn.add_scatter(x=minutes, y=[getattr(s, name) for s in _drawn(record)], name=word, mode="lines", line=style)
-    for generation, colour, group in _lines(record):
-        x, y = [s.seconds / 60 for s in group], [s.earned for s in group]
-        drawn.add_scatter(x=x, y=y, name=generation, mode="lines+markers", line={"color": colour, "width": 2.5})
-    return Figure("Reward between a random choice and the best", drawn)
+    drawn = _drawn(record)
+    series = [
+        Series(word, _minutes(drawn), [getattr(s, name) for s in drawn], REFERENCE, dashed=True)
+        for name, word in (("random", "random"), ("oracle", "best"))
+    ]
+    for generation, ink, group in _lines(record):
+        series.append(Series(generation, _minutes(group), [s.earned for s in group], ink))
+    axes = Axis(MINUTES), Axis(f"mean {earned_in(record.unit)}")
+    return Figure("Reward between a random choice and the best", *axes, series)
+
+
+def _minutes(slices: Sequence[Slice]) -> list[float]:
+    return [s.seconds / 60 for s in slices]
 
 
 def _drawn(record: SimulateRecord) -> list[Slice]:
@@ -89,7 +90,7 @@ def _drawn(record: SimulateRecord) -> list[Slice]:
     return [s for s in record.slices if s.requests >= LEAST // 5] or list(record.slices)
 
 
-def _lines(record: SimulateRecord) -> list[tuple[str, str, list[Slice]]]:
+def _lines(record: SimulateRecord) -> list[tuple[str, Ink, list[Slice]]]:
     """Name, colour and stretches of each generation."""
     ordered = sorted(_drawn(record), key=lambda s: (s.generation, s.seconds))
     groups = [(generation, list(group)) for generation, group in groupby(ordered, key=lambda s: s.generation)]

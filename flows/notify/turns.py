@@ -74,7 +74,7 @@ def _note(workspace: Workspace, settings: Settings, record: TurnRecord, now: dat
 
 def _link(workspace: Workspace, settings: Settings, record: TurnRecord) -> str | None:
     """The page that says most of the turn."""
-    folder = workspace.turn(record.instant)
+    folder = workspace.pages(record.instant)
     pages = [folder / page.file for page in (TurnPage.EVALUATION, TurnPage.DRIFT, TurnPage.VALIDATION)]
     page = next((path for path in pages if path.exists()), None)
     return None if page is None else below(settings.control_room.reports_url, workspace, page) or str(page)

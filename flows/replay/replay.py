@@ -15,11 +15,13 @@ from components.domain import SECOND, ContractBroken, instant_of
 from components.pages.blocks import Link
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage, links_to
+from components.whole_file import write_durably
 from flows import progress
 from flows.daily_loop import daily_loop
 from flows.replay.periods import ingest_period, open_recorded, play_after
 from flows.replay.replay_page import replay_page
 from flows.replay.replay_record import ReplayRecord, Start, show_truth, summarise, timed
+from flows.site.draw import refresh_site
 from flows.tasks import patient
 from flows.turn import finished
 from flows.workspace import Workspace, enter
@@ -55,7 +57,9 @@ def in_foreground(home: Path, source: str, turns: int | None, data: Path | None,
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         record = replay(str(workspace.root), source, turns, str(data) if data else None)
     record = timed(record, workspace.root / "replay" / "seconds.json", start)
+    write_durably(workspace.replay_record, record.model_dump_json().encode())
     write_page(Path(record.report), replay_page(record, turn_links(workspace, record)))
+    refresh_site(workspace)
     return record
 
 
@@ -63,9 +67,9 @@ def turn_links(workspace: Workspace, record: ReplayRecord) -> dict[str, list[Lin
     """Links from the replay's page to the pages that each turn left, by cutoff."""
     found = {}
     for turn in record.turns:
-        folder = workspace.turn(instant_of(datetime.fromisoformat(turn.cutoff)))
+        folder = workspace.pages(instant_of(datetime.fromisoformat(turn.cutoff)))
         there = [page for page in TurnPage if (folder / page.file).exists()]
-        found[turn.cutoff] = links_to(there, f"../{folder.relative_to(workspace.root)}")
+        found[turn.cutoff] = links_to(there, folder.relative_to(workspace.reports).as_posix())
     return found
 
 

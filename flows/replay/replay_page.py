@@ -1,7 +1,6 @@
 """The page of a replay: what the loop bought, turn by turn, and what it said against what was true."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from components.evaluate.evaluation import earned_in
 from components.evaluate.promise_page import promise_section
@@ -19,12 +18,9 @@ from components.pages.blocks import (
     Text,
     Tone,
 )
-from components.pages.figures import REFERENCE, SERIES, blank
+from components.pages.figures import REFERENCE, SERIES, Axis, Series
 from components.pages.page import render
 from flows.replay.replay_record import Arms, ReplayRecord, ReplayTurn, mean_arms
-
-if TYPE_CHECKING:
-    pass
 
 ARMS = {"frozen": "generation 1, frozen", "champion": "champion", "champion_with_memory": "champion with memory"}
 COLOURS = {"frozen": REFERENCE, "champion": SERIES[0], "champion_with_memory": SERIES[1]}
@@ -89,43 +85,32 @@ def _points(ours: float | None, base: float | None) -> Cell:
 
 
 def _curves(record: ReplayRecord, figure: str, axis: str) -> Figure:
-    drawn = blank("week to, UTC", axis)
-    for arm, name in ARMS.items():
-        values = [getattr(getattr(t, figure), arm) for t in record.turns]
-        style = {"color": COLOURS[arm], "width": 2.5}
-        drawn.add_scatter(x=_days(record), y=values, name=name, mode="lines+markers", line=style, marker={"size": 7})
-    return Figure(f"{axis}, in the week after each turn", drawn)
+    series = [
+        Series(name, _days(record), [getattr(getattr(t, figure), arm) for t in record.turns], COLOURS[arm])
+        for arm, name in ARMS.items()
+    ]
+    return Figure(f"{axis}, in the week after each turn", Axis("week to, UTC", _days(record)), Axis(axis), series)
 
 
 def _intervals(record: ReplayRecord) -> Figure:
-    drawn = blank("week to, UTC", f"expected {earned_in(record.unit)}")
     judged = [t for t in record.turns if t.value.estimate is not None]
     days = [t.cutoff[:10] for t in judged]
-    for name in ("random", "oracle"):
-        drawn.add_scatter(
-            x=days,
-            y=[getattr(t.value, name) for t in judged],
-            name=name,
-            mode="lines",
-            line={"color": REFERENCE, "dash": "dot"},
-        )
-    estimates = [t.value.estimate or 0.0 for t in judged]
-    up = [(t.value.upper or 0.0) - e for t, e in zip(judged, estimates, strict=True)]
-    down = [e - (t.value.lower or 0.0) for t, e in zip(judged, estimates, strict=True)]
-    error = {"type": "data", "array": up, "arrayminus": down, "thickness": 1.5, "width": 5}
-    drawn.add_scatter(
-        x=days, y=estimates, name="estimate", mode="markers", error_y=error, marker={"color": SERIES[0], "size": 9}
-    )
-    truth = {"color": SERIES[1], "symbol": "diamond", "size": 9}
-    drawn.add_scatter(x=days, y=[t.value.true for t in judged], name="true", mode="markers", marker=truth)
-    return Figure("Estimated and true value of each challenger", drawn)
+    ends = [(t.value.lower or 0.0, t.value.upper or 0.0) for t in judged]
+    series = [
+        Series(name, days, [getattr(t.value, name) for t in judged], REFERENCE, dashed=True)
+        for name in ("random", "oracle")
+    ]
+    series.append(Series("estimate", days, [t.value.estimate for t in judged], SERIES[0], "marks", y_ends=ends))
+    series.append(Series("true", days, [t.value.true for t in judged], SERIES[1], "marks"))
+    axes = Axis("week to, UTC", days), Axis(f"expected {earned_in(record.unit)}")
+    return Figure("Estimated and true value of each challenger", *axes, series)
 
 
 def _seconds(record: ReplayRecord) -> Figure:
-    spent = sorted(record.stage_seconds.items(), key=lambda item: item[1])
-    drawn = blank("seconds, all turns", "stage").update_yaxes(showgrid=False)
-    drawn.add_bar(x=[s for _, s in spent], y=[name for name, _ in spent], orientation="h", marker={"color": SERIES[0]})
-    return Figure("Seconds per stage", drawn)
+    spent = dict(sorted(record.stage_seconds.items(), key=lambda item: -item[1]))
+    bars = Series("seconds", [*spent.values()], [*spent], SERIES[0], "bars")
+    axes = Axis("seconds, all turns", zero=True), Axis("stage", [*spent])
+    return Figure("Seconds per stage", *axes, [bars], height=26 * len(spent) + 10)
 
 
 def _arm_table(record: ReplayRecord) -> Table:

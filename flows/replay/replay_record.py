@@ -21,7 +21,7 @@ from components.evaluate.read_evaluation import read_evaluation
 from components.frozen import Frozen
 from components.ingest.reward_rule import RewardRule
 from components.pages.page import write_page
-from components.pages.turn_pages import BEFORE_EVALUATION
+from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
 from components.sigmoid import sigmoid
 from components.whole_file import write_durably
 from components.world.requests import make_requests, oracle_value, random_value, true_value
@@ -112,7 +112,7 @@ def show_truth(workspace: Workspace, recorded: Recorded, turn: int) -> None:
     truth = _value(workspace, recorded, record, cutoff).true
     title = f"Evaluation, {iso(cutoff - recorded.rules.period)[:10]} to {iso(cutoff)[:10]}"
     page = evaluation_page(read_evaluation(path.read_text()), title, truth, BEFORE_EVALUATION)
-    write_page(path.with_suffix(".html"), page)
+    write_page(workspace.pages(cutoff) / TurnPage.EVALUATION.file, page)
 
 
 def mean_arms(arms: list[Arms]) -> Arms:

@@ -16,7 +16,7 @@ from components.publish.bundle import manifest_digest
 from components.publish.manifest import verify
 from flows.stages.bento_packages import OURS, packages
 
-MODEL, SERVICE = "evercurrent_bundle", "bento.service:Evercurrent"
+MODEL, SERVICE, BUNDLE = "evercurrent_bundle", "bento.service:Evercurrent", "bundle"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,10 +40,28 @@ def enter_model_store(bundle: Path) -> str:
     metadata = {"cutoff": manifest.cutoff, "parent": manifest.parent or 0, "manifest": manifest_digest(bundle)}
     try:
         with bentoml.models.create(tag, labels=labels, metadata=metadata) as model:
-            shutil.copytree(bundle, Path(model.path) / "bundle")  # apart from the store's own files
+            shutil.copytree(bundle, Path(model.path) / BUNDLE)  # apart from the store's own files
+        share_files(bundle, Path(bentoml.models.get(tag).path) / BUNDLE)
     except OSError as error:
         raise Transient(f"cannot enter {bundle.name} into the model store: {error.strerror or error}") from None
     return tag
+
+
+def share_files(bundle: Path, copy: Path) -> None:
+    """Let a copy of a bundle lie where the bundle does (hard links), so that the disk holds one of both.
+
+    Bundles never change, and both are verified by the same digests. A file system that cannot do it keeps the copy.
+    """
+    for part in (p for p in bundle.rglob("*") if p.is_file()):
+        twin = copy / part.relative_to(bundle)
+        link = twin.with_name(f".{twin.name}.link")
+        try:
+            link.unlink(missing_ok=True)
+            link.hardlink_to(part)
+            link.replace(twin)
+        except OSError:
+            link.unlink(missing_ok=True)
+            return
 
 
 def build_bento(bundle: Path) -> str:

@@ -10,6 +10,7 @@ from components.drift.drift_action import DriftDecision, DriftState, decide
 from components.drift.drift_frame import DriftFrame
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport
+from components.drift.evidently_page import write_evidently
 from components.drift.measure import measure
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
@@ -103,9 +104,9 @@ def _write(turn: Turn, report: DriftReport, decision: DriftDecision) -> None:
     subtitle = f"{turn.window}, champion generation {turn.champion}{_of_amounts(turn)}"
     beside = [TurnPage.VALIDATION]
     if report.html:
-        write_page(turn.folder / TurnPage.EVIDENTLY.file, report.html)
+        write_evidently(turn.workspace.reports, turn.pages, report.html)
         beside.append(TurnPage.EVIDENTLY)
-    write_page(turn.folder / TurnPage.DRIFT.file, drift_page(report, decision, subtitle, beside))
+    write_page(turn.pages / TurnPage.DRIFT.file, drift_page(report, decision, subtitle, beside))
     write_page(turn.folder / "drift.json", report.to_json())
     decided = DriftDecided(
         cutoff=turn.window.cutoff,

@@ -229,7 +229,7 @@ def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -
     """The page, the figures, and what the challenger would have shown: the world compares it with the truth."""
     folder = turn.folder
     title = f"Evaluation, {iso(turn.window.start)[:10]} to {iso(turn.window.cutoff)[:10]}"
-    write_page(folder / TurnPage.EVALUATION.file, evaluation_page(evaluation, title, beside=BEFORE_EVALUATION))
+    write_page(turn.pages / TurnPage.EVALUATION.file, evaluation_page(evaluation, title, beside=BEFORE_EVALUATION))
     write_page(folder / "evaluation.json", evaluation.to_json())
     first = held.log.position[held.log.row_of_entry] == 0
     entry = held.entry[first]

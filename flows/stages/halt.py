@@ -55,7 +55,7 @@ def _forget_window(turn: Turn) -> None:
 
 def _way_on(turn: Turn) -> str:
     return (
-        f"the window {turn.window} is set aside, and nobody learns from it; look at the pages in {turn.folder}, then "
+        f"the window {turn.window} is set aside, and nobody learns from it; look at the pages in {turn.pages}, then "
         f"bring it again as it should be: evercurrent ingest PATH --source NAME --mend, or, if the world has changed: "
         f"evercurrent accept-window --cutoff {iso(turn.window.cutoff)} --reason '...'; or leave it: the loop goes on"
     )

@@ -3,8 +3,9 @@
 With held-out outcomes it is a snapshot that the service starts from.
 """
 
+import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from components.domain import Bools, Matured
 from components.evaluate.creep import Standing
 from components.memory.gain import MemoryGain, learn_and_score
 from components.memory.memory import ErrorMemory
+from components.publish.manifest import MANIFEST
 from components.publish.read_bundle import check_memory
 from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
@@ -24,7 +26,7 @@ from flows.stages.training_data import TrainingData, read_history
 from flows.turn import Turn, described_source, warehouse_of
 from flows.workspace import Workspace
 from warehouse import ledger
-from warehouse.records import Memory
+from warehouse.records import Memory, Trusted
 
 
 def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
@@ -41,13 +43,13 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     _keep(turn, replace(served, history=data.history), live)
     generation = served.generation
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
-    earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation}
+    earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation and _there(turn, g)}
     beside = {g: _taught(turn, data, g) for g in sorted(earlier)}
     _refresh_canary(turn, data)
     return Champion(
         served.with_memory(live),
         served.with_memory(blind),
-        None if parent is None else beside[parent],
+        beside.get(parent or 0),
         standing,
         beside.get(standing.anchor),
         gain,
@@ -131,6 +133,8 @@ def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
         turn.window.cutoff,
     )
     ledger.record_memory(turn.warehouse, Memory(**made.model_dump()))
+    trust = json.dumps(asdict(live.trust_report()))
+    ledger.record_trust(turn.warehouse, Trusted(generation=made.generation, cutoff=made.cutoff, trust=trust))
     for old in ledger.superseded_memories(turn.warehouse, served.generation, turn.window):
         ledger.forget_memory(turn.warehouse, old)
         shutil.rmtree(turn.workspace.root / old.folder, ignore_errors=True)
@@ -147,6 +151,11 @@ def _refresh_canary(turn: Turn, data: TurnData) -> None:
     if served.memory is not sent.memory:
         rows = rows.take(rows.frame["matured_at"].to_numpy() >= known_until)
     _keep(turn, replace(served, history=data.history), _learned(served, rows))
+
+
+def _there(turn: Turn, generation: int) -> bool:
+    """Whether its bundle is still kept: after a roll-back far enough, a parent may have been pruned."""
+    return (turn.workspace.bundle(generation) / MANIFEST).exists()
 
 
 def _standing(turn: Turn, generation: int) -> Standing:

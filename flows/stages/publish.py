@@ -8,7 +8,7 @@ from components.domain import Verdict
 from components.evaluate.anchor import after_release
 from components.evaluate.creep import Standing
 from components.ingest.reward_rule import RewardRule
-from components.pages.turn_pages import TurnPage
+from components.pages.turn_pages import KEPT
 from components.publish.bundle import BundleContent, manifest_digest, write_bundle
 from components.publish.id_changes import IdChanges
 from components.publish.manifest import Provenance, digest_of_parts, read_manifest
@@ -114,7 +114,7 @@ def _content(
         hidden=facts.hidden(turn.warehouse),
         history=data.history,
         id_changes=changes,
-        reports=_reports(turn.folder),
+        reports=_reports(turn),
     )
 
 
@@ -141,9 +141,12 @@ def _provenance(
     )
 
 
-def _reports(folder: Path) -> dict[str, bytes]:
-    files = sorted(p for p in folder.glob("*") if p.stem in set(TurnPage) and p.suffix in (".html", ".json"))
-    return {p.name: p.read_bytes() for p in files}
+def _reports(turn: Turn) -> dict[str, bytes]:
+    """The turn's pages, which need nothing but themselves, and the figures behind them."""
+    files = [
+        folder / f"{page}{end}" for page in KEPT for folder, end in ((turn.pages, ".html"), (turn.folder, ".json"))
+    ]
+    return {p.name: p.read_bytes() for p in files if p.exists()}
 
 
 def _record_generation(turn: Turn, generation: int, update: Update, bundle: Path) -> None:

@@ -39,4 +39,4 @@ def unless_refused(refused: Refused | None, evaluation: Evaluation) -> Evaluatio
 def write_refusal(turn: Turn, reasons: tuple[str, ...]) -> None:
     """The page of a turn whose challenger nobody could weigh: why."""
     title = f"Evaluation, {iso(turn.window.start)[:10]} to {iso(turn.window.cutoff)[:10]}"
-    write_page(turn.folder / TurnPage.EVALUATION.file, refused_page(reasons, title, BEFORE_EVALUATION))
+    write_page(turn.pages / TurnPage.EVALUATION.file, refused_page(reasons, title, BEFORE_EVALUATION))

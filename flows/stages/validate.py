@@ -30,7 +30,7 @@ def validate(turn: Turn, now: int | None) -> ValidatedWindow:
         if unsound := _unsound(turn, _checked(turn, window)):
             return ValidatedWindow(_checked(turn, turn.window), unsound, said)
     validation = _checked(turn, turn.window)
-    write_page(turn.folder / TurnPage.VALIDATION.file, validation_page(validation))
+    write_page(turn.pages / TurnPage.VALIDATION.file, validation_page(validation))
     write_page(turn.folder / "validation.json", validation.to_json())
     unsound = _unsound(turn, validation)
     if unsound and turn.champion is None:
@@ -65,6 +65,6 @@ def _unsound(turn: Turn, found: Validation) -> DriftFound | None:
     commonest = found.quarantined["reason"].value_counts()
     why = (
         f"{share:.1%} of the impressions of {found.window} broke a contract, {allowed:.1%} is allowed; "
-        f"most often: {commonest.index[0]} ({commonest.iloc[0]:,}); see {turn.folder / TurnPage.VALIDATION.file}"
+        f"most often: {commonest.index[0]} ({commonest.iloc[0]:,}); see {turn.pages / TurnPage.VALIDATION.file}"
     )
     return DriftFound(DriftAction.HALT, (why,))

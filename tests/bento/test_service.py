@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -439,8 +440,56 @@ def test_the_reports_of_who_answers_can_be_read_and_nothing_else(http, home):
     assert told["generation"] == 1 and "drift.html" in told["reports"]
     page = http.get("/reports/drift.html")
     assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+    assert told["site"] is None
     for name in ("nothing.html", "..%2fmanifest.json", "%2fetc%2fpasswd"):
         assert http.get(f"/reports/{name}").status_code == 404
+
+
+@pytest.fixture
+def site(home):
+    """The site of the home, with a secret beside it and one that a link leads to."""
+    folder = home / "reports"
+    for path in ("index.html", "turns/7/drift.html", "assets/evidently-1.js", "forgotten/7.json"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    (home / "secret.html").write_text("secret")
+    (folder / "linked.html").symlink_to(home / "secret.html")
+    yield folder
+    shutil.rmtree(folder)
+    (home / "secret.html").unlink()
+
+
+def test_the_site_of_the_home_is_served_and_a_browser_is_led_to_it(http, site):
+    assert http.get("/reports").json()["site"] == "/reports/index.html"
+    led = http.get("/reports", headers={"accept": "text/html,*/*"}, follow_redirects=False)
+    assert (led.status_code, led.headers["location"]) == (307, "reports/index.html")
+    for path in ("index.html", "turns/7/drift.html", "assets/evidently-1.js"):
+        found = http.get(f"/reports/{path}")
+        assert (found.status_code, found.text) == (200, path)
+    assert http.get("/reports/index.html").headers["x-content-type-options"] == "nosniff"
+    assert http.get("/reports/drift.html").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret.html",
+        "..%2fsecret.html",
+        "turns/%2e%2e/%2e%2e/secret.html",
+        "turns/..%2f..%2fsecret.html",
+        "%2fsecret.html",
+        "linked.html",
+        "forgotten/7.json",
+        "turns",
+        "turns/7/",
+        ".html",
+        "index.html%00.html",
+    ],
+)
+def test_nothing_but_pages_of_the_site_is_served_whatever_the_path_tries(http, site, path):
+    found = http.get(f"/reports/{path}")
+    assert found.status_code in (400, 404)
+    assert "secret" not in found.text or "no page" in found.text
 
 
 def test_the_figures_for_prometheus_tell_what_was_shown_and_learned(http, home):

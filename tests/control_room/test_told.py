@@ -58,8 +58,8 @@ def test_a_halted_window_is_news_of_its_own_with_all_that_is_needed_to_look(
     said = Note.model_validate(taken)
     assert (said.kind, said.cutoff, said.source, said.champion) == ("halt", record.cutoff, "tiny", 1)
     assert said.generation is None and said.reasons == record.reasons
-    page = f"turns/{record.instant}/{TurnPage.EVALUATION.file}"
-    assert said.link == f"https://reports.example.org/tiny/{page}" and (played.home / page).exists()
+    page = f"turns/{record.instant}/{TurnPage.DRIFT.file}"
+    assert said.link == f"https://reports.example.org/tiny/{page}" and (played.home / "reports" / page).exists()
 
 
 def test_a_turn_told_twice_is_news_once(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Measuring: known drift is seen, sampling noise is not, and odd windows give figures instead of failures."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,12 @@ from components.drift.drift_action import DriftState, decide
 from components.drift.drift_frame import DriftFrame, pair
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport
+from components.drift.evidently_page import write_evidently
 from components.drift.measure import _distances, _draw, _limit, measure
 from components.drift.settings import DriftSettings
 from tests.drift.worlds import traffic
 
-DRAWN = DriftSettings(sample=600)
+DRAWN = DriftSettings(sample=600, page=True)
 SETTINGS = DRAWN.model_copy(update={"page": False})
 
 
@@ -166,9 +168,18 @@ def test_the_json_names_what_drifted_and_leaves_the_page_out(steady):
     assert said["calibration"]["excess"] == pytest.approx(steady.calibration.excess)
 
 
-def test_evidentlys_page_is_kept_and_loads_nothing(steady):
+def test_evidentlys_page_is_kept_where_it_is_asked_for_and_its_script_lies_once_beside_all_turns(steady, tmp_path):
     assert "<html" in steady.html[:2000].lower()
-    assert 'src="http' not in steady.html
+    for turn in ("1", "2"):
+        write_evidently(tmp_path, tmp_path / "turns" / turn, steady.html)
+    page = (tmp_path / "turns" / "2" / "drift-evidently.html").read_text()
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert "http" not in "".join(loaded)
+    shared = sorted(p.name for p in (tmp_path / "assets").iterdir())
+    assert [p.partition("-")[0] + p[-3:] for p in shared] == ["evidentlycss", "evidently.js"]
+    assert all((tmp_path / "turns" / "2" / address).resolve().exists() for address in loaded if "assets" in address)
+    assert sum(f"../../assets/{name}" in loaded for name in shared) == 2
+    assert len(page) < 200_000
 
 
 def test_markup_in_the_log_does_not_reach_evidentlys_page():

@@ -92,7 +92,7 @@ def test_a_browser_draws_the_forest_the_floor_the_tail_and_the_truth(evaluation,
     command = [BROWSER, *flags, "--virtual-time-budget=8000", "--dump-dom", page.as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     drawn = unescape(re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL))
-    assert len(re.findall(r"<svg[^>]*class=\"main-svg\"", drawn)) >= 4
-    assert len(re.findall(r"class=\"errorbar\"", drawn)) >= 9
+    assert len(re.findall(r"<svg class=\"plot", drawn)) >= 4
+    assert len(re.findall(r"<line class=\"whisker", drawn)) >= 9
     for words in ("challenger, DR", "champion, DR", "true value 0.5100", "floor -0.0", "importance weight"):
         assert words in drawn, words

@@ -46,6 +46,33 @@ def test_a_bento_carries_the_service_and_the_bundle_and_nothing_of_the_flows(sto
     assert bento.info.models[0].tag == model.tag
 
 
+def test_a_bundle_and_its_copy_in_the_store_lie_on_the_disk_once(store):
+    import bentoml
+
+    from flows.stages.bento_store import enter_model_store
+
+    bundle = write_bundle(store / "bundles", make_content(reports={"once.json": b"{}"}))
+    copy = Path(bentoml.models.get(enter_model_store(bundle)).path) / "bundle"
+    for part in (p for p in bundle.rglob("*") if p.is_file()):
+        assert (copy / part.relative_to(bundle)).samefile(part)
+    assert not list(copy.rglob(".*"))
+
+
+def test_a_file_system_without_hard_links_keeps_the_copy(store, monkeypatch):
+    import bentoml
+
+    from flows.stages.bento_store import enter_model_store
+
+    def refused(self, target):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    bundle = write_bundle(store / "bundles", make_content(reports={"twice.json": b"{}"}))
+    copy = Path(bentoml.models.get(enter_model_store(bundle)).path) / "bundle"
+    assert load_bundle(copy).generation == 1
+    assert not (copy / "manifest.json").samefile(bundle / "manifest.json")
+
+
 def test_entering_twice_changes_nothing(store):
     from flows.stages.bento_store import build_bento, enter_model_store
 

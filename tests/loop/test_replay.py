@@ -12,7 +12,6 @@ from components.domain import ContractBroken, Matured, Verdict
 from components.evaluate.creep import Standing
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.read_evaluation import read_evaluation
-from components.pages.turn_pages import TurnPage
 from components.publish.manifest import read_manifest
 from components.publish.pointer import Role, read_pointer, read_releases
 from components.ranker.features import hash_ids
@@ -103,17 +102,19 @@ def test_what_the_gate_promised_stands_beside_what_each_release_earned_on_its_ow
     assert found is not None and found.value == pytest.approx(earned)
     assert (kept[2].requests, kept[2].users) == (requests, users)
     assert kept[2].as_of == record.turns[-1].instant and kept[3].earned is None
-    page = (Workspace(home).turn(record.turns[-1].instant) / "evaluation.html").read_text()
+    page = (Workspace(home).pages(record.turns[-1].instant) / "evaluation.html").read_text()
     assert "Promise and outcome" in page
 
 
-def test_no_page_has_a_dead_link_in_the_turns_folder_or_in_the_bundle(record: ReplayRecord, home: Path) -> None:
-    pages = [p for p in home.rglob("*.html") if {"turns", "bundles"} & set(p.parts) and p.stem != TurnPage.EVIDENTLY]
+def test_no_page_has_a_dead_link_in_the_site_or_in_the_bundle(record: ReplayRecord, home: Path) -> None:
+    pages = [p for p in home.rglob("*.html") if {"reports", "bundles"} & set(p.parts)]
     links = [(page, href) for page in pages for href in re.findall(r'<a href="([^"]+)"', page.read_text())]
-    assert [page.parent / href for page, href in links if not (page.parent / href).exists()] == []
-    assert {page.parents[1].name for page, href in links if href == TurnPage.EVIDENTLY.file} == {
-        "turns", "g000002", "g000003"
-    }  # fmt: skip
+    assert home / "reports" / "index.html" in pages
+    whole = [(page, page.parent / href.partition("#")[0]) for page, href in links if not href.startswith("#")]
+    assert [target for _, target in whole if not target.exists()] == []
+    anchors = [(page, href[1:]) for page, href in links if href.startswith("#")]
+    assert [name for page, name in anchors if f'id="{name}"' not in page.read_text()] == []
+    assert {"g1", "g2", "g3"} < {name for _, name in anchors}
     turns = turn_links(Workspace(home), record)
     assert all((home / "reports" / link.href).resolve().exists() for links in turns.values() for link in links)
     assert [link.text for link in turns[record.turns[0].cutoff]][:2] == ["Validation", "Drift"]
@@ -129,11 +130,9 @@ def test_every_release_stands_on_the_losses_that_were_left_possible_since_its_an
     for turn in record.turns:
         told = ledger.standing(ledger_of, turn.generation)
         assert (told is not None) == (turn.verdict == "PROMOTE")
-        folder = Workspace(home).turn(turn.instant)
+        folder, page = Workspace(home).turn(turn.instant), Workspace(home).pages(turn.instant) / "evaluation.html"
         creep = read_evaluation((folder / "evaluation.json").read_text()).creep
-        assert (
-            creep is not None and creep.would_spend is not None and "Creep" in (folder / "evaluation.html").read_text()
-        )
+        assert creep is not None and creep.would_spend is not None and "Creep" in page.read_text()
         if told is not None:
             standing = Standing.from_json(told)
             assert standing.champion == turn.generation

@@ -139,6 +139,11 @@ create table if not exists memories (
     primary key (generation, cutoff)
 );
 
+-- grain: what the memory of one generation trusted as of one cutoff (JSON); it outlives the memory's folder.
+create table if not exists trusts (
+    generation integer, cutoff timestamp, trust json not null, primary key (generation, cutoff)
+);
+
 -- grain: one judgement of the gate.
 create table if not exists evaluations (
     source varchar, cutoff timestamp, challenger integer, champion integer, verdict varchar not null,

@@ -1,0 +1,176 @@
+"""Prune a home: what nobody needs any more goes, oldest decisions first planned, then done.
+
+Whoever answers, may have to come back, or is being compared stays, with all that the ledger names of the last month of
+data time. The ledger itself and the warehouse's facts are never pruned, so a generation that went stays in the history.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import flow
+from prefect.logging import get_run_logger
+
+from components.domain import Transient, iso
+from components.evaluate.creep import Standing
+from components.frozen import Frozen
+from components.publish.pointer import Role, read_pointer
+from components.publish.retention import Lineage, Named, horizon_of, kept_generations
+from components.settings import read_settings
+from flows.prune_plan import TRASH, Holding, Item, Keep, holdings, planned
+from flows.prune_runs import forget_runs, old_runs
+from flows.site.disk_use import size_of, told
+from flows.site.draw import refresh_site
+from flows.turn import warehouse_of
+from flows.workspace import Workspace, enter
+from warehouse import ledger
+from warehouse.connect import Warehouse
+
+
+class Pruned(Frozen):
+    """What `evercurrent prune --json` prints: what goes or, without `dry_run`, went.
+
+    `before` is the instant of data time from which on everything named stays; `kept` says why of every generation;
+    `runs` counts Prefect's flow runs.
+    """
+
+    home: str
+    dry_run: bool
+    before: str | None
+    items: tuple[Item, ...]
+    bytes: int
+    runs: int
+    kept: dict[int, str]
+
+    @property
+    def said(self) -> str:
+        """One line."""
+        verb = "would go" if self.dry_run else "went"
+        return f"{len(self.items)} things of {told(self.bytes)} and {self.runs} flow runs {verb}"
+
+
+@flow(name="prune")
+def prune(home: str = ".evercurrent", dry_run: bool = False) -> Pruned:
+    """Take away what `[retention]` does not keep; with `dry_run` say what would go, and touch nothing.
+
+    Raises
+    ------
+    ContractBroken
+        If the home holds no log yet.
+    Transient
+        If another run uses the home, or the disk refuses; what is done is done whole, and the next run goes on.
+    """
+    workspace = enter(Path(home))
+    now = datetime.now(UTC)
+    if dry_run:
+        found = plan(workspace, now, dry_run=True)
+    else:
+        with workspace.held():
+            found = plan(workspace, now, dry_run=False)
+            take_away(workspace, found.items)
+            refresh_site(workspace)
+    runs = old_runs(now, read_settings(workspace.settings).retention)
+    if not dry_run:
+        forget_runs(runs)
+    found = found.model_copy(update={"runs": len(runs)})
+    counted = (len(found.items), found.bytes, found.runs, dry_run)
+    get_run_logger().info("stage=prune items=%d bytes=%d runs=%d dry_run=%s", *counted)
+    return found
+
+
+def plan(workspace: Workspace, now: datetime, *, dry_run: bool) -> Pruned:
+    """What goes, with sizes; a file that two things share is counted with the first of them."""
+    w, settings = warehouse_of(workspace), read_settings(workspace.settings).retention
+    turns = tuple(t.cutoff for t in ledger.turns(w))
+    if not turns:
+        return Pruned(home=str(workspace.root), dry_run=dry_run, before=None, items=(), bytes=0, runs=0, kept={})
+    kept = kept_generations(lineage(workspace, w), turns[-1], settings)
+    keep = Keep(kept, turns, now.timestamp(), _latest_in_stores(workspace))
+    seen: set[tuple[int, int]] = set()
+    items = tuple(_item(workspace, h, why, seen) for h, why in planned(holdings(workspace), keep, settings))
+    return Pruned(
+        home=str(workspace.root),
+        dry_run=dry_run,
+        before=iso(horizon_of(turns[-1], settings.days)),
+        items=items,
+        bytes=sum(i.bytes for i in items),
+        runs=0,
+        kept=kept,
+    )
+
+
+def lineage(workspace: Workspace, w: Warehouse) -> Lineage:
+    """What the ledger, and the pointers, say of the home's generations."""
+    made = ledger.generations(w)
+    anchors = {g: Standing.from_json(told).anchor for g, told in ledger.standings(w).items()}
+    return Lineage(
+        made=tuple(g.generation for g in made),
+        needed=_needed(workspace, w),
+        named=tuple(Named(n.generation, n.at, n.why) for n in ledger.named_last(w)),
+        parents={g.generation: g.parent for g in made if g.parent is not None},
+        anchors=anchors,
+        released=_by_latest_release([r.generation for r in ledger.releases(w)]),
+    )
+
+
+def _by_latest_release(generations: list[int]) -> tuple[int, ...]:
+    """Every generation once, where it was released last.
+
+    >>> _by_latest_release([1, 2, 3, 2])
+    (1, 3, 2)
+    """
+    return tuple(dict.fromkeys(reversed(generations)))[::-1]
+
+
+def _needed(workspace: Workspace, w: Warehouse) -> dict[int, str]:
+    needed: dict[int, str] = {}
+    if (champion := ledger.champion(w)) is not None:
+        needed[champion] = "champion"
+    if (out := ledger.canary_out(w)) is not None:
+        needed |= {out.generation: "canary", out.champion: needed.get(out.champion, "beside the canary")}
+    for role in (Role.CHAMPION, Role.CHALLENGER):
+        if (pointer := read_pointer(workspace.root, role)) is not None:
+            needed.setdefault(pointer.generation, str(role))
+    if (workspace.root / "replay").is_dir() and ledger.generations(w):
+        needed.setdefault(ledger.generations(w)[0].generation, "frozen arm of the replay")
+    return needed
+
+
+def take_away(workspace: Workspace, items: Sequence[Item]) -> None:
+    """Do what was planned, in order. Killed in between, nothing is half gone, and the next plan has the rest.
+
+    Memories leave the ledger before their folders go: no turn may choose one that is not there.
+    """
+    trash = workspace.root / TRASH
+    going = {item.path for item in items if item.kind == "memory"}
+    w = warehouse_of(workspace)
+    ledger.forget_memory(w, *(m for m in ledger.memories(w) if m.folder in going))
+    try:
+        trash.mkdir(exist_ok=True)
+        for number, item in enumerate(items):
+            _move(workspace.root / item.path, trash / f"{time.time_ns()}-{number}")
+        shutil.rmtree(trash)
+    except OSError as error:
+        raise Transient(
+            f"cannot prune {workspace.root}: {error.strerror or error}; rights there are needed, the next run goes on"
+        ) from None
+
+
+def _move(path: Path, to: Path) -> None:
+    if path.is_relative_to(to.parent):
+        return  # left over from an interrupted run, and in the trash already
+    with suppress(FileNotFoundError):
+        path.replace(to)
+
+
+def _item(workspace: Workspace, h: Holding, why: str, seen: set[tuple[int, int]]) -> Item:
+    size = size_of(workspace.root / h.path, seen)
+    return Item(kind=h.kind, path=h.path, bytes=size, why=why, generation=h.generation, cutoff=h.cutoff)
+
+
+def _latest_in_stores(workspace: Workspace) -> frozenset[str]:
+    stores = (workspace.root / "bentoml").glob("*/evercurrent*/latest")
+    return frozenset(path.read_text().strip() for path in stores)
