@@ -313,7 +313,7 @@ def asked_and_linked(s: Settings) -> str:
         patch.object(approval, "run_around", lambda: SimpleNamespace(id=None)),
     ):
         approval._ask.fn("", s.control_room.approve_seconds)
-    return repr((place(turn, Path("/home/turns/1/drift.html")), waited))
+    return repr((place(turn, Path("/home/reports/turns/1/drift.html")), waited))
 
 
 @dataclass(frozen=True)
