@@ -15,6 +15,7 @@ from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
+from components.operations import OperationsSettings
 from components.policy.settings import PolicySettings
 from components.publish.settings import ReleaseSettings
 from components.publish.signature import PublishSettings
@@ -39,6 +40,7 @@ class Settings(Frozen):
     publish: PublishSettings = PublishSettings()
     release: ReleaseSettings = ReleaseSettings()
     world: WorldSettings = WorldSettings()
+    operations: OperationsSettings = OperationsSettings()
 
 
 def read_settings(path: Path) -> Settings:

@@ -15,6 +15,7 @@ from flows.scheduled import scheduled_at
 from flows.tell import told
 from flows.turn import TurnRecord, finished, finished_since, open_turn
 from flows.workspace import enter
+from flows.writing import writing
 
 
 @flow(name="daily-loop")
@@ -36,7 +37,7 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None) -> Tu
     until = instant_of(cutoff or scheduled_at(now))
     if until > instant_of(now):
         raise ContractBroken(f"cutoff {iso(until)} is in the future; allowed is up to now, {iso(instant_of(now))}")
-    with workspace.held():
+    with writing(workspace, patient=True):
         if record := finished(workspace, until) or (None if cutoff else finished_since(workspace, until)):
             return told(record)
         tasks.ingest(workspace)

@@ -13,6 +13,7 @@ from components.domain import ContractBroken, instant_of, iso
 from flows import tasks
 from flows.turn import open_turn
 from flows.workspace import enter
+from flows.writing import writing
 
 
 @flow(name="refresh-memory")
@@ -32,7 +33,7 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
     """
     workspace = enter(Path(home))
     until = instant_of(cutoff or datetime.now(UTC))  # before the log is read: what is logged meanwhile is not in it
-    with workspace.held():
+    with writing(workspace):
         tasks.ingest(workspace)
         tasks.forget(workspace)
         turn = open_turn(workspace, until, keep=False)

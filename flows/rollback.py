@@ -14,6 +14,7 @@ from components.publish.pointer import ReleaseKind
 from flows.stages.release import ended_by_hand, release, settle, take_back
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
+from flows.writing import writing
 from warehouse import ledger
 from warehouse.records import CanaryMade, ReleaseWanted
 
@@ -36,7 +37,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     workspace = enter(Path(home))
     if not reason.strip():
         raise ContractBroken("the reason is empty; say why, it is kept in the release ledger: --reason '...'")
-    with workspace.held():
+    with writing(workspace, patient=True):
         settle(workspace)
         out = ledger.canary_out(warehouse_of(workspace))
         previous = _champion(workspace, to, out)

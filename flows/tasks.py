@@ -14,11 +14,12 @@ from prefect.logging import get_run_logger
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
-from components.domain import Transient
+from components.domain import TookTooLong, Transient
 from flows import artifacts
 from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
 from flows.stages.drift import measure_drift as _measure_drift
+from flows.stages.drift import watch_drift as _watch_drift
 from flows.stages.evaluate import evaluate as _evaluate
 from flows.stages.forget import forget as _forget
 from flows.stages.ingest import take_decisions
@@ -28,6 +29,7 @@ from flows.stages.read import read as _read
 from flows.stages.update import learn_held_out as _learn_held_out
 from flows.stages.update import update as _update
 from flows.stages.validate import validate as _validate
+from flows.time_limit import limited
 from flows.turn import Turn
 
 P = ParamSpec("P")
@@ -62,7 +64,7 @@ def stage(
 
 
 def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
-    """A task that waits and tries again when the world is busy, and only then.
+    """A task that waits and tries again when the world is busy, and only then; one that hangs is ended.
 
     Inputs are quoted: Prefect would look through every array of a model for futures.
     """
@@ -74,7 +76,7 @@ def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    made: Callable[..., Result] = make(fn)
+    made: Callable[..., Result] = make(limited(name, fn))
 
     def run(*inputs: P.args, **named: P.kwargs) -> Result:
         return made(*map(quote, inputs), **{key: quote(value) for key, value in named.items()})
@@ -83,7 +85,8 @@ def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
 
 
 def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), Transient)
+    found = state.result(raise_on_failure=False)
+    return isinstance(found, Transient) and not isinstance(found, TookTooLong)
 
 
 ingest = patient("ingest", take_decisions)
@@ -92,6 +95,7 @@ validate = stage("validate", _validate, artifacts.announce_validation, artifacts
 read = stage("read", _read)
 watch_canary = stage("canary", _watch_canary)
 measure_drift = stage("drift", _measure_drift, artifacts.announce_drift, artifacts.said_of_drift)
+watch_drift = stage("drift", _watch_drift, None, artifacts.said_of_drift)
 refresh_memory = stage("memory", _refresh_memory)
 update = stage("update", _update)
 evaluate = stage("evaluate", _evaluate, artifacts.announce_evaluation, artifacts.said_of_verdict)

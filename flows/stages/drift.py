@@ -1,5 +1,7 @@
 """Measure drift against the last window and the champion's training window, and decide what to do about it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from components.domain import DriftAction
@@ -12,7 +14,7 @@ from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.serving.served import Served
 from components.sigmoid import sigmoid
-from flows.stages.results import DriftFound, TurnData
+from flows.stages.results import DriftFound, DriftReferences, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
 from warehouse import ledger
@@ -23,19 +25,33 @@ def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     """Compare the window with its two references; written beside the turn and into the ledger."""
     if data.champion is None or data.references is None:
         return DriftFound(DriftAction.UPDATE, ("first generation: there is no reference yet",))
-    inside = data.fresh.frame["matured_at"].to_numpy() >= turn.window.start
-    last = data.references.last
+    report, decision = _decided(turn, data.champion, data.references, data.fresh)
+    _write(turn, report, decision)
+    return DriftFound(decision.action, decision.reasons)
+
+
+def watch_drift(turn: Turn, data: TurnData) -> DriftFound:
+    """The same of a window that is still open: nothing is written or drawn, and no rule's streak goes on by it."""
+    assert data.champion is not None and data.references is not None, "a window is watched beside a champion"
+    undrawn = turn.settings.model_copy(update={"drift": turn.settings.drift.model_copy(update={"page": False})})
+    _, decision = _decided(replace(turn, settings=undrawn), data.champion, data.references, data.fresh)
+    return DriftFound(decision.action, decision.reasons)
+
+
+def _decided(
+    turn: Turn, champion: Served, references: DriftReferences, fresh: TrainingData
+) -> tuple[DriftReport, DriftDecision]:
+    inside = fresh.frame["matured_at"].to_numpy() >= turn.window.start
+    last = references.last
     report = measure(
-        _frame(turn, data.fresh.take(inside), data.champion),
-        None if last is None else _frame(turn, last, data.champion),
-        _frame(turn, data.references.training, data.champion),
+        _frame(turn, fresh.take(inside), champion),
+        None if last is None else _frame(turn, last, champion),
+        _frame(turn, references.training, champion),
         turn.settings.drift,
         turn.seed,
     )
     before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
-    decision = decide(report, DriftState.from_json(before) if before else DriftState(), turn.settings.drift)
-    _write(turn, report, decision)
-    return DriftFound(decision.action, decision.reasons)
+    return report, decide(report, DriftState.from_json(before) if before else DriftState(), turn.settings.drift)
 
 
 def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:

@@ -1,0 +1,39 @@
+"""Whether somebody listens already where we are about to."""
+
+import socket
+
+from components.domain import Transient
+
+LOOPBACK = "127.0.0.1"
+
+
+def check_free(host: str, port: int, option: str) -> None:
+    """Refuse an address that nobody can listen on now, in one line instead of a supervisor's traceback.
+
+    Raises
+    ------
+    Transient
+        If it is taken, or is not this machine's; `option` is what names another.
+    """
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise Transient(f"cannot listen on {host}:{port}: {why}; end who does, or name another with {option}") from None
+
+
+def check_answers(host: str, port: int, what: str) -> None:
+    """Refuse to start on something that is away.
+
+    Raises
+    ------
+    Transient
+        If nobody answers there within five seconds.
+    """
+    try:
+        with socket.create_connection((host, port), timeout=5):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise Transient(f"{what} at {host}:{port} does not answer: {why}; start it, or name another") from None
