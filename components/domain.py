@@ -69,7 +69,7 @@ class Transient(EvercurrentError):
 
 
 class TookTooLong(Transient):
-    """A stage was ended because it took longer than it may: the next run resumes it, the same run does not try again."""
+    """A stage was ended because it took longer than it may; the next run resumes it, the same run tries it no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ def main() -> None:
             sys.stdout.write(f"run {run.name} was ended: its process is gone\n")
     workspace = Workspace(Path(os.environ.get("EVERCURRENT_HOME") or ".evercurrent").resolve())
     Thread(target=_keep_logs_small, args=(log_folder(workspace),), daemon=True).start()
-    app(["worker", "start", "--pool", POOL, "--type", "process", "--name", worker_name()])
+    sys.argv = ["prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", worker_name()]
+    app()
 
 
 def _keep_logs_small(folder: Path) -> None:
