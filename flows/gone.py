@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed
 
 from flows.deployed import WORKER
@@ -42,7 +42,7 @@ def end_gone_runs(client: SyncPrefectClient, worker: str, submitted: timedelta =
     for run in gone:
         asked = run.state_type is StateType.CANCELLING
         said = "its process is gone: it was killed, or its machine went down"
-        state = Cancelled(message=said) if asked else Crashed(message=said)
+        state: State[None] = Cancelled(message=said) if asked else Crashed(message=said)
         client.set_flow_run_state(run.id, state, force=True)
     return gone
 

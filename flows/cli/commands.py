@@ -14,6 +14,7 @@ import typer
 
 from components.domain import ContractBroken
 from components.publish.pointer import read_pointer
+from flows.cli.doctor_command import doctor
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, LET_THROUGH, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder
@@ -228,6 +229,7 @@ def serve(
 app.command()(simulate)
 app.command()(up)
 app.command()(down)
+app.command()(doctor)
 
 
 @app.command()

@@ -12,9 +12,11 @@ from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from components.domain import Transient
+from flows.gone import end_gone_runs
 from flows.provision import POOL, provision
 from flows.stack.environment import ROOT
 from flows.stack.processes import last_line
+from flows.stack.worker import worker_name
 from flows.workspace import Workspace
 
 FILE = ROOT / "prefect.yaml"
@@ -36,6 +38,7 @@ def deploy(workspace: Workspace, api: str, variables: Mapping[str, str], log: Pa
     with temporary_settings({PREFECT_API_URL: api}):
         provision()
         with get_client(sync_client=True) as client:
+            end_gone_runs(client, worker_name())
             client.update_work_pool(POOL, WorkPoolUpdate(is_paused=False))
             there = {deployment.name for deployment in client.read_deployments()}
     if digest != made or not _named() <= there:
