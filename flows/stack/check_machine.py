@@ -71,7 +71,8 @@ def check_versions(installed: Mapping[str, str], lock: Path) -> Iterator[Finding
 
 
 def _installed() -> dict[str, str]:
-    return {_plain(one.metadata["Name"]): one.version.lower() for one in distributions() if one.metadata["Name"]}
+    found = [one for one in distributions() if one.metadata["Name"]]  # a half removed package has none
+    return {_plain(one.metadata["Name"]): one.version.lower().partition("+")[0] for one in found}
 
 
 def _plain(name: str) -> str:
