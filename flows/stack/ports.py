@@ -1,5 +1,6 @@
 """Whether somebody listens already where we are about to."""
 
+import os
 import socket
 
 from components.domain import Transient
@@ -19,8 +20,9 @@ def check_free(host: str, port: int, option: str) -> None:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
-        why = error.strerror or error
-        raise Transient(f"cannot listen on {host}:{port}: {why}; end who does, or name another with {option}") from None
+        raise Transient(
+            f"cannot listen on {host}:{port}: {_why(error)}; end who does, or name another with {option}"
+        ) from None
 
 
 def check_answers(host: str, port: int, what: str) -> None:
@@ -35,5 +37,9 @@ def check_answers(host: str, port: int, what: str) -> None:
         with socket.create_connection((host, port), timeout=5):
             pass
     except OSError as error:
-        why = error.strerror or error
-        raise Transient(f"{what} at {host}:{port} does not answer: {why}; start it, or name another") from None
+        raise Transient(f"{what} at {host}:{port} does not answer: {_why(error)}; start it, or name another") from None
+
+
+def _why(error: OSError) -> str:
+    """The system's own words; Python adds the address, which is said already."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

@@ -27,7 +27,6 @@ from flows.stack.down import down
 from flows.stack.environment import ROOT
 from flows.stack.record import Part, Role, Stack, read_stack
 from flows.stack.up import Up, Wanted, up
-from flows.turn import TurnRecord
 from flows.workspace import Workspace, enter
 from tests.conftest import TinySource
 from tests.loop.test_loop import day, ingest
@@ -153,12 +152,6 @@ def kill(processes: list[psutil.Process]) -> None:
     assert not left
 
 
-def turn(api: str, home: Path, cutoff: datetime) -> TurnRecord:
-    """A turn in this process, told to a server."""
-    with temporary_settings({PREFECT_API_URL: api}):
-        return daily_loop(str(home), cutoff)
-
-
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource, prefect_server: None) -> Path:
     """A home whose first generation knows four days; for copying."""
@@ -166,6 +159,12 @@ def base(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource, prefect_ser
     ingest(home, tiny, tiny.frame)
     daily_loop(str(home), day(4))
     return home
+
+
+def _still(client: SyncPrefectClient) -> None:
+    """Nothing but what a test asks for: schedules go on in the middle of one."""
+    for deployment in client.read_deployments():
+        client.pause_deployment(deployment.id)
 
 
 @pytest.fixture(scope="session")
@@ -180,6 +179,7 @@ def raised(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rai
         made = Raised(enter(home), Wanted(free_port(), free_port()), base)
         try:
             made.up()
+            made.ask(_still)
             yield made
         finally:
             down(made.workspace, 0.0)

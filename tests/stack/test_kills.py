@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from components.domain import instant_of
+from flows.daily_loop import daily_loop
 from flows.lock_holder import lock_holder
 from flows.provision import WAREHOUSE
 from flows.stack.record import Role
 from tests.loop.test_loop import day
-from tests.stack.conftest import Raised, kill, turn, until
+from tests.stack.conftest import Raised, kill, until
 from tests.stack.held_points import HALF, STAGES
 from warehouse import ledger
 from warehouse.connect import Warehouse
@@ -41,7 +42,7 @@ def test_killed_after_every_stage_the_turn_is_finished_with_the_same_result(kill
     """One turn, killed with its worker after each stage in turn; every run resumes what the one before it left."""
     copy = tmp_path / "undisturbed"
     shutil.copytree(killed.base, copy)
-    undisturbed = turn(killed.api, copy, day(5))
+    undisturbed = daily_loop(str(copy), day(5))
     for stage in (*STAGES[:-1], HALF):
         run, _ = hold(killed, stage, 5)
         killed.kill_worker()
