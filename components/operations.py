@@ -58,4 +58,11 @@ class OperationsSettings(Frozen):
     seconds, and a night that is given up is a day's delay. A second run of the same deployment never waits."""
     try_seconds: float = Field(default=2.0, ge=0)
     """How long a memory refresh or a look at drift waits: it comes again in minutes."""
-    timeouts: TimeoutSettings = TimeoutSettings()
+
+    def patience(self, patient: bool) -> float:
+        """Seconds that a run waits for the home.
+
+        >>> OperationsSettings(wait_seconds=60.0).patience(True)
+        60.0
+        """
+        return self.wait_seconds if patient else self.try_seconds

@@ -15,7 +15,7 @@ from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
-from components.operations import OperationsSettings
+from components.operations import OperationsSettings, TimeoutSettings
 from components.policy.settings import PolicySettings
 from components.publish.settings import ReleaseSettings
 from components.publish.signature import PublishSettings
@@ -41,6 +41,7 @@ class Settings(Frozen):
     release: ReleaseSettings = ReleaseSettings()
     world: WorldSettings = WorldSettings()
     operations: OperationsSettings = OperationsSettings()
+    timeouts: TimeoutSettings = TimeoutSettings()
 
 
 def read_settings(path: Path) -> Settings:

@@ -60,7 +60,7 @@ def time_limit(name: str, seconds: float, grace: float = GRACE_SECONDS) -> Itera
     """
     said = (
         f"stage {name} did not end within {seconds:g} s and was interrupted; run again to resume the turn, or allow "
-        "more under [operations.timeouts] in evercurrent.toml"
+        "more under [timeouts] in evercurrent.toml"
     )
     last = Timer(seconds + grace, _end, (said, deployed_run()))
     last.daemon = True
@@ -91,7 +91,7 @@ def _end(said: str, run: FlowRun | None) -> None:
 
 def _seconds(name: str, first: object) -> float | None:
     if isinstance(first, Turn):
-        return first.settings.operations.timeouts.of(name)
+        return first.settings.timeouts.of(name)
     if isinstance(first, Workspace):
-        return read_settings(first.settings).operations.timeouts.of(name)
+        return read_settings(first.settings).timeouts.of(name)
     return None

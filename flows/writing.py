@@ -52,7 +52,7 @@ def writing(workspace: Workspace, *, patient: bool = False) -> Iterator[None]:
         for ended in end_gone_runs(client, str(run.labels.get(WORKER))):
             get_run_logger().warning("run %s was ended: its process is gone", ended.name)
     operations = read_settings(workspace.settings).operations
-    with workspace.held(operations.wait_seconds if patient else operations.try_seconds), _slot(run):
+    with workspace.held(operations.patience(patient)), _slot(run):
         yield
 
 
