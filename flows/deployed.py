@@ -6,6 +6,9 @@ from prefect.context import FlowRunContext
 WORKER = "prefect.worker.name"
 """The label that says which worker started a run."""
 
+LEASE = "evercurrent.lease"
+"""The label that says by which lease a run holds the warehouse's slot: whoever finds the run dead gives it back."""
+
 
 def deployed_run() -> FlowRun | None:
     """None on the command line, in a test, and inside another flow: only the outermost run is a deployment's."""

@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed
 
-from flows.deployed import WORKER
+from flows.deployed import LEASE, WORKER
 from flows.provision import POOL
 
 RUN = "PREFECT__FLOW_RUN_ID"
@@ -44,6 +44,8 @@ def end_gone_runs(client: SyncPrefectClient, worker: str, submitted: timedelta =
         said = "its process is gone: it was killed, or its machine went down"
         state: State[None] = Cancelled(message=said) if asked else Crashed(message=said)
         client.set_flow_run_state(run.id, state, force=True)
+        if lease := run.labels.get(LEASE):
+            client.release_concurrency_slots_with_lease(UUID(str(lease)))  # one that has expired is nothing to it
     return gone
 
 

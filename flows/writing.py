@@ -10,18 +10,19 @@ from contextlib import ExitStack, contextmanager
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLeaseHolder, FlowRun
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
+from prefect.concurrency.context import ConcurrencyContext
 from prefect.concurrency.sync import concurrency
 from prefect.logging import get_run_logger
 
 from components.domain import ContractBroken, Transient
 from components.settings import read_settings
-from flows.deployed import WORKER, deployed_run
+from flows.deployed import LEASE, WORKER, deployed_run
 from flows.gone import end_gone_runs
 from flows.provision import WAREHOUSE
 from flows.workspace import Workspace
 
 LEASE_SECONDS = 60.0
-"""How long a slot stays taken after its holder died: the least that Prefect allows. A living one renews it."""
+"""How long a slot stays taken after its holder died unnoticed: the least Prefect allows. A living one renews it."""
 
 PROVISION = "python -m flows.provision"
 
@@ -80,4 +81,13 @@ def _slot(run: FlowRun) -> Iterator[None]:
             raise ContractBroken(
                 f"the server has no limit {WAREHOUSE}; make it: evercurrent up, or {PROVISION}"
             ) from None
+        _note_lease(run)
         yield
+
+
+def _note_lease(run: FlowRun) -> None:
+    """Say with the run by which lease it holds its slot, so that nobody has to wait for a dead one's to expire."""
+    context = ConcurrencyContext.get()
+    if context is not None and context.cleanup_lease_ids:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run_labels(run.id, {LEASE: str(context.cleanup_lease_ids[-1])})
