@@ -11,7 +11,8 @@ from pathlib import Path
 
 from prefect.automations import AutomationCore
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
@@ -38,6 +39,7 @@ def provision() -> dict[str, str]:
         client.upsert_global_concurrency_limit_by_name(WAREHOUSE, 1)
         if not client.read_automations_by_name(GONE):
             client.create_automation(_ends_what_is_gone())
+        _close_parameters(client)
     home = Path(os.environ.get("EVERCURRENT_HOME") or ".evercurrent")
     return {"automation": GONE, "pool": POOL, "limit": WAREHOUSE, "home": str(home.resolve())}
 
@@ -55,6 +57,15 @@ def _pool(client: SyncPrefectClient) -> None:
         client.create_work_pool(wanted)
     except ObjectAlreadyExists:
         return
+
+
+def _close_parameters(client: SyncPrefectClient) -> None:
+    """Let the server refuse a parameter that no flow takes: its run would end without a word about what was wrong."""
+    for deployment in client.read_deployments(work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))):
+        schema = deployment.parameter_openapi_schema or {}
+        if schema.get("additionalProperties", True):
+            closed = {**schema, "additionalProperties": False}
+            client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=closed))
 
 
 def _ends_what_is_gone() -> AutomationCore:

@@ -12,8 +12,10 @@ from prefect.exceptions import PrefectHTTPStatusError
 from typer.testing import CliRunner
 
 from components.domain import ContractBroken, Transient, instant_of, iso
+from components.publish.pointer import read_pointer
 from flows.cli.commands import app
 from flows.provision import GONE, POOL, WAREHOUSE
+from flows.rollback import rollback
 from flows.stack.down import down
 from flows.stack.environment import ROOT
 from flows.stack.record import Role, read_stack
@@ -68,6 +70,19 @@ def test_a_turn_asked_for_in_the_ui_ends_in_a_verdict_and_a_second_one_beside_it
     assert ledger.finished_turn(w, instant_of(day(5)))
 
 
+def test_a_rollback_to_a_generation_whose_bundle_is_gone_is_refused_and_moves_nothing(raised: Raised) -> None:
+    bundle = raised.home / "bundles" / "g000002"
+    bundle.rename(raised.home / "gone")
+    try:
+        with pytest.raises(ContractBroken, match="g000002") as refused:
+            rollback(str(raised.home), 2, "try")
+    finally:
+        (raised.home / "gone").rename(bundle)
+    assert "\n" not in str(refused.value)
+    pointer = read_pointer(raised.home)
+    assert pointer is not None and pointer.generation == 1
+
+
 def test_beside_the_command_line_a_run_ends_with_who_has_the_home(raised: Raised) -> None:
     with raised.workspace.held():
         run = raised.ended(raised.run("refresh-memory/refresh-memory"))
@@ -79,8 +94,10 @@ def test_beside_the_command_line_a_run_ends_with_who_has_the_home(raised: Raised
 WRONG = {
     "daily-loop/daily-loop": ({"cutoff": "1999-01-01T00:00:00Z"}, "nothing was logged before 1999-01-01T00:00:00Z"),
     "rollback/rollback": ({"to": 99, "reason": "try"}, "ContractBroken: no generation 99; the ledger knows 1"),
-    "evaluate/evaluate": ({"log": "/nowhere.parquet", "target": "/no.parquet"}, "ContractBroken: /nowhere.parquet"),
-    "drift-watch/drift-watch": ({"cut_off": "2011-01-30"}, "cut_off"),
+    "evaluate/evaluate": (
+        {"log": "/nowhere.parquet", "target": "/no.parquet"},
+        "no file at /nowhere.parquet",
+    ),
 }
 """What is asked wrongly, and what the run's state says of it."""
 
@@ -93,7 +110,9 @@ def test_what_a_run_is_asked_wrongly_stands_in_its_state_in_one_line(raised: Rai
         assert "\n" not in str(state.message)
 
 
-def test_a_parameter_that_is_missing_or_none_is_refused_when_it_is_asked_for(raised: Raised) -> None:
+def test_a_parameter_that_is_unknown_missing_or_none_is_refused_when_it_is_asked_for(raised: Raised) -> None:
+    with pytest.raises(PrefectHTTPStatusError, match="cut_off"):
+        raised.run("daily-loop/daily-loop", cut_off="2011-01-30")
     with pytest.raises(PrefectHTTPStatusError, match="log"):
         raised.run("evaluate/evaluate", target="target.parquet")
     with pytest.raises(PrefectHTTPStatusError, match="to"):
