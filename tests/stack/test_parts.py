@@ -69,12 +69,13 @@ def test_a_part_is_known_by_its_mark_when_the_clock_was_set_and_ends_with_its_ch
     script = f"import subprocess, time; subprocess.Popen({SLEEPS!r}); time.sleep(600)"
     began = start(Role.WORKER, [sys.executable, "-c", script], dict(os.environ), tmp_path / "worker.log")
     part = began.model_copy(update={"began": began.began - 3600})
-    process = part.process()
-    assert process is not None and process.environ()[MARK] == began.mark
+    process = began.process()
+    assert process is not None
     give_up = time.monotonic() + 30
-    while not process.children() or last_line(tmp_path / "worker.log") != "asleep":
+    while part.process() is None or not process.children() or last_line(tmp_path / "worker.log") != "asleep":
         assert time.monotonic() < give_up
         time.sleep(0.05)
+    assert process.environ()[MARK] == began.mark
     (child,) = process.children()
     assert end(part, 10.0), "the child did not end by itself"
     assert part.process() is None and not psutil.pid_exists(child.pid)
