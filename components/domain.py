@@ -68,6 +68,10 @@ class Transient(EvercurrentError):
     """The world is busy (a lock, a port, a full queue): the same call may succeed later."""
 
 
+class TookTooLong(Transient):
+    """A stage was ended because it took longer than it may; the next run resumes it, the same run tries it no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The gate or a diagnostic says no. A normal result, stored; never raised.

@@ -17,6 +17,7 @@ from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
 from components.memory.settings import MemorySettings
+from components.operations import OperationsSettings, TimeoutSettings
 from components.policy.settings import PolicySettings
 from components.publish.retention import RetentionSettings
 from components.publish.settings import ReleaseSettings
@@ -45,6 +46,8 @@ class Settings(Frozen):
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
     world: WorldSettings = WorldSettings()
+    operations: OperationsSettings = OperationsSettings()
+    timeouts: TimeoutSettings = TimeoutSettings()
 
 
 def read_settings(path: Path) -> Settings:

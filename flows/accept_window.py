@@ -6,14 +6,19 @@ from pathlib import Path
 from prefect import flow
 
 from components.domain import ContractBroken, instant_of, iso
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
+from flows.control_room.name import call
+from flows.site.draw import refresh_site
 from flows.stages.set_aside import readmit, tell_service
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
+from flows.writing import writing
 from warehouse import ledger
 from warehouse.records import SetAsideMade, SetAsideStatus
 
 
-@flow(name="accept-window")
+@flow(name="accept-window", on_running=[hear], on_failure=[tell_failure])
 def accept_window(home: str = ".evercurrent", cutoff: datetime | None = None, reason: str = "") -> str:
     """Let the next turn learn a window that was set aside, as it was logged.
 
@@ -33,10 +38,12 @@ def accept_window(home: str = ".evercurrent", cutoff: datetime | None = None, re
     workspace = enter(Path(home))
     if not reason.strip():
         raise ContractBroken("the reason is empty; say why, it is kept in the ledger: --reason '...'")
-    with workspace.held():
+    with writing(workspace, patient=True):
         made = _aside(workspace, None if cutoff is None else instant_of(cutoff))
         readmit(workspace, made.window, SetAsideStatus.ACCEPTED, (reason,))
         tell_service(workspace)
+        refresh_site(workspace)
+    call(f"ACCEPTED {made.window}")
     return f"ACCEPTED: the window {made.window} is learned by the next turn: evercurrent loop"
 
 

@@ -20,6 +20,7 @@ from flows.site.draw import refresh_site
 from flows.stages.idle import idle
 from flows.turn import TurnRecord, finished, finished_since, open_turn
 from flows.workspace import Workspace, enter
+from flows.writing import writing
 
 
 @flow(name="daily-loop", on_running=[hear], on_failure=[tell_and_notify_failure])
@@ -42,7 +43,7 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None, appro
     until = instant_of(cutoff or scheduled_at(now))
     if until > instant_of(now):
         raise ContractBroken(f"cutoff {iso(until)} is in the future; allowed is up to now, {iso(instant_of(now))}")
-    with workspace.held():
+    with writing(workspace, patient=True):
         if record := finished(workspace, until) or (None if cutoff else finished_since(workspace, until)):
             return _ended(workspace, tasks.settle_halt(workspace, record))
         tasks.ingest(workspace)

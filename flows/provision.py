@@ -1,15 +1,29 @@
-"""What the deployments need of a Prefect server beside a work pool: an automation that ends runs whose process is gone.
+"""What the deployments need of a Prefect server: a work pool, the slot of the warehouse, and an end for dead runs.
 
-``prefect.yaml`` calls it when it deploys. Doing it again changes nothing.
+``prefect.yaml`` calls it when it deploys; on a server that has no pool yet, ``python -m flows.provision`` goes first
+(``evercurrent up`` does both), because ``prefect deploy`` asks for the pool before it calls anybody. Doing it again
+changes nothing.
 """
 
+import os
 from datetime import timedelta
+from pathlib import Path
 
 from prefect.automations import AutomationCore
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.workers.process import ProcessWorker
+
+POOL = "evercurrent"
+"""The work pool of every deployment in ``prefect.yaml``."""
+
+WAREHOUSE = "evercurrent-warehouse"
+"""The global concurrency limit that runs which write take: DuckDB lets one process write."""
 
 GONE = "evercurrent: end runs whose process is gone"
 BEAT = "prefect.flow-run.heartbeat"
@@ -19,11 +33,39 @@ SILENCE = timedelta(minutes=9)
 
 
 def provision() -> dict[str, str]:
-    """Make the automation if it is not there; a step of a deployment returns what it made."""
+    """Make what is not there; a step of a deployment returns what it made, and the home that deployments work in."""
     with get_client(sync_client=True) as client:
+        _pool(client)
+        client.upsert_global_concurrency_limit_by_name(WAREHOUSE, 1)
         if not client.read_automations_by_name(GONE):
             client.create_automation(_ends_what_is_gone())
-    return {"automation": GONE}
+        _close_parameters(client)
+    home = Path(os.environ.get("EVERCURRENT_HOME") or ".evercurrent")
+    return {"automation": GONE, "pool": POOL, "limit": WAREHOUSE, "home": str(home.resolve())}
+
+
+def _pool(client: SyncPrefectClient) -> None:
+    """A pool of processes on the worker's machine; one that is there keeps what people changed about it."""
+    template = ProcessWorker.get_default_base_job_template()
+    wanted = WorkPoolCreate(
+        name=POOL,
+        type=ProcessWorker.type,
+        description="One run at a time per deployment; made by evercurrent.",
+        base_job_template=template,
+    )
+    try:
+        client.create_work_pool(wanted)
+    except ObjectAlreadyExists:
+        return
+
+
+def _close_parameters(client: SyncPrefectClient) -> None:
+    """Let the server refuse a parameter that no flow takes: its run would end without a word about what was wrong."""
+    for deployment in client.read_deployments(work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))):
+        schema = deployment.parameter_openapi_schema or {}
+        if schema.get("additionalProperties", True):
+            closed = {**schema, "additionalProperties": False}
+            client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=closed))
 
 
 def _ends_what_is_gone() -> AutomationCore:
@@ -41,3 +83,7 @@ def _ends_what_is_gone() -> AutomationCore:
         ),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="its process sent no heartbeat any more")],
     )
+
+
+if __name__ == "__main__":
+    provision()

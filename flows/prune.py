@@ -26,6 +26,7 @@ from flows.site.disk_use import size_of, told
 from flows.site.draw import refresh_site
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
+from flows.writing import writing
 from warehouse import ledger
 from warehouse.connect import Warehouse
 
@@ -68,7 +69,7 @@ def prune(home: str = ".evercurrent", dry_run: bool = False) -> Pruned:
     if dry_run:
         found = plan(workspace, now, dry_run=True)
     else:
-        with workspace.held():
+        with writing(workspace, patient=True):
             found = plan(workspace, now, dry_run=False)
             take_away(workspace, found.items)
             refresh_site(workspace)

@@ -11,15 +11,20 @@ from prefect import flow
 
 from components.domain import ContractBroken, Window, instant_of, iso
 from components.publish.manifest import verify
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
+from flows.control_room.name import call
+from flows.site.draw import refresh_site
 from flows.stages.release import go_to, settle
 from flows.stages.set_aside import drop_memories, tell_service
 from flows.turn import ALL_TIME, warehouse_of
 from flows.workspace import Workspace, enter
+from flows.writing import writing
 from warehouse import ledger
 from warehouse.records import SetAside, SetAsideStatus
 
 
-@flow(name="quarantine")
+@flow(name="quarantine", on_running=[hear], on_failure=[tell_failure])
 def quarantine(home: str, start: datetime, cutoff: datetime, reason: str) -> str:
     """Set ``[start, cutoff)`` aside and go back to the generation that was champion before it.
 
@@ -35,7 +40,7 @@ def quarantine(home: str, start: datetime, cutoff: datetime, reason: str) -> str
     workspace = enter(Path(home))
     if not reason.strip():
         raise ContractBroken("the reason is empty; say why, it is kept in the ledger: --reason '...'")
-    with workspace.held():
+    with writing(workspace, patient=True):
         window = _window(workspace, instant_of(start), instant_of(cutoff))
         to = _before(workspace, window)
         taken = SetAside(start=window.start, cutoff=window.cutoff, status=SetAsideStatus.QUARANTINED, reasons=(reason,))
@@ -46,6 +51,8 @@ def quarantine(home: str, start: datetime, cutoff: datetime, reason: str) -> str
         if to != previous:
             go_to(workspace, to, f"quarantine of {window}: {reason}")
         tell_service(workspace)
+        refresh_site(workspace)
+    call(f"QUARANTINED {window}")
     answers = f"generation {to} answers" if to == previous else f"generation {to} answers instead of {previous}"
     after = "the next turn learns what came after it: evercurrent loop"
     return f"QUARANTINED: nobody learns from {window}; {answers}; {after}"

@@ -18,6 +18,7 @@ from flows.stages.drift import contradicts
 from flows.stages.results import DriftFound
 from flows.turn import Turn, open_turn
 from flows.workspace import enter
+from flows.writing import writing
 
 
 @flow(name="refresh-memory", on_running=[hear], on_failure=[tell_failure])
@@ -38,7 +39,7 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
     """
     workspace = enter(Path(home))
     until = instant_of(cutoff or datetime.now(UTC))  # before the log is read: what is logged meanwhile is not in it
-    with workspace.held():
+    with writing(workspace):
         tasks.ingest(workspace)
         tasks.forget(workspace)
         turn = open_turn(workspace, until, keep=False)

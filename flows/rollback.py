@@ -19,6 +19,7 @@ from flows.site.draw import refresh_site
 from flows.stages.release import go_to, settle
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
+from flows.writing import writing
 from warehouse import ledger
 from warehouse.records import CanaryMade
 
@@ -42,7 +43,7 @@ def rollback(home: str = ".evercurrent", to: int = 1, reason: str = "") -> str:
     workspace = enter(Path(home))
     if not reason.strip():
         raise ContractBroken("the reason is empty; say why, it is kept in the release ledger: --reason '...'")
-    with workspace.held():
+    with writing(workspace, patient=True):
         settle(workspace)
         out = ledger.canary_out(warehouse_of(workspace))
         previous = _champion(workspace, to, out)

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
-from components.domain import ContractBroken, Transient
+from components.domain import ContractBroken, TookTooLong, Transient
 from flows.control_room import canary, contract, data, drift, evaluation, memory, release, window
 from flows.control_room import update as updating
 from flows.control_room.announcement import Announcement, announce, announce_broken, spoken
@@ -22,6 +22,7 @@ from flows.control_room.log_line import Figures
 from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
 from flows.stages.drift import measure_drift as _measure_drift
+from flows.stages.drift import watch_drift as _watch_drift
 from flows.stages.evaluate import evaluate as _evaluate
 from flows.stages.forget import Forgotten
 from flows.stages.forget import forget as _forget
@@ -34,6 +35,7 @@ from flows.stages.read import read as _read
 from flows.stages.update import learn_held_out as _learn_held_out
 from flows.stages.update import update as _update
 from flows.stages.validate import validate as _validate
+from flows.time_limit import limited
 from flows.turn import Turn, TurnRecord
 from warehouse.append import Batch
 
@@ -65,7 +67,7 @@ def stage(
 
 
 def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
-    """A task that waits and tries again when the world is busy, and only then.
+    """A task that waits and tries again when the world is busy, and only then; one that hangs is ended.
 
     Inputs are quoted: Prefect would look through every array of a model for futures.
     """
@@ -77,7 +79,7 @@ def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    made: Callable[..., Result] = make(fn)
+    made: Callable[..., Result] = make(limited(name, fn))
 
     def run(*inputs: P.args, **named: P.kwargs) -> Result:
         try:
@@ -90,7 +92,8 @@ def patient(name: str, fn: Callable[P, Result]) -> Callable[P, Result]:
 
 
 def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), Transient)
+    found = state.result(raise_on_failure=False)
+    return isinstance(found, Transient) and not isinstance(found, TookTooLong)
 
 
 def _ingested(batch: Batch | None) -> Figures:
@@ -118,6 +121,7 @@ validate = stage("validate", _validate, Announcement(window.figures, window.show
 read = stage("read", _read, Announcement(data.figures))
 watch_canary = stage("canary", _watch_canary, Announcement(canary.figures))
 measure_drift = stage("drift", _measure_drift, Announcement(drift.figures, drift.shown, drift.events))
+watch_drift = stage("drift", _watch_drift, Announcement(drift.figures))
 refresh_memory = stage("memory", _refresh_memory, Announcement(memory.figures, memory.shown))
 update = stage("update", _update, Announcement(updating.figures, updating.shown))
 evaluate = stage("evaluate", _evaluate, Announcement(evaluation.figures, evaluation.shown))

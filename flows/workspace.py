@@ -87,6 +87,11 @@ class Workspace:
         """What the last replay of this home knew."""
         return self.root / "replay" / "record.json"
 
+    @property
+    def lock(self) -> Path:
+        """Locked by whoever writes here."""
+        return self.root / ".lock"
+
     @contextmanager
     def held(self, patience: float = 2.0) -> Iterator[None]:
         """The right to write here; a second run is told who has it.
@@ -97,17 +102,26 @@ class Workspace:
             If another run holds this home for longer than `patience` seconds.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock", is_singleton=True, thread_local=False)  # a flow may hold it around another
+        lock = FileLock(self.lock, is_singleton=True, thread_local=False)  # a flow may hold it around another
         try:
             lock.acquire(timeout=patience)
         except Timeout:
             raise Transient(
-                f"another run is using {self.root}; one at a time is allowed: wait for it, or name another --home"
+                f"another run is using {self.root}{_named(self.lock)}; one at a time is allowed: wait for it, or name "
+                "another --home"
             ) from None
         try:
             yield
         finally:
             lock.release()
+
+
+def _named(lock: Path) -> str:
+    """Who has it, where the kernel tells."""
+    from flows.lock_holder import described, lock_holder  # asked for when something is wrong, and not at every start
+
+    holder = lock_holder(lock)
+    return "" if holder is None else f": {described(holder)}"
 
 
 @contextmanager

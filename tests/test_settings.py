@@ -85,6 +85,23 @@ def priced(s: Settings) -> str:
     return said.tobytes().hex()
 
 
+STAGES = (
+    *("ingest", "forget", "validate", "read", "drift", "memory", "canary", "update", "evaluate", "held-out"),
+    *("publish", "close", "play"),
+)
+"""As their tasks are named."""
+
+
+def limits(s: Settings) -> str:
+    """Seconds that every stage may take."""
+    return repr([s.timeouts.of(stage) for stage in STAGES])
+
+
+def waits(s: Settings) -> str:
+    """Seconds that runs of both kinds wait for a home."""
+    return repr([s.operations.patience(patient) for patient in (True, False)])
+
+
 def drawn(s: Settings) -> str:
     made = PlackettLuce(s.policy).sample(np.array([1.0, 0.5, 0.2]), np.array([0, 3]), 2, np.random.default_rng(0))
     return repr(made.propensity.tolist())
@@ -458,6 +475,21 @@ CASES: dict[str, Case] = {
     "retention.runs_days": Case(300.0, pruned),
     "retention.runs": Case(300, pruned),
     "world.lag": Case(60.0, played),
+    "operations.wait_seconds": Case(5.0, waits),
+    "operations.try_seconds": Case(5.0, waits),
+    "timeouts.ingest": Case(5.0, limits),
+    "timeouts.forget": Case(5.0, limits),
+    "timeouts.contracts": Case(5.0, limits),
+    "timeouts.read": Case(5.0, limits),
+    "timeouts.drift": Case(5.0, limits),
+    "timeouts.memory": Case(5.0, limits),
+    "timeouts.canary": Case(5.0, limits),
+    "timeouts.update": Case(5.0, limits),
+    "timeouts.evaluate": Case(5.0, limits),
+    "timeouts.held_out": Case(5.0, limits),
+    "timeouts.publish": Case(5.0, limits),
+    "timeouts.close": Case(5.0, limits),
+    "timeouts.play": Case(5.0, limits),
 }
 
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import socket
 import sys
 import time
 from dataclasses import asdict
@@ -12,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from components.domain import ContractBroken, Transient, Window
+from components.domain import ContractBroken, Window
 from components.publish.pointer import read_pointer
 from flows.cli.ask_first import check_somebody_can_be_asked
+from flows.cli.doctor_command import doctor
 from flows.cli.drill_command import drill
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, REFUSED, explain
@@ -22,8 +22,11 @@ from flows.cli.options import HOME, AsJson, HomeFolder, instant
 from flows.cli.prune_command import prune
 from flows.cli.reports_command import reports
 from flows.cli.simulate_command import simulate
+from flows.cli.stack_commands import down, up
 from flows.cli.window_commands import accept_window, quarantine
-from flows.workspace import SILENT, enter
+from flows.stack.join import join
+from flows.stack.ports import check_free
+from flows.workspace import SILENT, Workspace, enter
 
 app = typer.Typer(
     help="Keeps a recommender fresh: ingest, validate, drift, update, remember, evaluate, release.",
@@ -52,7 +55,7 @@ def replay(
 ) -> None:
     """Replay a recorded log through the loop, turn by turn."""
     begin, wanted = time.perf_counter(), _turns(turns)
-    enter(home)
+    _entered(home)
     import prefect  # noqa: F401 - on its own first: what it takes is orchestration, what the stages' libraries take is not
 
     loading = time.perf_counter()
@@ -115,7 +118,7 @@ def loop(
     until = instant(cutoff)
     if approve:
         check_somebody_can_be_asked()
-    workspace = enter(home)
+    workspace = _entered(home)
     from flows.cli.ask import asked_here
     from flows.cli.tables import show_turn, watched
     from flows.daily_loop import daily_loop
@@ -135,7 +138,7 @@ def refresh_memory(
 ) -> None:
     """The fast loop: the champion's memory learns what has matured; no new generation."""
     until = instant(cutoff)
-    enter(home)
+    _entered(home)
     from flows.refresh_memory import refresh_memory as refresh
 
     typer.echo(refresh(str(home), until))
@@ -169,7 +172,7 @@ def rollback(
     home: HomeFolder = HOME,
 ) -> None:
     """Move the champion pointer, back or forward, with a reason."""
-    enter(home)
+    _entered(home)
     from flows.rollback import rollback as move
 
     typer.echo(move(str(home), to, reason))
@@ -228,7 +231,7 @@ def serve(
         raise ContractBroken(
             f"{state.root} has no champion yet; make one first: evercurrent replay, or evercurrent loop"
         )
-    _check_free(host, port)
+    check_free(host, port, "--port")
     words = ["serve", "bento.service:Evercurrent", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *words])
 
@@ -236,6 +239,9 @@ def serve(
 app.command()(simulate)
 app.command()(reports)
 app.command()(prune)
+app.command()(up)
+app.command()(down)
+app.command()(doctor)
 
 
 @app.command()
@@ -266,14 +272,12 @@ def main() -> None:
     sys.exit(code)
 
 
-def _check_free(host: str, port: int) -> None:
-    """Refuse an address that nobody can listen on now, in one line instead of a supervisor's traceback."""
-    try:
-        with socket.create_server((host, port)):
-            pass
-    except OSError as error:
-        why = error.strerror or error
-        raise Transient(f"cannot listen on {host}:{port}: {why}; end who does, or name another with --port") from None
+def _entered(home: Path) -> Workspace:
+    """The home, for a command whose runs a stack's UI shows if one is up."""
+    workspace = enter(home)
+    if said := join(workspace):
+        typer.echo(said, err=True)
+    return workspace
 
 
 def _turns(text: str) -> int | None:

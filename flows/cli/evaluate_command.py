@@ -1,20 +1,13 @@
 """`evercurrent evaluate`: may this policy be released, as far as somebody's own log can tell?"""
 
-import math
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from components.domain import Verdict
 from flows.cli.exit_codes import HELD, REFUSED
 from flows.cli.options import HOME, AsJson, HomeFolder
-
-if TYPE_CHECKING:
-    from components.evaluate.evaluation import Evaluation
-    from components.evaluate.files import Evaluable
-    from components.evaluate.settings import EvaluateSettings
 
 Kind = Literal["update", "change"]
 SlateModel = Literal["cascade", "independent", "additive"]
@@ -50,18 +43,16 @@ def evaluate(
 
     Exit codes: 0 PROMOTE, 5 HOLD, 4 refused (the log cannot carry a verdict), 3 a file means nothing, 2 wrong words.
     """
-    from components.evaluate.files import Reading, read_evaluable
+    from components.evaluate.files import Reading
     from components.settings import read_settings
-    from flows.cli.evaluate_report import show_evaluation, write_evaluation
+    from flows.cli.evaluate_report import show_evaluation
+    from flows.own_log import Question, judge, write_evaluation
 
-    _check(kind, margin, value_range)
-    settings = read_settings(home / "evercurrent.toml").evaluate
-    if margin is not None:
-        settings = settings.model_copy(update={"margin": margin})
-    if slate_model is not None:
-        settings = settings.model_copy(update={"slate_model": slate_model})
-    given = read_evaluable(log, target, Reading(metric, value_range, fit, estimate_propensities))
-    found = _judged(given, settings, kind, metric)
+    reading = Reading(metric, value_range, fit, estimate_propensities)
+    question = Question(log, target, kind, margin, slate_model, reading)
+    if question.fault:
+        raise typer.BadParameter(f"--{question.fault}")
+    found = judge(question, read_settings(home / "evercurrent.toml").evaluate)
     if page:
         write_evaluation(page, found, str(log))
     if as_json:
@@ -72,23 +63,3 @@ def evaluate(
         raise typer.Exit(REFUSED)
     if found.verdict is not Verdict.PROMOTE:
         raise typer.Exit(HELD)
-
-
-def _check(kind: Kind, margin: float | None, value_range: tuple[float, float] | None) -> None:
-    if margin is not None and not 0 <= margin <= 1:
-        raise typer.BadParameter(f"--margin is {margin:g}; allowed is a share from 0 to 1")
-    if margin is not None and kind == "change":
-        raise typer.BadParameter("--margin is read with --kind update alone: a change must be better, by any amount")
-    if value_range is None:
-        return
-    low, high = value_range
-    if not (0 <= low < high and math.isfinite(high)):
-        raise typer.BadParameter(f"--range is {low:g} {high:g}; allowed are two numbers from 0, the smaller one first")
-
-
-def _judged(given: "Evaluable", settings: "EvaluateSettings", kind: Kind, metric: str) -> "Evaluation":
-    from components.evaluate.evaluate import evaluate as judge
-
-    policies = (given.log, given.target, given.champion, given.q)
-    found = judge(*policies, settings, value_range=given.value_range, kind=kind, metric=metric, item=given.item)
-    return replace(found, propensities=given.propensities, warnings=given.warnings)

@@ -1,15 +1,11 @@
 """What a person sees of an evaluation of their own log."""
 
-from pathlib import Path
-
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from components.evaluate.estimate import Estimate
 from components.evaluate.evaluation import Evaluation
-from components.evaluate.evaluation_page import evaluation_page
-from components.pages.page import write_page
 
 
 def show_evaluation(found: Evaluation) -> None:
@@ -33,11 +29,6 @@ def show_evaluation(found: Evaluation) -> None:
     console.print(table)
     if found.detectable is not None:
         console.print(f"smallest true difference that this sample would have shown: {found.detectable:.4f}")
-
-
-def write_evaluation(path: Path, found: Evaluation, log: str) -> None:
-    """The page of an evaluation."""
-    write_page(path, evaluation_page(found, f"Evaluation on {log}"))
 
 
 def _cells(name: str, e: Estimate) -> tuple[str, str, str, str]:

@@ -20,6 +20,9 @@ releases nothing else."""
 LET_THROUGH = 6
 """A drill in which a case did not end as it should."""
 
+TO_MEND = 7
+"""A doctor who found something that has to be mended."""
+
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 

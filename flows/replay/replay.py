@@ -25,6 +25,7 @@ from flows.site.draw import refresh_site
 from flows.tasks import patient
 from flows.turn import finished
 from flows.workspace import Workspace, enter
+from flows.writing import writing
 
 
 @flow(name="replay", validate_parameters=False)
@@ -33,7 +34,7 @@ def replay(
 ) -> ReplayRecord:
     """`turns` periods of a recorded log (None: all), resumed where an earlier run stopped."""
     workspace = enter(Path(home))
-    with workspace.held():
+    with writing(workspace, patient=True):
         recorded = open_recorded(workspace, source, data)
         wanted = recorded.turns if turns is None else turns
         if not 1 <= wanted <= recorded.turns:

@@ -27,11 +27,26 @@ def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     """Compare the window with its two references; written beside the turn and into the ledger."""
     if data.champion is None or data.references is None:
         return DriftFound(DriftAction.UPDATE, ("first generation: there is no reference yet",))
-    report = measure(*_frames(turn, data, data.champion, data.references), turn.settings.drift, turn.seed, _lost(data))
-    before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
-    decision = decide(report, DriftState.from_json(before) if before else DriftState(), turn.settings.drift)
+    report, decision = _decided(turn, data, data.champion, data.references)
     _write(turn, report, decision)
     return DriftFound(decision.action, decision.reasons, replace(report, html=""), decision.judged)
+
+
+def watch_drift(turn: Turn, data: TurnData) -> DriftFound:
+    """The same of a window that is still open: nothing is written or drawn, and no rule's streak goes on by it."""
+    assert data.champion is not None and data.references is not None, "a window is watched beside a champion"
+    undrawn = turn.settings.model_copy(update={"drift": turn.settings.drift.model_copy(update={"page": False})})
+    _, decision = _decided(replace(turn, settings=undrawn), data, data.champion, data.references)
+    return DriftFound(decision.action, decision.reasons)
+
+
+def _decided(
+    turn: Turn, data: TurnData, champion: Served, references: DriftReferences
+) -> tuple[DriftReport, DriftDecision]:
+    frames, settings = _frames(turn, data, champion, references), turn.settings.drift
+    report = measure(*frames, settings, turn.seed, _lost(data))
+    before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
+    return report, decide(report, DriftState.from_json(before) if before else DriftState(), settings)
 
 
 def contradicts(turn: Turn, data: TurnData) -> DriftFound | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bento.access import Tokens
 from bento.openapi import NEEDED
 from bento.settings import PREFIX, ServiceSettings
 from flows.cli.commands import app
+from flows.provision import POOL
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -85,7 +87,11 @@ def test_every_command_exists() -> None:
 def test_the_worker_serves_the_pool_of_the_deployments() -> None:
     pools = {d["work_pool"]["name"] for d in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
     said = " ".join(compose()["services"]["worker"]["command"])
-    assert pools == set(re.findall(r"--pool (\S+)", said)) == set(re.findall(r"work-pool create (\S+)", said))
+    assert pools == {POOL}
+    modules = re.findall(r"python -m (\S+)", said)
+    assert modules == ["flows.provision", "flows.stack.worker"], "the first makes the pool, the second takes its runs"
+    assert all(find_spec(module) for module in modules)
+    assert compose()["services"]["worker"]["hostname"], "a worker finds its own runs again by its machine's name"
 
 
 def test_ports_and_probes_are_those_of_the_service_and_open_to_this_machine_alone() -> None:

@@ -81,7 +81,7 @@ def test_wrong_words_are_code_2(tmp_path: Path) -> None:
     [
         (["--kind", "update", "--margin", "1.5"], USAGE, "--margin is 1.5; allowed is a share from 0 to 1"),
         (["--kind", "update", "--margin", "-0.1"], USAGE, "--margin is -0.1; allowed is a share from 0 to 1"),
-        (["--margin", "0.1"], USAGE, "--margin is read with --kind update alone"),
+        (["--margin", "0.1"], USAGE, "--margin is read with kind update alone"),
         (["--kind", "better"], USAGE, "'better' is not one of"),
         (["--range", "1", "0"], USAGE, "--range is 1 0; allowed are two numbers from 0, the smaller one first"),
         (["--range", "-1", "1"], USAGE, "--range is -1 1; allowed are"),

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 @pytest.fixture
 def client(prefect_server: None) -> Iterator[SyncPrefectClient]:
+    provisioning.provision()
     with get_client(sync_client=True) as made:
         yield made
 

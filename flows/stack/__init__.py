@@ -1,0 +1,1 @@
+"""The stack on one machine: Prefect's server, a worker with its deployments, and the service."""

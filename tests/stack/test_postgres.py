@@ -1,0 +1,86 @@
+"""The server on PostgreSQL: a throw-away cluster of Debian's own, a deployment through it, and the cluster away."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.domain import Transient
+from flows.stack.down import down
+from flows.stack.environment import ROOT
+from flows.stack.up import Wanted
+from flows.workspace import enter
+from tests.stack.conftest import Raised, free_port
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+AS_OTHER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+"""PostgreSQL refuses to run as root."""
+
+pytestmark = pytest.mark.skipif(not BINARIES, reason="no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql")
+
+
+class Cluster:
+    """A cluster in a folder, on a port of loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.port = folder / "data", free_port()
+        self.url = f"postgresql+asyncpg://prefect:throwaway@127.0.0.1:{self.port}/prefect"
+        folder.mkdir(mode=0o755)
+        if AS_OTHER:
+            shutil.chown(folder, "postgres")
+        (folder / "password").write_text("throwaway\n")
+        self._run("initdb", "-D", self.data, "-U", "prefect", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}")
+        self.start()
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "prefect", "prefect")
+
+    def start(self) -> None:
+        said = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        self._run("pg_ctl", "-D", self.data, "-o", said, "-w", "-l", self.data / "log", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
+
+    def _run(self, name: str, *words: object) -> None:
+        command = [*AS_OTHER, str(BINARIES[-1] / name), *map(str, words)]
+        password = {"PGPASSWORD": "throwaway", "PATH": os.environ["PATH"]}
+        with (self.data.parent / "log").open("ab") as log:  # a pipe would stay open as long as the server lives
+            subprocess.run(command, env=password, cwd="/", stdout=log, stderr=log, timeout=120, check=True)
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("postgres")
+    for above in (folder, folder.parent, folder.parent.parent):
+        above.chmod(0o755)  # pytest's own are for one user alone
+    made = Cluster(folder / "cluster")
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def test_a_deployment_runs_against_it_and_when_it_is_away_up_says_so(
+    base: Path, tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_WORKER_QUERY_SECONDS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    shutil.copytree(base, tmp_path / "home")
+    raised = Raised(enter(tmp_path / "home"), Wanted(free_port(), free_port(), cluster.url), base)
+    try:
+        raised.up()
+        run = raised.ended(raised.run("refresh-memory/refresh-memory"))
+        assert run.state and run.state.is_completed(), run.state
+        assert not (raised.home / "prefect" / "prefect.db").exists(), "nothing is kept in SQLite"
+        assert "throwaway" not in (raised.home / "stack.json").read_text()
+    finally:
+        down(raised.workspace, 0.0)
+    assert not any("throwaway" in log.read_text() for log in (raised.home / "logs").glob("*.log"))
+    cluster.stop()
+    try:
+        with pytest.raises(Transient, match=f"database of --database-url at 127.0.0.1:{cluster.port} does not answer"):
+            raised.up()
+    finally:
+        cluster.start()
