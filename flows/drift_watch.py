@@ -13,6 +13,8 @@ from prefect.events import emit_event
 
 from components.domain import DriftAction, instant_of
 from flows import tasks
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
 from flows.deployed import deployed_run
 from flows.stages.results import DriftFound
 from flows.turn import Turn, open_turn
@@ -23,7 +25,7 @@ OPEN = "evercurrent.window.open"
 """Whom the event is about: a turn says what it found of a closed window elsewhere, and nothing may follow from that."""
 
 
-@flow(name="drift-watch")
+@flow(name="drift-watch", on_running=[hear], on_failure=[tell_failure])
 def drift_watch(home: str = ".evercurrent", cutoff: datetime | None = None) -> str:
     """Measure drift in the open window up to `cutoff` (default now, UTC), and send ``evercurrent.drift.<action>``.
 

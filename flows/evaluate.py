@@ -10,11 +10,13 @@ from components.evaluate.files import Reading
 from components.evaluate.gate import Kind
 from components.evaluate.settings import SlateModel
 from components.settings import read_settings
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
 from flows.own_log import Question, judge, write_evaluation
 from flows.workspace import enter
 
 
-@flow(name="evaluate")
+@flow(name="evaluate", on_running=[hear], on_failure=[tell_failure])
 def evaluate(
     log: str,
     target: str,

@@ -20,6 +20,8 @@ from components.frozen import Frozen
 from components.publish.pointer import Role, read_pointer
 from components.publish.retention import Lineage, Named, horizon_of, kept_generations
 from components.settings import read_settings
+from flows.control_room.failed import tell_failure
+from flows.control_room.hearing import hear
 from flows.prune_plan import TRASH, Holding, Item, Keep, holdings, planned
 from flows.prune_runs import forget_runs, old_runs
 from flows.site.disk_use import size_of, told
@@ -53,7 +55,7 @@ class Pruned(Frozen):
         return f"{len(self.items)} things of {told(self.bytes)} and {self.runs} flow runs {verb}"
 
 
-@flow(name="prune")
+@flow(name="prune", on_running=[hear], on_failure=[tell_failure])
 def prune(home: str = ".evercurrent", dry_run: bool = False) -> Pruned:
     """Take away what `[retention]` does not keep; with `dry_run` say what would go, and touch nothing.
 
