@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from components.domain import Transient
-from warehouse.query import statements, text
+from warehouse.query import statements
 from warehouse.quiet_end import end_quietly
 
 log = logging.getLogger(__name__)
@@ -88,15 +88,15 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
             time.sleep(0.2)
         else:
             _lay_out(connection)
-            connection.execute(text("00_schema/macros"))
             connection.execute("set enable_progress_bar = false")  # it would draw into the JSON of `python -c`
             return connection
 
 
 def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
-    """The tables of a new file, all or none; and those that a file of an earlier release lacks."""
+    """The tables of a new file, all or none; and those, and the columns, that a file of an earlier release lacks."""
     wanted = statements("00_schema/tables")
-    if connection.execute("select count(*) from duckdb_tables()").fetchone() == (len(wanted),):
+    tables = sum(statement.startswith("create table") for statement in wanted)
+    if connection.execute("select count(*) from duckdb_tables()").fetchone() == (tables,):
         return
     with transaction(connection):
         for statement in wanted:

@@ -27,6 +27,22 @@ def statements(name: str) -> list[str]:
     return [s.strip() for s in without_comments.split(";") if s.strip()]
 
 
+MACROS = "00_schema/macros"
+
+
+@cache
+def _needs_macros(name: str) -> bool:
+    """Whether a query says one of the words that `MACROS` explains."""
+    words = re.findall(r"temp macro (\w+)\(", text(MACROS))
+    return re.search(rf"\b({'|'.join(words)})\(", re.sub(r"--.*", "", text(name))) is not None
+
+
+def _explained(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Tell a connection the macros of a query; they live as long as the connection, and cost more than most queries."""
+    if _needs_macros(name):
+        connection.execute(text(MACROS))
+
+
 def frame(
     connection: duckdb.DuckDBPyConnection,
     name: str,
@@ -35,12 +51,14 @@ def frame(
     **parameters: Parameter,
 ) -> pd.DataFrame:
     """The rows of a query; `tables` are Arrow tables it reads under their names."""
+    _explained(connection, name)
     with _registered(connection, tables or {}):
         return connection.execute(text(name), _bound(name, parameters)).df()
 
 
 def rows(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Parameter) -> list[dict[str, object]]:
     """The rows of a query as dictionaries, for the few that people look at."""
+    _explained(connection, name)
     cursor = connection.execute(text(name), _bound(name, parameters))
     columns = [column[0] for column in cursor.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
@@ -54,6 +72,7 @@ def execute(
     **parameters: Parameter,
 ) -> None:
     """Run a query that writes; `tables` are Arrow tables it reads under their names."""
+    _explained(connection, name)
     with _registered(connection, tables or {}):
         connection.execute(text(name), _bound(name, parameters))
 

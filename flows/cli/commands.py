@@ -16,17 +16,19 @@ from components.publish.pointer import read_pointer
 from flows.cli.ask_first import check_somebody_can_be_asked
 from flows.cli.doctor_command import doctor
 from flows.cli.drill_command import drill
+from flows.cli.entered import entered
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, REFUSED, explain
 from flows.cli.options import HOME, AsJson, HomeFolder, instant
+from flows.cli.preload import preload
 from flows.cli.prune_command import prune
 from flows.cli.reports_command import reports
 from flows.cli.simulate_command import simulate
 from flows.cli.stack_commands import down, up
 from flows.cli.window_commands import accept_window, quarantine
-from flows.stack.join import join
+from flows.stack.beside import await_server
 from flows.stack.ports import check_free
-from flows.workspace import SILENT, Workspace, enter
+from flows.workspace import SILENT, enter
 
 app = typer.Typer(
     help="Keeps a recommender fresh: ingest, validate, drift, update, remember, evaluate, release.",
@@ -55,7 +57,7 @@ def replay(
 ) -> None:
     """Replay a recorded log through the loop, turn by turn."""
     begin, wanted = time.perf_counter(), _turns(turns)
-    _entered(home)
+    entered(home)
     import prefect  # noqa: F401 - on its own first: what it takes is orchestration, what the stages' libraries take is not
 
     loading = time.perf_counter()
@@ -63,8 +65,10 @@ def replay(
     from flows.replay.replay import in_foreground
     from flows.replay.replay_record import Start
 
+    preload()
     start = Start(begin, time.perf_counter() - loading)
     with watched(quiet=as_json):
+        await_server()
         record = in_foreground(home, source, wanted, data, start)
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
@@ -118,12 +122,14 @@ def loop(
     until = instant(cutoff)
     if approve:
         check_somebody_can_be_asked()
-    workspace = _entered(home)
+    workspace = entered(home)
     from flows.cli.ask import asked_here
     from flows.cli.tables import show_turn, watched
     from flows.daily_loop import daily_loop
 
     with watched(quiet=as_json) as bar, asked_here(bar):
+        preload()
+        await_server()
         record = daily_loop(str(home), until, approve)
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
@@ -138,9 +144,10 @@ def refresh_memory(
 ) -> None:
     """The fast loop: the champion's memory learns what has matured; no new generation."""
     until = instant(cutoff)
-    _entered(home)
+    entered(home)
     from flows.refresh_memory import refresh_memory as refresh
 
+    await_server()
     typer.echo(refresh(str(home), until))
 
 
@@ -172,9 +179,10 @@ def rollback(
     home: HomeFolder = HOME,
 ) -> None:
     """Move the champion pointer, back or forward, with a reason."""
-    _entered(home)
+    entered(home)
     from flows.rollback import rollback as move
 
+    await_server()
     typer.echo(move(str(home), to, reason))
 
 
@@ -270,14 +278,6 @@ def main() -> None:
         code = news.code
     logging.disable(logging.CRITICAL)  # Prefect tells of its own server going down
     sys.exit(code)
-
-
-def _entered(home: Path) -> Workspace:
-    """The home, for a command whose runs a stack's UI shows if one is up."""
-    workspace = enter(home)
-    if said := join(workspace):
-        typer.echo(said, err=True)
-    return workspace
 
 
 def _turns(text: str) -> int | None:

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.cli.entered import entered
 from flows.cli.options import HOME, AsJson, HomeFolder
-from flows.workspace import enter
+from flows.stack.beside import await_server
 
 if TYPE_CHECKING:
     from flows.prune import Pruned
@@ -22,9 +23,10 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Take away what `[retention]` does not keep: old bundles, checkpoints, memories, turn folders, pages, runs."""
-    enter(home)
+    entered(home)
     from flows.prune import prune as take_away
 
+    await_server()
     found = take_away(str(home), dry_run)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.entered import entered
 from flows.cli.options import HOME, HomeFolder, instant
-from flows.workspace import enter
+from flows.stack.beside import await_server
 
 
 def accept_window(
@@ -17,9 +18,10 @@ def accept_window(
 ) -> None:
     """Let the next turn learn a window that was set aside: the world has changed."""
     until = instant(cutoff)
-    enter(home)
+    entered(home)
     from flows.accept_window import accept_window as accept
 
+    await_server()
     typer.echo(accept(str(home), until, reason))
 
 
@@ -33,8 +35,9 @@ def quarantine(
     if not dots or not start or not cutoff:
         raise typer.BadParameter(f"--window is {window!r}; allowed are two ISO instants: 2013-05-16..2013-05-23")
     first, end = instant(start, "--window"), instant(cutoff, "--window")
-    enter(home)
+    entered(home)
     from flows.quarantine import quarantine as take_out
 
     assert first is not None and end is not None, "neither is empty"
+    await_server()
     typer.echo(take_out(str(home), first, end, reason))

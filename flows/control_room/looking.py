@@ -4,14 +4,16 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
+from flows.stack.beside import is_ours
+
 
 def somebody_looks() -> bool:
     """Whether the run talks to a server that stays, the one named by ``PREFECT_API_URL``.
 
-    Without one Prefect starts a server for the length of the command: what would be announced there costs time and
-    is seen by nobody.
+    Without one a server is started for the length of the command: what would be announced there costs time and is seen
+    by nobody.
     """
-    return get_current_settings().api.url is not None
+    return get_current_settings().api.url is not None and not is_ours()
 
 
 def run_around() -> FlowRun | None:

@@ -25,6 +25,12 @@ def check_free(host: str, port: int, option: str) -> None:
         ) from None
 
 
+def free_port() -> int:
+    """A port of loopback on which nobody listens now."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def check_answers(host: str, port: int, what: str) -> None:
     """Refuse to start on something that is away.
 

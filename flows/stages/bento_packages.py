@@ -7,12 +7,14 @@ imported only when a request needs it is needed. Code that only type checkers re
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 OURS = ("bento", "components")
 
 
+@cache
 def packages(root: Path, service: str = "bento.service") -> tuple[str, ...]:
     """Requirements such as ``numpy==2.4.6``, sorted: the installed versions of what `service` imports below `root`.
 
