@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 HOME_FOLDER ?= .evercurrent
 PORT ?= 3000
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: help run test serve setup bench docs lint clean
 
@@ -15,7 +16,7 @@ run: setup        ## replay eight weeks of the embedded log through the loop
 	$(BIN)/evercurrent replay --source movietweetings --home $(HOME_FOLDER) $(ARGS)
 
 test: setup lint  ## linters, types, import contracts, then the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 serve: setup      ## serve the champion on 127.0.0.1:3000
 	$(BIN)/evercurrent serve --home $(HOME_FOLDER) --port $(PORT) $(ARGS)

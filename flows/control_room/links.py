@@ -1,17 +1,20 @@
 """Where a page of a home is: an address, where one is configured or a service says so, else the file."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from components.pages.turn_pages import WORDS, TurnPage
 from flows.control_room.markdown import text
+from flows.stack.environment import REPORTS
 from flows.turn import Turn
 from flows.workspace import Workspace
 
 
 def address(turn: Turn, path: Path) -> str | None:
-    """The address of a file of the report site, if that is served somewhere."""
-    return below(turn.settings.control_room.reports_url, turn.workspace, path)
+    """The address of a file of the report site, if that is served somewhere: as the settings say, or a stack."""
+    served = turn.settings.control_room.reports_url or os.environ.get(REPORTS)
+    return below(served, turn.workspace, path)
 
 
 def below(base: str | None, workspace: Workspace, path: Path) -> str | None:

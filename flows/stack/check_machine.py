@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from components.domain import EvercurrentError, instant_of, iso
 from flows.lock_holder import lock_holder
 from flows.stack.environment import ROOT
@@ -61,13 +63,25 @@ def check_versions(installed: Mapping[str, str], lock: Path) -> Iterator[Finding
             yield mend("versions", f"{name} {version}: {why}; allowed is below {allowed}", REINSTALL)
     if not lock.exists():
         return
-    pinned = re.findall(r"^([\w.-]+)==(\S+)", lock.read_text().lower(), re.M)
-    wanted = {_plain(name): version for name, version in pinned}
+    wanted = dict(map(_pinned, filter(_is_for_here, lock.read_text().splitlines())))
     other = [f"{name} {installed.get(name, 'missing')}" for name in wanted if installed.get(name) != wanted[name]]
     if other:
         yield note("versions", f"not as in {lock.name}, which is what was tested: {', '.join(other[:5])}")
     else:
         yield fine("versions", f"all {len(wanted)} as in {lock.name}")
+
+
+def _is_for_here(line: str) -> bool:
+    """Whether a line of a lock names a version for this Python."""
+    if "==" not in line or line.startswith("#"):
+        return False
+    marker = Requirement(line).marker
+    return marker is None or marker.evaluate()
+
+
+def _pinned(line: str) -> tuple[str, str]:
+    asked = Requirement(line)
+    return _plain(asked.name.lower()), str(asked.specifier).removeprefix("==").lower()
 
 
 def _installed() -> dict[str, str]:

@@ -8,6 +8,9 @@ from flows.workspace import QUIET, Workspace
 ROOT = Path(__file__).resolve().parents[2]
 """Where the code lies; the deployments are made and run there."""
 
+REPORTS = "EVERCURRENT_REPORTS_URL"
+"""Variable of a stack's worker: where its service serves the report site, which artifacts then link to."""
+
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 """Who holds a slot stands on the disk: in memory, a power cut would keep every slot for good."""
 

@@ -12,7 +12,7 @@ import httpx
 
 from components.publish.pointer import read_pointer
 from flows.stack.database import check_database
-from flows.stack.environment import environment
+from flows.stack.environment import REPORTS, environment
 from flows.stack.logs import keep_small, log_folder
 from flows.stack.ports import LOOPBACK, check_free
 from flows.stack.processes import await_answer, start
@@ -93,7 +93,9 @@ class _Raising:
         self._keep(self.stack.with_part(start(role, words, self._variables(), log, url)))
 
     def _variables(self) -> dict[str, str]:
-        return environment(self.workspace, self.api, self.wanted.database)
+        service = self.stack.running(Role.SERVICE)
+        told = environment(self.workspace, self.api, self.wanted.database)
+        return told if service is None else {REPORTS: f"{service.url}/reports"} | told
 
     def _server_words(self) -> list[str]:
         named = ["server", "start", "--host", LOOPBACK, "--port", str(self.wanted.server_port)]
