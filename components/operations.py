@@ -38,6 +38,8 @@ class TimeoutSettings(Frozen):
     """Bundle, digests, pages, Bento: a copy of the model on the disk."""
     close: float = Field(default=HOUR, gt=0)
     """One row of the ledger."""
+    halt: float = Field(default=HOUR, gt=0)
+    """A window set aside, and the memories that know it dropped."""
     play: float = Field(default=6 * HOUR, gt=0)
     """A replay's period, played against the champion."""
 

@@ -128,5 +128,5 @@ evaluate = stage("evaluate", _evaluate, Announcement(evaluation.figures, evaluat
 learn_held_out = stage("held-out", _learn_held_out, Announcement(data.held_out_figures))
 publish = stage("publish", _publish, Announcement(release.figures, release.shown, release.events))
 halt = patient("halt", spoken("halt", _halt, _closed))
-settle_halt = patient("settle", _settle_halt)
+settle_halt = patient("halt", _settle_halt)
 close_turn = patient("close", spoken("close", _close_turn, _closed))

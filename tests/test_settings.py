@@ -87,7 +87,7 @@ def priced(s: Settings) -> str:
 
 STAGES = (
     *("ingest", "forget", "validate", "read", "drift", "memory", "canary", "update", "evaluate", "held-out"),
-    *("publish", "close", "play"),
+    *("publish", "close", "halt", "play"),
 )
 """As their tasks are named."""
 
@@ -489,6 +489,7 @@ CASES: dict[str, Case] = {
     "timeouts.held_out": Case(5.0, limits),
     "timeouts.publish": Case(5.0, limits),
     "timeouts.close": Case(5.0, limits),
+    "timeouts.halt": Case(5.0, limits),
     "timeouts.play": Case(5.0, limits),
 }
 

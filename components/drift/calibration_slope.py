@@ -43,7 +43,7 @@ def calibration_slope(logit: Doubles, reward: Doubles, user: np.ndarray | None =
     >>> reward = (rng.random(4000) < 1 / (1 + np.exp(-logit))).astype(float)
     >>> turned = calibration_slope(logit, 1 - reward)
     >>> round(turned.value, 2), round(turned.error, 2)
-    (-1.02, 0.04)
+    (-1.0, 0.04)
     """
     known = np.isfinite(logit) & np.isfinite(reward)
     x, y = np.clip(logit[known], -LIMIT, LIMIT), (reward[known] > 0).astype(np.float64)

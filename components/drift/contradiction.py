@@ -106,7 +106,7 @@ def worst(found: Iterable[Excess]) -> Excess:
 def gone(before: np.ndarray, now: np.ndarray) -> float:
     """Share of entities that had a value and have none of the known ones now: keys (m,) before and now, row by row.
 
-    >>> gone(np.array([7, 8, 9, 0], np.uint64), np.array([7, 0, 5, 0], np.uint64)).round(2)
+    >>> round(gone(np.array([7, 8, 9, 0], np.uint64), np.array([7, 0, 5, 0], np.uint64)), 2)
     0.67
     """
     had = before != MISSING_KEY

@@ -14,7 +14,7 @@ from flows.turn import Turn
 
 
 def shown(turn: Turn, validated: ValidatedWindow) -> Iterable[Shown]:
-    """Every contract of a window that passed."""
+    """Every contract of a window, also of one that is set aside for them."""
     yield _page(turn, validated.validation)
 
 
@@ -37,7 +37,8 @@ HEAD = ("table", "contract", "rows checked", "rows that break it", "")
 def _page(turn: Turn, found: Validation) -> Markdown:
     counts, limit = found.statistics, found.settings.max_set_aside
     share = f"{counts.share_set_aside:.2%} of the impressions set aside, {limit:.2%} allowed"
-    held = f"{counts.contracts - counts.contracts_broken} of {counts.contracts} contracts held"
+    broken = "" if found.success else "BROKEN: "
+    held = f"{broken}{counts.contracts - counts.contracts_broken} of {counts.contracts} contracts held"
     rows = [(r.table, r.reason, r.checked, len(r.rows), _mark(len(r.rows))) for r in found.results]
     body = f"# {held}\n\n{share}\n\n{table(HEAD, rows)}{linked_page(turn, TurnPage.VALIDATION)}"
     return Markdown("contract", f"{held}; {share}", body)

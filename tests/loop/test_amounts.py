@@ -114,8 +114,9 @@ def test_the_pages_and_the_record_say_the_unit(record: ReplayRecord, home: Path)
     assert record.unit == "EUR"
     turn = Workspace(home).turn(instant_of(datetime.fromisoformat(record.turns[-1].cutoff)))
     assert read_evaluation((turn / "evaluation.json").read_text()).unit == "EUR"
-    assert "amount per request, EUR" in (turn / "evaluation.html").read_text()
-    assert "rewarded is any amount above 0 EUR" in (turn / "drift.html").read_text()
+    pages = Workspace(home).pages(instant_of(datetime.fromisoformat(record.turns[-1].cutoff)))
+    assert "amount per request, EUR" in (pages / "evaluation.html").read_text()
+    assert "rewarded is any amount above 0 EUR" in (pages / "drift.html").read_text()
     assert "amount per request, EUR" in replay_page(record, turn_links(Workspace(home), record))
 
 

@@ -67,7 +67,7 @@ def test_what_waits_is_counted_and_said(played: tuple[Path, list[TurnRecord]]) -
     last = sorted(home.glob("turns/*/evaluation.json"))[-1]
     found = read_evaluation(last.read_text()).held_out
     assert found is not None and found.judged == records[-1].held_out.judged
-    assert "held-out requests:" in last.with_suffix(".html").read_text()
+    assert "held-out requests:" in (home / "reports" / "turns" / last.parent.name / "evaluation.html").read_text()
 
 
 @pytest.mark.parametrize("attribution", [1.0, 3.0], ids=["as long as the turn", "longer than the turn"])

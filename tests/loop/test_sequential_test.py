@@ -68,6 +68,11 @@ def test_held_challengers_of_one_champion_are_one_line_and_every_request_counts_
     assert {(line.champion, line.kind) for line in found} == {(1, "update")}
 
 
+def page_of(home: Path, evaluation: Path) -> str:
+    """The page of the turn whose figures these are."""
+    return (home / "reports" / "turns" / evaluation.parent.name / "evaluation.html").read_text()
+
+
 def test_guardrails_collect_the_same_days_and_stand_on_the_page(home: Path) -> None:
     kept = [json.loads(path.read_text()) for path in sorted((home / "turns").glob("*/guardrail_tests.json"))]
     gate = [SequentialTest.from_json(text) for text in lines(home)]
@@ -78,7 +83,7 @@ def test_guardrails_collect_the_same_days_and_stand_on_the_page(home: Path) -> N
     shown = read_evaluation(last.read_text()).guardrails
     assert [g.name for g in shown] == ["new items", "genre 1"]
     assert 0 < shown[1].champion.value < 1
-    assert "Guardrails" in last.with_suffix(".html").read_text()
+    assert "Guardrails" in page_of(home, last)
 
 
 def test_a_guardrail_of_a_field_that_items_do_not_have_is_one_line(
@@ -97,7 +102,7 @@ def test_page_and_reasons_say_on_how_much_the_verdict_rests(home: Path) -> None:
     assert found.rest is not None and found.rest.turns == 3
     counts = f"{found.rest.requests:,} held-out requests of {found.rest.users:,} users"
     assert f"rests on {counts} in 3 turns" in found.reasons[-1]
-    page = last.with_suffix(".html").read_text()
+    page = page_of(home, last)
     assert f"{found.rest.requests:,}" in page and "requests of 3 turns" in page and "the gate: 3 turns" in page
     assert "true value" in page, "the world knows it, and the replay tells"
     assert {s.column for s in found.segments} <= {"user", "logged by generation"} and found.segments

@@ -38,12 +38,21 @@ def hold(raised: Raised, stage: str, cutoff: int) -> tuple[object, Path]:
     return run, raised.home / "hold"
 
 
-def test_killed_after_every_stage_the_turn_is_finished_with_the_same_result(killed: Raised, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "stages",
+    [
+        pytest.param(("validate", "update", HALF), id="some"),
+        pytest.param((*STAGES[:-1], HALF), id="every", marks=pytest.mark.long),
+    ],
+)
+def test_killed_after_stage_upon_stage_the_turn_is_finished_with_the_same_result(
+    killed: Raised, tmp_path: Path, stages: tuple[str, ...]
+) -> None:
     """One turn, killed with its worker after each stage in turn; every run resumes what the one before it left."""
     copy = tmp_path / "undisturbed"
     shutil.copytree(killed.base, copy)
     undisturbed = daily_loop(str(copy), day(5))
-    for stage in (*STAGES[:-1], HALF):
+    for stage in stages:
         run, _ = hold(killed, stage, 5)
         killed.kill_worker()
         assert lock_holder(killed.workspace.lock) is None, "the kernel gives the lock back"

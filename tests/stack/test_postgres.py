@@ -53,8 +53,9 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("postgres")
-    for above in (folder, folder.parent, folder.parent.parent):
-        above.chmod(0o755)  # pytest's own are for one user alone
+    for above in (folder, *folder.parents):
+        if above.name.startswith(("pytest-", "popen-")) or above == folder:
+            above.chmod(0o755)  # pytest's own are for one user alone
     made = Cluster(folder / "cluster")
     try:
         yield made

@@ -50,8 +50,9 @@ def test_what_is_up_is_left_alone_and_what_has_died_is_started_again(raised: Rai
 def test_every_deployment_is_there_with_its_schedule_and_everything_runs_need_is(raised: Raised) -> None:
     every = raised.ask(lambda client: client.read_deployments())
     scheduled = {one.name for one in every if any(schedule.active for schedule in one.schedules)}
-    assert scheduled == {"daily-loop", "refresh-memory", "drift-watch", "self-check"}
-    assert {one.name for one in every} == scheduled | {"rollback", "evaluate", "backfill"}
+    assert scheduled == {"daily-loop", "refresh-memory", "drift-watch", "self-check", "prune"}
+    by_hand = {"rollback", "accept-window", "quarantine", "evaluate", "backfill"}
+    assert {one.name for one in every} == scheduled | by_hand
     assert {one.parameters["home"] for one in every} == {str(raised.home)}
     assert {one.work_pool_name for one in every} == {POOL}
     assert raised.ask(lambda client: client.read_global_concurrency_limit_by_name(WAREHOUSE)).limit == 1
@@ -74,7 +75,7 @@ def test_a_rollback_to_a_generation_whose_bundle_is_gone_is_refused_and_moves_no
     bundle = raised.home / "bundles" / "g000002"
     bundle.rename(raised.home / "gone")
     try:
-        with pytest.raises(ContractBroken, match="g000002") as refused:
+        with pytest.raises(ContractBroken, match="the bundle of generation 2 was pruned") as refused:
             rollback(str(raised.home), 2, "try")
     finally:
         (raised.home / "gone").rename(bundle)
