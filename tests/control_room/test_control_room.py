@@ -239,9 +239,9 @@ def test_a_window_that_breaks_too_many_contracts_is_shown_and_told(
     until(lambda: any("stage=ingest" in text for level, text in room.lines(run) if level == INFO) or None, 30)
 
     def sent() -> dict[str, Any] | None:
-        return next((e for e in room.events() if e["event"] == "evercurrent.contract.broken"), None)
+        return next((e for e in room.events() if e["event"] == "evercurrent.halt"), None)
 
-    assert until(sent, 60)["payload"]["stage"] == "validate"
+    assert until(sent, 60)["payload"]["cutoff"] == cutoff
 
 
 def _spoil(played: Played) -> None:
