@@ -14,7 +14,7 @@ from flows.stages.set_aside import readmit, tell_service
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
 from flows.writing import writing
-from warehouse import ledger
+from warehouse import set_asides
 from warehouse.records import SetAsideMade, SetAsideStatus
 
 
@@ -49,7 +49,7 @@ def accept_window(home: str = ".evercurrent", cutoff: datetime | None = None, re
 
 def _aside(workspace: Workspace, cutoff: int | None) -> SetAsideMade:
     """The window that is meant, of those that are set aside."""
-    aside = [made for made in ledger.decided_windows(warehouse_of(workspace)) if made.status.aside]
+    aside = [made for made in set_asides.standing(warehouse_of(workspace)) if made.status.aside]
     meant = [made for made in aside if cutoff in (None, made.cutoff)]
     if not meant:
         asked = "no window" if cutoff is None else f"no window that ends {iso(cutoff)}"

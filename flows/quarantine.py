@@ -20,7 +20,7 @@ from flows.stages.set_aside import drop_memories, tell_service
 from flows.turn import ALL_TIME, warehouse_of
 from flows.workspace import Workspace, enter
 from flows.writing import writing
-from warehouse import ledger
+from warehouse import ledger, set_asides
 from warehouse.records import SetAside, SetAsideStatus
 
 
@@ -44,7 +44,7 @@ def quarantine(home: str, start: datetime, cutoff: datetime, reason: str) -> str
         window = _window(workspace, instant_of(start), instant_of(cutoff))
         to = _before(workspace, window)
         taken = SetAside(start=window.start, cutoff=window.cutoff, status=SetAsideStatus.QUARANTINED, reasons=(reason,))
-        ledger.record_set_aside(warehouse_of(workspace), taken)
+        set_asides.record(warehouse_of(workspace), taken)
         drop_memories(workspace, window)
         settle(workspace)
         previous = ledger.champion(warehouse_of(workspace))

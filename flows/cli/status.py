@@ -12,7 +12,7 @@ from components.publish.pointer import Role, read_pointer
 from flows.stages.release import settings_of
 from flows.turn import warehouse_of
 from flows.workspace import Workspace
-from warehouse import ledger
+from warehouse import ledger, set_asides
 from warehouse.records import CanaryMade, Counts, JudgedGeneration, ReleaseMade, SetAsideMade
 
 
@@ -52,7 +52,7 @@ def read_status(workspace: Workspace) -> Status:
         releases=ledger.releases(w),
         canary=next((c.generation for c in canaries if c.verdict is None), None),
         canaries=canaries,
-        windows=ledger.decided_windows(w),
+        windows=set_asides.standing(w),
     )
 
 

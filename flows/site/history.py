@@ -17,7 +17,7 @@ from components.publish.manifest import MANIFEST
 from flows.site.disk_use import disk_use
 from flows.turn import TurnRecord, described_source, warehouse_of
 from flows.workspace import Workspace
-from warehouse import ledger
+from warehouse import ledger, set_asides
 from warehouse.records import CanaryMade, JudgedGeneration, ReleaseMade, TurnKept
 
 log = logging.getLogger(__name__)
@@ -247,7 +247,9 @@ def read_history(workspace: Workspace) -> History:
         promises=tuple(map(Promise.from_json, told.promises.values())),
         bundles=frozenset(g.generation for g in made if (workspace.bundle(g.generation) / MANIFEST).exists()),
         disk=disk_use(workspace.root),
-        aside=tuple(WindowAside(m.start, m.cutoff, m.reasons, m.status) for m in ledger.standing_of(told.set_asides)),
+        aside=tuple(
+            WindowAside(m.start, m.cutoff, m.reasons, m.status) for m in set_asides.standing_of(told.set_asides)
+        ),
         others=("replay.html",) if (workspace.reports / "replay.html").exists() else (),
     )
 

@@ -19,7 +19,7 @@ from components.sigmoid import sigmoid
 from flows.stages.results import DriftFound, DriftReferences, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
-from warehouse import ledger
+from warehouse import ledger, set_asides
 from warehouse.records import DriftDecided, SetAsideStatus
 
 
@@ -68,7 +68,7 @@ def _frames(
     """The window, the last one and the champion's training window; what a person accepted is looked at no more."""
     matured, shown = (data.fresh.frame[name].to_numpy(np.int64) for name in ("matured_at", "at"))
     looked_at = matured >= turn.window.start
-    for made in ledger.decided_windows(turn.warehouse):
+    for made in set_asides.standing(turn.warehouse):
         if made.status is SetAsideStatus.ACCEPTED:
             looked_at &= (matured != made.learnable_at) & ~((shown >= made.start) & (shown < made.cutoff))
     last = references.last

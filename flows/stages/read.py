@@ -19,7 +19,7 @@ from flows.stages.training_data import (
     read_replayed,
 )
 from flows.turn import Turn
-from warehouse import facts, ledger
+from warehouse import facts, ledger, set_asides
 
 
 def read(turn: Turn) -> TurnData:
@@ -159,6 +159,6 @@ def _references(turn: Turn, encoder: Encoder, fresh: TrainingData) -> DriftRefer
 
 def _last_learned(turn: Turn) -> Window | None:
     """The latest window before this one that is not set aside."""
-    aside = {made.window for made in ledger.decided_windows(turn.warehouse) if made.status.aside}
+    aside = {made.window for made in set_asides.standing(turn.warehouse) if made.status.aside}
     learned = [w for w in ledger.windows(turn.warehouse, 0, turn.window.cutoff) if w not in aside]
     return learned[-1] if learned else None

@@ -11,7 +11,7 @@ from components.publish.set_aside import WindowDecided, WindowsDecided, write_de
 from components.publish.snapshot import Snapshot, point_to, snapshot_path
 from flows.turn import ALL_TIME, warehouse_of
 from flows.workspace import Workspace
-from warehouse import ledger
+from warehouse import ledger, set_asides
 from warehouse.records import Memory, SetAside, SetAsideStatus
 
 
@@ -21,12 +21,12 @@ def readmit(workspace: Workspace, window: Window, status: SetAsideStatus, reason
     last = ledger.last_window(w, ALL_TIME)
     assert last is not None, "a window is set aside by a turn, or after one"
     made = SetAside(start=window.start, cutoff=window.cutoff, status=status, reasons=reasons, learnable_at=last.cutoff)
-    ledger.record_set_aside(w, made)
+    set_asides.record(w, made)
 
 
 def tell_service(workspace: Workspace) -> None:
     """Write what a memory that follows the decision log leaves out; repeating it changes nothing."""
-    made = ledger.set_asides(warehouse_of(workspace))
+    made = set_asides.made(warehouse_of(workspace))
     told = tuple(WindowDecided(start=m.start, cutoff=m.cutoff, aside=m.status.aside) for m in made)
     write_decided(workspace.root, WindowsDecided(decisions=told))
 

@@ -10,7 +10,7 @@ from components.validate.validation_page import validation_page
 from flows.stages.notices import notices
 from flows.stages.results import DriftFound, ValidatedWindow
 from flows.turn import Turn
-from warehouse import facts, ledger
+from warehouse import facts, ledger, set_asides
 from warehouse.records import SetAsideStatus
 
 
@@ -50,7 +50,7 @@ def _checked(turn: Turn, window: Window) -> Validation:
 
 def _mended(turn: Turn) -> list[Window]:
     """Windows that were brought again since the last turn, and are learned by this one."""
-    decided = ledger.decided_windows(turn.warehouse)
+    decided = set_asides.standing(turn.warehouse)
     return [
         made.window
         for made in decided

@@ -21,7 +21,7 @@ from flows.turn import TurnRecord
 from flows.workspace import Workspace
 from tests.conftest import DAY, TinySource
 from tests.loop.test_loop import command, day, ingest
-from warehouse import facts, ledger
+from warehouse import facts, ledger, set_asides
 from warehouse.connect import Warehouse
 from warehouse.records import SetAsideStatus
 
@@ -90,7 +90,7 @@ def test_the_turn_says_why_and_the_window_is_learned_by_nobody(halted: Path) -> 
     assert [g.generation for g in ledger.generations(w)] == [1]
     shown = facts.matured(w, ALL, LIKE)["at"]
     assert not shown.between(instant_of(day(4)), instant_of(day(5)) - 1).any()
-    assert [m.status for m in ledger.decided_windows(w)] == [SetAsideStatus.HALTED]
+    assert [m.status for m in set_asides.standing(w)] == [SetAsideStatus.HALTED]
     assert read_decided(halted).latest.windows == (window(4, 5),)
     assert "HALTED" in command("status", "--home", str(halted))
 
@@ -147,7 +147,7 @@ def test_a_turn_that_is_cut_after_its_last_write_forgets_the_window_when_it_is_r
     monkeypatch.setattr(halting, "drop_memories", whole)
     assert loops(home, 5)[0].halted
     assert read_decided(home).latest.windows == (window(4, 5),)
-    assert len(ledger.set_asides(Warehouse(home / "warehouse.duckdb", "tiny"))) == 1
+    assert len(set_asides.made(Warehouse(home / "warehouse.duckdb", "tiny"))) == 1
 
 
 def test_an_accepted_window_is_learned_by_the_next_turn_and_looked_at_no_more(halted: Path, tmp_path: Path) -> None:
