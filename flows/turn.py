@@ -141,8 +141,10 @@ def open_turn(workspace: Workspace, cutoff: int, *, keep: bool = True) -> Turn:
     last = ledger.last_window(w, cutoff)
     start = ledger.first_instant(w) if last is None else last.cutoff
     if start is None or start >= cutoff:
+        begins = "" if start is None else f", the log begins {iso(start)}"
         raise ContractBroken(
-            f"nothing was logged before {iso(cutoff)}; ingest a log first: evercurrent ingest PATH --source NAME"
+            f"nothing was logged before {iso(cutoff)}{begins}; name a later cutoff, or ingest a log first: "
+            "evercurrent ingest PATH --source NAME"
         )
     window = Window(start, cutoff)
     turn = Turn(workspace, source, settings, window, ledger.champion_of_turn(w, cutoff))

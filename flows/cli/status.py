@@ -122,7 +122,7 @@ def _canaries(status: Status) -> Table:
 def _windows(status: Status) -> Table:
     table = Table(title="windows that were set aside", header_style="bold")
     for name in ("from", "to", "now", "why"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for made in status.windows:
         table.add_row(iso(made.start), iso(made.cutoff), made.status.value, escape("; ".join(made.reasons)))
     return table
