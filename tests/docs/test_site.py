@@ -66,6 +66,11 @@ def test_every_page_loads_what_lies_inside_the_site_and_nothing_else(site: Path)
     assert not re.search(r"@import|url\(['\"]?(https?:)?//", styles)
 
 
+def test_a_search_needs_no_server(site: Path) -> None:
+    assert (site / "search" / "search_index.js").stat().st_size > 100_000
+    assert "assets/iframe-worker-shim.js" in (site / "index.html").read_text()
+
+
 def test_links_between_pages_lead_somewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         for address in read(page).linked:
