@@ -1,12 +1,17 @@
 """A home with a champion, and a decision log whose lines are written by hand."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 import pytest
 
-# BentoML makes its home when it is imported, and keeps it: not in the home of whoever runs the tests.
-os.environ.setdefault("BENTOML_HOME", f"{tempfile.gettempdir()}/evercurrent-tests-bentoml")
+# BentoML makes its home when it is imported, and keeps it: neither in the home of whoever runs the tests, nor where
+# an earlier run left its bundles.
+if "BENTOML_HOME" not in os.environ:
+    os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="evercurrent-tests-bentoml-")
+    atexit.register(shutil.rmtree, os.environ["BENTOML_HOME"], ignore_errors=True)
 
 from bento.decision_log import DecisionLog
 from bento.settings import ServiceSettings

@@ -20,13 +20,17 @@ def store(tmp_path, monkeypatch):
     for name in ("bentos", "models", "tmp"):
         (tmp_path / "bentoml" / name).mkdir(parents=True)
     monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "True")
-    with_home = BentoMLContainer.bentoml_home
+    stores = BentoMLContainer
+    with_home = stores.bentoml_home
+    kept = (stores.model_store_dir, stores.bento_store_dir, stores.model_store, stores.bento_store)
     before = with_home.get()
     with_home.set(str(tmp_path / "bentoml"))
-    for part in (BentoMLContainer.model_store, BentoMLContainer.bento_store):
+    for part in kept:
         part.reset()
     yield tmp_path
     with_home.set(before)
+    for part in kept:
+        part.reset()
 
 
 def test_a_bento_carries_the_service_and_the_bundle_and_nothing_of_the_flows(store):
