@@ -2,13 +2,17 @@
 
 A second process waits with a message and then fails as `Transient`. Whatever lives
 outside the flows reads exported files and never opens the warehouse.
+
+Opening a file costs DuckDB thirty milliseconds, and a turn asks the ledger some fifty questions; so a file stays open
+until nobody has asked it anything for a moment. What was written is in the file itself by then, not beside it.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -34,6 +38,24 @@ class Warehouse:
     source: str
 
 
+LINGER = 0.2
+"""Seconds a file stays open after its last question: longer than most stages think between two."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open file: which one it is on the disk, who uses it, and what will close it."""
+
+    connection: duckdb.DuckDBPyConnection
+    inode: int
+    users: int = 0
+    closing: threading.Timer | None = field(default=None, repr=False)
+
+
+_open_files: dict[Path, _Open] = {}
+_guard = threading.RLock()
+
+
 @contextmanager
 def connect(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the warehouse at `path`, its tables in place, closed when the block ends.
@@ -48,11 +70,66 @@ def connect(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConne
         If the file is still locked after `patience` seconds.
     """
     end_quietly()
-    connection = _open(path, patience)
+    path = path.absolute()
+    opened = _take(path, patience)
+    linger = 0.0
     try:
-        yield connection
+        with opened.connection.cursor() as cursor:
+            cursor.execute("set enable_progress_bar = false")  # it would draw into the JSON of `python -c`
+            yield cursor
+        linger = LINGER
     finally:
-        connection.close()
+        _give_back(path, opened, linger)
+
+
+def _take(path: Path, patience: float) -> _Open:
+    """The file, open; opened anew if another one lies at its path by now."""
+    with _guard:
+        opened = _open_files.get(path)
+        if opened is not None and not opened.users and opened.inode != _inode(path):
+            _close(path, opened)
+            opened = None
+        if opened is None:
+            connection = _open(path, patience)
+            opened = _open_files[path] = _Open(connection, _inode(path))
+        if opened.closing is not None:
+            opened.closing.cancel()
+            opened.closing = None
+        opened.users += 1
+        return opened
+
+
+def _give_back(path: Path, opened: _Open, linger: float) -> None:
+    """Close the file in a moment if nobody asks again, and at once where something went wrong."""
+    with _guard:
+        opened.users -= 1
+        if opened.users:
+            return
+        beside = path.with_name(f"{path.name}.wal")
+        if not linger or opened.inode != _inode(path):
+            _close(path, opened)
+            return
+        if beside.exists() and beside.stat().st_size:
+            opened.connection.execute("checkpoint")
+        opened.closing = threading.Timer(linger, _close_idle, (path, opened))
+        opened.closing.daemon = True
+        opened.closing.start()
+
+
+def _close_idle(path: Path, opened: _Open) -> None:
+    with _guard:
+        if not opened.users and _open_files.get(path) is opened:
+            _close(path, opened)
+
+
+def _close(path: Path, opened: _Open) -> None:
+    opened.connection.close()
+    if _open_files.get(path) is opened:
+        del _open_files[path]
+
+
+def _inode(path: Path) -> int:
+    return path.stat().st_ino if path.exists() else 0
 
 
 @contextmanager
@@ -88,7 +165,6 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
             time.sleep(0.2)
         else:
             _lay_out(connection)
-            connection.execute("set enable_progress_bar = false")  # it would draw into the JSON of `python -c`
             return connection
 
 

@@ -1,7 +1,9 @@
 """Opening the warehouse while somebody else has it."""
 
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from warehouse.connect import connect, transaction
 
 HOLD = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from warehouse.connect import connect
 with connect(Path(sys.argv[1])):
@@ -41,3 +44,50 @@ def test_a_transaction_that_breaks_leaves_nothing(tmp_path: Path) -> None:
             connection.execute("insert into users (source, user_id) values ('s', 'u')")
             raise RuntimeError("half-way")
         assert connection.execute("select count(*) from users").fetchone() == (0,)
+
+
+def test_what_was_written_is_in_the_file_itself_when_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with connect(path) as connection:
+        connection.execute("insert into users (source, user_id) values ('s', 'u')")
+    assert not path.with_name("w.duckdb.wal").exists()
+    copy = tmp_path / "copy.duckdb"
+    shutil.copy(path, copy)
+    with connect(copy) as connection:
+        assert connection.execute("select user_id from users").fetchall() == [("u",)]
+
+
+def test_another_process_gets_the_file_a_moment_after_its_last_question(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with connect(path):
+        pass
+    said = subprocess.run(
+        [sys.executable, "-c", HOLD, str(path)], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    )
+    assert said.stdout == "held\n"
+
+
+def test_a_file_that_was_exchanged_is_the_one_that_is_asked(tmp_path: Path) -> None:
+    path, other = tmp_path / "w.duckdb", tmp_path / "other.duckdb"
+    for name, user in ((path, "old"), (other, "new")):
+        with connect(name) as connection:
+            connection.execute("insert into users (source, user_id) values ('s', ?)", [user])
+    shutil.copy(other, tmp_path / "copy.duckdb")
+    (tmp_path / "copy.duckdb").replace(path)
+    with connect(path) as connection:
+        assert connection.execute("select user_id from users").fetchall() == [("new",)]
+
+
+def test_a_question_within_a_question_and_one_beside_it_see_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with connect(path) as outer:
+        outer.execute("insert into users (source, user_id) values ('s', 'u')")
+        with connect(path) as inner, ThreadPoolExecutor() as beside:
+            count = "select count(*) from users"
+            assert inner.execute(count).fetchone() == (1,)
+            assert beside.submit(_asked, path, count).result() == (1,)
+
+
+def _asked(path: Path, question: str) -> object:
+    with connect(path) as connection:
+        return connection.execute(question).fetchone()
