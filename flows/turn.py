@@ -175,11 +175,7 @@ def described_source(workspace: Workspace) -> Source:
     ContractBroken
         If nothing was ingested here yet.
     """
-    if not workspace.source.exists():
-        raise ContractBroken(
-            f"{workspace.root} holds no log yet; "
-            "start with: evercurrent replay, or evercurrent ingest PATH --source NAME"
-        )
+    workspace.require_log()
     return read_source(workspace.source)
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
-from components.domain import Transient
+from components.domain import ContractBroken, Transient
 from warehouse.quiet_end import end_quietly
 
 QUIET = {
@@ -91,6 +91,20 @@ class Workspace:
     def lock(self) -> Path:
         """Locked by whoever writes here."""
         return self.root / ".lock"
+
+    def require_log(self) -> None:
+        """Refuse a home without a log.
+
+        Raises
+        ------
+        ContractBroken
+            If nothing was ingested here yet.
+        """
+        if not self.source.exists():
+            raise ContractBroken(
+                f"{self.root} holds no log yet; "
+                "start with: evercurrent replay, or evercurrent ingest PATH --source NAME"
+            )
 
     @contextmanager
     def held(self, patience: float = 2.0) -> Iterator[None]:

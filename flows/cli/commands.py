@@ -26,6 +26,7 @@ from flows.cli.reports_command import reports
 from flows.cli.simulate_command import simulate
 from flows.cli.stack_commands import down, up
 from flows.cli.window_commands import accept_window, quarantine
+from flows.find_source import find_source
 from flows.stack.beside import await_server
 from flows.stack.ports import check_free
 from flows.workspace import SILENT, enter
@@ -57,6 +58,7 @@ def replay(
 ) -> None:
     """Replay a recorded log through the loop, turn by turn."""
     begin, wanted = time.perf_counter(), _turns(turns)
+    find_source(source)  # a slip is told before anything is started
     entered(home)
     import prefect  # noqa: F401 - on its own first: what it takes is orchestration, what the stages' libraries take is not
 
@@ -88,7 +90,7 @@ def ingest(
 ) -> None:
     """Bring a log into the warehouse; what is there already changes nothing."""
     state = enter(home)
-    from flows.stages.ingest import find_source, ingest_file
+    from flows.stages.ingest import ingest_file
     from flows.stages.ingest import mend as bring_again
     from flows.stages.set_aside import tell_service
 
@@ -122,7 +124,7 @@ def loop(
     until = instant(cutoff)
     if approve:
         check_somebody_can_be_asked()
-    workspace = entered(home)
+    workspace = entered(home, of_a_log=True)
     from flows.cli.ask import asked_here
     from flows.cli.tables import show_turn, watched
     from flows.daily_loop import daily_loop
@@ -144,7 +146,7 @@ def refresh_memory(
 ) -> None:
     """The fast loop: the champion's memory learns what has matured; no new generation."""
     until = instant(cutoff)
-    entered(home)
+    entered(home, of_a_log=True)
     from flows.refresh_memory import refresh_memory as refresh
 
     await_server()
@@ -179,7 +181,7 @@ def rollback(
     home: HomeFolder = HOME,
 ) -> None:
     """Move the champion pointer, back or forward, with a reason."""
-    entered(home)
+    entered(home, of_a_log=True)
     from flows.rollback import rollback as move
 
     await_server()

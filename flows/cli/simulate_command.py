@@ -51,11 +51,11 @@ def simulate(
     begin = instant(since, "--since")
     from components.pages.page import write_page
     from flows.cli.tables import show_simulated
+    from flows.find_source import find_source
     from flows.live.client import Unwelcome, read_token
     from flows.live.simulate import Wanted, simulate
     from flows.live.simulate_page import simulate_page
     from flows.replay.recorded import read_recorded
-    from flows.stages.ingest import find_source
     from flows.workspace import Workspace
 
     token = read_token(token_file, os.environ.get(TOKEN))

@@ -12,9 +12,10 @@ from components.domain import SECOND
 from components.publish.canary import read_canary
 from components.publish.read_bundle import load_bundle
 from components.world.recorded_log import Beside, play
+from flows.find_source import find_source
 from flows.replay import replay_cache
 from flows.replay.recorded import Recorded, read_recorded, window_after
-from flows.stages.ingest import find_source, ingest_tables, settle_source
+from flows.stages.ingest import ingest_tables, settle_source
 from flows.stages.memory import as_of
 from flows.turn import warehouse_of
 from flows.workspace import Workspace

@@ -18,27 +18,6 @@ from warehouse import ledger
 from warehouse.append import Batch, append_log, mend_log
 from warehouse.connect import Warehouse
 
-SOURCES = Path(__file__).resolve().parents[2] / "warehouse" / "sources"
-
-
-def find_source(name: str) -> Path:
-    """The description of a source: a name that ships, or the path of a .toml file.
-
-    Raises
-    ------
-    ContractBroken
-        If there is no such source; names those there are.
-    """
-    given, shipped = Path(name), SOURCES / f"{name}.toml"
-    if given.suffix == ".toml" and given.is_file():
-        return given.resolve()
-    if shipped.is_file():
-        return shipped
-    known = ", ".join(sorted(p.stem for p in SOURCES.glob("*.toml")))
-    raise ContractBroken(
-        f"unknown source {name!r}; allowed are {known}, or the path of a .toml description (docs/sources.md)"
-    )
-
 
 def settle_source(workspace: Workspace, description: Path) -> Source:
     """The source of this home: the first one stays.

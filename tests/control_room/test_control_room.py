@@ -199,6 +199,7 @@ DRAWN = {
 TABLES = {"window": 2, "contract": 1, "drift": 3, "update": 2, "memory": 3, "evaluation": 2, "release": 1}
 
 
+@pytest.mark.long
 def test_a_run_killed_while_it_waits_is_asked_about_again_by_the_next_and_comes_to_the_same(
     room: Stack, daily: str, copies: Callable[[], Played], done: Asked
 ) -> None:

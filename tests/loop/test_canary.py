@@ -162,6 +162,8 @@ def test_a_home_of_an_earlier_release_gets_the_table(home: Path) -> None:
     w = Warehouse(home / "warehouse.duckdb", "tiny")
     with connect(w.path) as connection:
         connection.execute("drop table canaries")
+    shutil.copy(w.path, home / "earlier.duckdb")
+    (home / "earlier.duckdb").replace(w.path)  # another file than the one that this process has laid out
     assert read_status(Workspace(home)).canaries == ()
 
 

@@ -73,6 +73,7 @@ def test_killed_after_stage_upon_stage_the_turn_is_finished_with_the_same_result
     assert [r.kind for r in kept] == [r.kind for r in ledger.releases(Warehouse(copy / "warehouse.duckdb", "tiny"))]
 
 
+@pytest.mark.long
 def test_killed_after_the_last_stage_the_turn_is_done_and_the_next_run_says_so(killed: Raised) -> None:
     run, held = hold(killed, "close_turn", 6)
     killed.kill_worker()
