@@ -213,6 +213,12 @@ def held(s: Settings) -> str:
     return repr(held_out(np.arange(500).astype(str), 1, s.evaluate.holdout_share).tolist())
 
 
+def capped(s: Settings) -> str:
+    from components.evaluate.holdout import draw
+
+    return repr(draw(np.arange(500).astype(str), s.evaluate.max_requests).kept.tolist())
+
+
 def replayed_and_seeded(s: Settings) -> str:
     """What the stages of a turn make of the settings that no component reads: the draw of the past, and the seed."""
     from pathlib import Path
@@ -431,6 +437,7 @@ CASES: dict[str, Case] = {
     "evaluate.first_look_share": Case(0.3, judged),
     "evaluate.power": Case(0.95, judged),
     "evaluate.holdout_share": Case(0.7, held),
+    "evaluate.max_requests": Case(100, capped),
     "evaluate.wait_days": Case(0.5, waited),
     "evaluate.minimum_users": Case(1000, judged),
     "evaluate.minimum_ess": Case(399.0, judged),

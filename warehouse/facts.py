@@ -11,17 +11,25 @@ import pandas as pd
 import pyarrow as pa
 
 from components.domain import Window
+from components.schema import TABLES
 from warehouse import query
 from warehouse.connect import Warehouse, connect
 
 
 @dataclass(frozen=True, slots=True)
-class WindowFrames:
-    """What was shown inside a window, and what came of it, as logged: nothing is rejected yet."""
+class Suspects:
+    """What may break a contract inside a window, with all that belongs to it, as logged; and the whole in numbers.
+
+    `answered` requests have an impression inside the window.
+    """
 
     requests: pd.DataFrame
     impressions: pd.DataFrame
     outcomes: pd.DataFrame
+    all_requests: int
+    all_impressions: int
+    all_outcomes: int
+    answered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +61,42 @@ class Draw:
     seed: int
 
 
-def window_frames(w: Warehouse, window: Window) -> WindowFrames:
-    """The requests and impressions of a window, and the outcomes of those impressions."""
+def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Suspects:
+    """Requests of a window of which a row may break a contract, with impressions and outcomes; one scan of the window.
+
+    Parameters
+    ----------
+    kinds : of outcomes that the source has.
+    sample : requests that are there in any case, the earliest.
+    """
     ends = {"start": window.start, "cutoff": window.cutoff}
-    requests = _frame(w, "02_validate/window_requests", **ends)
+    with connect(w.path) as connection:
+        (whole,) = query.rows(connection, "02_validate/totals", source=w.source, **ends)
+        found = query.frame(connection, "02_validate/suspects", source=w.source, kinds=kinds, sample=sample, **ends)
+        asked = {"suspects": pa.table({"request_id": pa.array(found["request_id"], pa.string())})}
+        requests, impressions, outcomes = (
+            query.frame(connection, f"02_validate/suspect_{table}", asked, source=w.source, **ends) for table in TABLES
+        )
+    counts = {name: int(str(count)) for name, count in whole.items()}
+    return Suspects(
+        _eligible_or_none(requests),
+        impressions,
+        outcomes,
+        counts["requests"],
+        counts["impressions"],
+        counts["outcomes"],
+        counts["answered"],
+    )
+
+
+def window_requests(w: Warehouse, window: Window) -> pd.DataFrame:
+    """The requests of a window, as logged: nothing is rejected yet."""
+    return _eligible_or_none(_frame(w, "02_validate/window_requests", start=window.start, cutoff=window.cutoff))
+
+
+def _eligible_or_none(requests: pd.DataFrame) -> pd.DataFrame:
     eligible = requests["eligible"].astype(object)
-    requests = requests.assign(eligible=eligible.where(eligible.notna(), None))
-    impressions = _frame(w, "02_validate/window_impressions", **ends)
-    return WindowFrames(requests, impressions, _frame(w, "02_validate/window_outcomes", **ends))
+    return requests.assign(eligible=eligible.where(eligible.notna(), None))
 
 
 def requests_in(w: Warehouse, window: Window) -> int:

@@ -81,6 +81,32 @@ class Holdout:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """The requests of n that are judged where judging all would cost too much: (n,) `kept`, and the share left out."""
+
+    kept: Bools
+    p_drop: float
+
+
+def draw(request_ids: np.ndarray, most: int) -> Drawn:
+    """At most `most` of n requests, by hash: the same ones whenever, and whoever else is there.
+
+    A simple random sample, since the hash knows nothing of a request but its id; every estimate undoes it by
+    ``1 / (1 - p_drop)`` (Horvitz and Thompson 1952).
+
+    >>> drawn = draw(np.array([f"r{n}" for n in range(8)]), 4)
+    >>> int(drawn.kept.sum()), drawn.p_drop
+    (4, 0.5)
+    """
+    if len(request_ids) <= most:
+        return Drawn(np.ones(len(request_ids), bool), 0.0)
+    first = np.argsort(hash_ids("drawn", request_ids), kind="stable")[:most]
+    kept = np.zeros(len(request_ids), bool)
+    kept[first] = True
+    return Drawn(kept, 1 - most / len(request_ids))
+
+
+@dataclass(frozen=True)
 class Dropped:
     """Held-out requests that could not be judged, and why."""
 

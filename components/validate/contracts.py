@@ -56,6 +56,29 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Rows of a whole window, where `Frames` has only what may break a contract and what belongs to it.
+
+    `answered` counts requests with an impression inside the window.
+    """
+
+    requests: int
+    impressions: int
+    outcomes: int
+    answered: int
+
+    @classmethod
+    def of(cls, frames: Frames) -> "Totals":
+        """Of frames that are the whole window."""
+        known = set(frames.requests["request_id"].dropna()) & set(frames.impressions["request_id"].dropna())
+        return cls(len(frames.requests), len(frames.impressions), len(frames.outcomes), len(known))
+
+    def rows(self, table: str) -> int:
+        """Rows of the table of that name."""
+        return dict(zip(TABLES, (self.requests, self.impressions, self.outcomes), strict=True))[table]
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """One contract: `reason` is what is said of what breaks it, `make` builds its expectation."""
 

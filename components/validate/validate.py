@@ -8,7 +8,7 @@ sound request and only sound outcomes.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 from pydantic import Field
@@ -16,7 +16,7 @@ from pydantic import Field
 from components.domain import ContractBroken, Window, iso
 from components.frozen import Frozen
 from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, TABLES
-from components.validate.contracts import Frames, facts, joined, structure_contracts, structure_message
+from components.validate.contracts import Frames, Totals, facts, joined, structure_contracts, structure_message
 from components.validate.row_contracts import row_contracts
 from components.validate.suite import Checker, ContractResult
 
@@ -36,7 +36,11 @@ class ValidateSettings(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts of rows; `set_aside` counts impressions, `quarantined` rows of all tables."""
+    """Counts of rows; `set_aside` counts impressions, `quarantined` rows of all tables.
+
+    `whole_requests` are accepted, and so is every impression of theirs, of which there is at least one: a slate with a
+    hole can be learned from, but its conditional propensities no longer belong to its prefix.
+    """
 
     requests: int
     impressions: int
@@ -46,6 +50,7 @@ class Statistics:
     quarantined: int
     contracts: int
     contracts_broken: int
+    whole_requests: int
 
     @property
     def share_set_aside(self) -> float:
@@ -62,10 +67,8 @@ class Validation:
     success : the share of impressions set aside is within the limit.
     results : one per row contract.
     quarantined : columns `table_name`, `row_id`, `reason`, one row per rejected row, with the
-        first contract it broke. A row's id is its own id; for outcomes ``impression_id/kind``.
-    accepted_requests, accepted_impressions : ids, sorted; all outcomes of an accepted impression are sound.
-    whole_requests : accepted requests none of whose impressions was set aside: a slate with a hole
-        can be learned from, but its conditional propensities no longer belong to its prefix.
+        first contract it broke. A row's id is its own id; for outcomes ``impression_id/kind``. All outcomes of an
+        impression that is not named are sound.
     """
 
     window: Window
@@ -74,12 +77,9 @@ class Validation:
     statistics: Statistics
     results: tuple[ContractResult, ...]
     quarantined: pd.DataFrame
-    accepted_requests: tuple[str, ...]
-    accepted_impressions: tuple[str, ...]
-    whole_requests: tuple[str, ...]
 
     def to_json(self) -> str:
-        """The findings without the accepted ids; the same validation gives the same text."""
+        """The findings; the same validation gives the same text."""
         return json.dumps(
             {
                 "window": {"start": iso(self.window.start), "cutoff": iso(self.window.cutoff)},
@@ -96,29 +96,39 @@ class Validation:
         )
 
 
-def validate(window: Window, frames: Frames, outcome_kinds: Sequence[str], settings: ValidateSettings) -> Validation:
+def validate(
+    window: Window,
+    frames: Frames,
+    outcome_kinds: Sequence[str],
+    settings: ValidateSettings,
+    whole: Totals | None = None,
+) -> Validation:
     """Check one window.
 
     Parameters
     ----------
     window : every request, and every impression that has an instant, lies inside it.
+    frames : the window, or every request of it of which a row may break a contract, with all that belongs to it.
     outcome_kinds : kinds of outcomes that the source has.
+    whole : rows of the whole window; None: `frames` is the whole window.
 
     Raises
     ------
     ContractBroken
         If a structural contract does not hold: one line with what was received, what is allowed, where to look.
     """
-    checker = Checker.make()
+    checker, whole = Checker.make(), whole or Totals.of(frames)
     _check_structure(window, frames, checker)
     tables = joined(frames)
     results = tuple(
-        result
+        replace(result, checked=whole.rows(table))
         for table in TABLES
         for result in checker.run(table, tables.of(table), row_contracts(table, outcome_kinds))
     )
     quarantined = _quarantine(tables, results)
-    return _summarise(window, settings, tables, results, quarantined)
+    statistics = _count(tables, results, quarantined, whole)
+    success = statistics.share_set_aside <= settings.max_set_aside
+    return Validation(window, settings, success, statistics, results, quarantined)
 
 
 def _check_structure(window: Window, frames: Frames, checker: Checker) -> None:
@@ -168,37 +178,25 @@ def _row_id(table: str, row: pd.Series, position: int) -> str:
     return f"row {position}" if pd.isna(own) else str(own)
 
 
-def _summarise(
-    window: Window,
-    settings: ValidateSettings,
-    frames: Frames,
-    results: tuple[ContractResult, ...],
-    quarantined: pd.DataFrame,
-) -> Validation:
+def _count(
+    looked_at: Frames, results: tuple[ContractResult, ...], quarantined: pd.DataFrame, whole: Totals
+) -> Statistics:
+    """What was found in the rows that were looked at, out of the whole; what was not looked at is sound."""
     rejected = {table: set(rows) for table, rows in quarantined.groupby("table_name")["row_id"]}
-    requests = set(frames.requests["request_id"].dropna()) - rejected.get(REQUESTS, set())
-    accepted = set(frames.impressions["impression_id"].dropna()) - rejected.get(IMPRESSIONS, set())
-    kept = frames.impressions["impression_id"].isin(accepted)
-    holed = set(frames.impressions["request_id"][~kept])
-    served = set(frames.impressions["request_id"][kept])
-    statistics = Statistics(
-        requests=len(frames.requests),
-        impressions=len(frames.impressions),
-        outcomes=len(frames.outcomes),
-        accepted=int(kept.sum()),
-        set_aside=int((~kept).sum()),
+    requests = set(looked_at.requests["request_id"].dropna()) - rejected.get(REQUESTS, set())
+    accepted = set(looked_at.impressions["impression_id"].dropna()) - rejected.get(IMPRESSIONS, set())
+    kept = looked_at.impressions["impression_id"].isin(accepted)
+    holed = set(looked_at.impressions["request_id"][~kept])
+    served = set(looked_at.impressions["request_id"][kept])
+    set_aside, answered = int((~kept).sum()), Totals.of(looked_at).answered
+    return Statistics(
+        requests=whole.requests,
+        impressions=whole.impressions,
+        outcomes=whole.outcomes,
+        accepted=whole.impressions - set_aside,
+        set_aside=set_aside,
         quarantined=len(quarantined),
         contracts=len(results),
         contracts_broken=sum(not result.holds for result in results),
-    )
-    return Validation(
-        window=window,
-        settings=settings,
-        success=statistics.share_set_aside <= settings.max_set_aside,
-        statistics=statistics,
-        results=results,
-        quarantined=quarantined,
-        accepted_requests=tuple(sorted(requests)),
-        accepted_impressions=tuple(sorted(accepted)),
-        whole_requests=tuple(sorted((requests & served) - holed)),
+        whole_requests=whole.answered - answered + len((requests & served) - holed),
     )

@@ -23,7 +23,7 @@ def _tiles(validation: Validation) -> KeyFigures:
     tone = Tone.BAD if not validation.success else Tone.WARN if counts.set_aside else Tone.OK
     return KeyFigures(
         [
-            KeyFigure("Requests", counts.requests, f"{len(validation.whole_requests):,} with a whole slate"),
+            KeyFigure("Requests", counts.requests, f"{counts.whole_requests:,} with a whole slate"),
             KeyFigure("Impressions", counts.impressions),
             KeyFigure("Outcomes", counts.outcomes),
             KeyFigure("Impressions accepted", counts.accepted),

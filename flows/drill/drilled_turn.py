@@ -39,7 +39,7 @@ def drilled_turn(workspace: Workspace, cutoff: int, sabotage: Sabotage | None = 
         trial = watch_canary(turn)
         challenger = update(turn, drift, data, champion, trial)
         if sabotage and champion and isinstance(challenger, Challenger):
-            requests = facts.window_frames(turn.warehouse, turn.window).requests
+            requests = facts.window_requests(turn.warehouse, turn.window)
             challenger = sabotage(Scene(turn, data, champion, requests), challenger)
         judgement = evaluate(turn, data, champion, challenger, trial)
         successor = learn_held_out(turn, data, challenger, judgement)

@@ -10,7 +10,7 @@ from components.evaluate.anchor import Anchor
 from components.evaluate.evaluate import Evaluation, InLoop
 from components.evaluate.evaluate import evaluate as weigh
 from components.evaluate.evaluation_page import evaluation_page
-from components.evaluate.holdout import Dropped, HoldoutCounts
+from components.evaluate.holdout import Dropped, HoldoutCounts, draw
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.evaluate.promise import Promise
 from components.evaluate.sequential_test import SequentialTest
@@ -148,12 +148,20 @@ def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts
         return None, HoldoutCounts(0, data.waiting_requests)
     earned = RewardRule.of(turn.source).earned(frame["reward"].to_numpy(), frame["grade"].to_numpy())
     frame = frame.assign(reward=earned)
-    requests = facts.requests(turn.warehouse, frame["request_id"].unique())
+    most, ids = turn.settings.evaluate.max_requests, frame["request_id"].unique()
+    drawn = draw(ids, most)
+    if drawn.p_drop:
+        frame = frame[frame["request_id"].isin(ids[drawn.kept])]
+    requests = facts.requests(turn.warehouse, ids[drawn.kept])
     reasons = why_not(requests, frame)
     known, counts = np.unique(reasons[reasons != ""], return_counts=True)
-    dropped = tuple(Dropped(str(reason), int(count)) for reason, count in zip(known, counts, strict=True))
+    dropped = [Dropped(str(reason), int(count)) for reason, count in zip(known, counts, strict=True)]
+    if drawn.p_drop:
+        beyond = f"not drawn: evaluate.max_requests is {most:,}; every estimate undoes the draw"
+        dropped.append(Dropped(beyond, int((~drawn.kept).sum())))
     judged = requests[reasons == ""]
-    return held_out_log(judged, frame, data.encoder), HoldoutCounts(len(judged), data.waiting_requests, dropped)
+    held = held_out_log(judged, frame, data.encoder, drawn.p_drop)
+    return held, HoldoutCounts(len(judged), data.waiting_requests, tuple(dropped))
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ class HeldOut:
         return policy.conditionals(scores, self.eligible.offsets, self.shown).probability
 
 
-def held_out_log(requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Encoder) -> HeldOut | None:
+def held_out_log(
+    requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Encoder, p_drop: float = 0.0
+) -> HeldOut | None:
     """The requests as logged decisions; None if there are none.
 
     Parameters
@@ -43,6 +45,7 @@ def held_out_log(requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Enc
     requests : that can be judged (`why_not`): request_id, user_id, at, context, eligible.
     impressions : matured: request_id, item_id, position, propensity, reward, generation, and `recent`
         where the source has it; those of other requests are left out.
+    p_drop : probability with which a request like these was left out.
     """
     if requests.empty:
         return None
@@ -65,6 +68,7 @@ def held_out_log(requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Enc
         reward=shown["reward"].to_numpy(float),
         at=choice["at"].to_numpy(np.int64)[shown["request"]],
         logger=shown["generation"].fillna(0).to_numpy(np.int64),
+        p_drop=np.full(len(shown), p_drop) if p_drop else None,
         user=pd.factorize(choice["user_id"])[0][shown["request"]],
     )
     return HeldOut(eligible, slates, remaining.entry, log)

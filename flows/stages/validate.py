@@ -3,7 +3,7 @@
 from components.domain import ContractBroken, DriftAction, Window
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
-from components.validate.contracts import Frames
+from components.validate.contracts import Frames, Totals
 from components.validate.validate import Validation
 from components.validate.validate import validate as check
 from components.validate.validation_page import validation_page
@@ -12,6 +12,9 @@ from flows.stages.results import DriftFound, ValidatedWindow
 from flows.turn import Turn
 from warehouse import facts, ledger, set_asides
 from warehouse.records import SetAsideStatus
+
+LOOKED_AT = 1_000
+"""Requests, the first of a window, whose rows the contracts see in any case: columns and types are read off them."""
 
 
 def validate(turn: Turn, now: int | None) -> ValidatedWindow:
@@ -40,10 +43,11 @@ def validate(turn: Turn, now: int | None) -> ValidatedWindow:
 
 def _checked(turn: Turn, window: Window) -> Validation:
     """What a window breaks, entered into the ledger."""
-    logged = facts.window_frames(turn.warehouse, window)
-    settings, frames = turn.settings.contracts, Frames(logged.requests, logged.impressions, logged.outcomes)
-    kinds = [turn.source.outcome.kind, *(m.kind for m in turn.source.measured)]
-    found = check(window, frames, kinds, settings)
+    kinds, settings = [turn.source.outcome.kind, *(m.kind for m in turn.source.measured)], turn.settings.contracts
+    logged = facts.suspects(turn.warehouse, window, kinds, LOOKED_AT)
+    frames = Frames(logged.requests, logged.impressions, logged.outcomes)
+    whole = Totals(logged.all_requests, logged.all_impressions, logged.all_outcomes, logged.answered)
+    found = check(window, frames, kinds, settings, whole)
     ledger.record_validation(turn.warehouse, window, found.statistics.accepted, found.quarantined, found.to_json())
     return found
 

@@ -129,7 +129,7 @@ def test_what_the_log_says_the_service_knew_goes_before_what_it_could_have_known
 def test_the_examples_and_the_eligible_entries_of_a_request_have_the_same_history(tmp_path: Path) -> None:
     found = known(tmp_path, frame(("ann", "a", 10, 10, 1), ("ann", "b", 20, 20, 1)))
     w = Warehouse(tmp_path / "w.duckdb", "tiny")
-    requests, encoder = facts.window_frames(w, Window(0, DAY)).requests, read_encoder(w, SOURCE)
+    requests, encoder = facts.window_requests(w, Window(0, DAY)), read_encoder(w, SOURCE)
     columns = SOURCE.spec.columns["recent"]
     assert found.examples.keys[:, columns].tolist() == [[0, 0, 0], [*hash_ids("item", ["a"]).tolist(), 0, 0]]
     held = held_out_log(requests, found.frame.assign(propensity=0.5), encoder)

@@ -81,6 +81,24 @@ def test_any_attribution_ends_every_turn_with_a_verdict(attribution: float, tmp_
     assert set(requests) == held_requests(shop, home, 4, 8 - attribution)
 
 
+def test_a_turn_judges_no_more_than_it_may_and_learns_the_rest_all_the_same(tmp_path: Path) -> None:
+    shop = LateShop(attribution=0.5 * DAY, delay_days=0.1, per_day=300, days=5)
+    home = shop.open(tmp_path)
+    with (home / "evercurrent.toml").open("a") as settings:
+        settings.write("max_requests = 60\n")
+    records = [turn(home, day) for day in (3, 4, 5)]
+    for record in records[1:]:
+        (reason,) = [why for why in record.held_out.dropped if "max_requests is 60" in why]
+        assert record.held_out.judged == 60 and record.held_out.dropped[reason] > 0
+    assert [r.verdict for r in records] == [Verdict.PROMOTE] * 3
+    at = shop.log()["at"]
+    for generation, (first, last) in {2: (2.5, 3.5), 3: (3.5, 4.5)}.items():  # matured half a day later
+        matured = int(((at >= START + first * DAY) & (at < START + last * DAY)).sum())
+        assert ledger.generation(warehouse_of(Workspace(home)), generation).rows == matured
+    for page in (home / "reports" / "turns").glob("*/evaluation.html"):
+        assert "every estimate undoes the draw" in page.read_text()
+
+
 def test_a_first_turn_in_which_nothing_has_matured_is_one_line(tmp_path: Path) -> None:
     home = TWO_DAYS.open(tmp_path)
     with pytest.raises(

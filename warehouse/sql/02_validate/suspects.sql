@@ -1,0 +1,78 @@
+-- grain: request id of [start, cutoff) of which a row may break a contract, and the first $sample requests and slates,
+-- sound or not. More than the contracts reject is allowed, less is not: a test holds both together. What could spoil an
+-- impression (a double, another's position, its request, its outcomes) has its request or its id, so contracts between
+-- rows find all they need in what has these requests. Read by: validate.
+with asked as materialized (
+    select request_id, user_id, eligible
+    from requests
+    where source = $source and requested_at >= make_timestamp($start) and requested_at < make_timestamp($cutoff)
+    order by requested_at, request_id
+),
+shown as materialized (
+    select impression_id, request_id, item_id, position, propensity, shown_at
+    from impressions
+    where source = $source and shown_at >= make_timestamp($start) and shown_at < make_timestamp($cutoff)
+),
+came as materialized (
+    select o.impression_id, s.request_id, s.shown_at, o.kind, o.reward, o.outcome_at
+    from outcomes as o
+    join shown as s on s.impression_id = o.impression_id
+    where o.source = $source and o.outcome_at < make_timestamp($cutoff)
+),
+of_requests as (
+    select request_id from asked group by request_id having count(*) > 1 or bool_or(user_id is null)
+),
+of_impressions as (
+    select s.request_id
+    from shown as s
+    left join asked as a on a.request_id = s.request_id
+    where
+        a.request_id is null
+        or s.impression_id is null
+        or s.item_id is null
+        or not coalesce(isnan(s.propensity) or (s.propensity > 0 and s.propensity <= 1), true)
+        or not coalesce(s.position >= 0, false)
+        or not coalesce(list_contains(a.eligible, s.item_id), true)
+),
+doubles as (
+    select s.request_id
+    from shown as s
+    semi join (
+        select impression_id from shown group by impression_id having count(*) > 1
+    ) as d on d.impression_id = s.impression_id
+),
+of_slates as (
+    select request_id from shown group by request_id having count(*) > count(distinct position)
+),
+of_outcomes as (
+    select request_id
+    from came
+    where
+        not coalesce(list_contains($kinds, kind), false)
+        or not coalesce(reward >= 0 and reward <= 1, false)
+        or not coalesce(outcome_at >= shown_at, false)
+),
+repeated as (
+    select request_id from came group by request_id, impression_id, kind having count(*) > 1
+),
+first_asked as (
+    select request_id from asked limit $sample
+),
+first_shown as (
+    select request_id from shown order by shown_at, request_id limit $sample
+)
+select request_id from of_requests
+union
+select request_id from of_impressions
+union
+select request_id from doubles
+union
+select request_id from of_slates
+union
+select request_id from of_outcomes
+union
+select request_id from repeated
+union
+select request_id from first_asked
+union
+select request_id from first_shown
