@@ -7,12 +7,14 @@ Opening a file costs DuckDB thirty milliseconds, and a turn asks the ledger some
 until nobody has asked it anything for a moment. What was written is in the file itself by then, not beside it.
 """
 
+import atexit
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -70,6 +72,7 @@ def connect(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConne
         If the file is still locked after `patience` seconds.
     """
     end_quietly()
+    _end_closed()
     path = path.absolute()
     opened = _take(path, patience)
     linger = 0.0
@@ -119,6 +122,20 @@ def _give_back(path: Path, opened: _Open, linger: float) -> None:
 def _close_idle(path: Path, opened: _Open) -> None:
     with _guard:
         if not opened.users and _open_files.get(path) is opened:
+            _close(path, opened)
+
+
+@cache
+def _end_closed() -> None:
+    """Let the process end with every file closed: a timer that closes one while the interpreter ends aborts it."""
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
+    with _guard:
+        for path, opened in list(_open_files.items()):
+            if opened.closing is not None:
+                opened.closing.cancel()
             _close(path, opened)
 
 

@@ -91,3 +91,19 @@ def test_a_question_within_a_question_and_one_beside_it_see_the_same_file(tmp_pa
 def _asked(path: Path, question: str) -> object:
     with connect(path) as connection:
         return connection.execute(question).fetchone()
+
+
+def test_a_process_that_ends_while_the_file_is_still_open_ends_well(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    write = "import sys, time; from pathlib import Path; from warehouse.connect import connect\n"
+    write += (
+        "with connect(Path(sys.argv[1])) as c: c.execute('create table big as select range as i from range(3000000)')\n"
+    )
+    for wait in (0.0, 0.19, 0.2, 0.21):
+        said = subprocess.run(
+            [sys.executable, "-c", f"{write}time.sleep({wait})", str(path)], capture_output=True, text=True, check=False
+        )
+        assert (said.returncode, said.stderr) == (0, "")
+        with connect(path, patience=5) as connection:
+            assert connection.execute("select count(*) from big").fetchone() == (3_000_000,)
+        path.unlink()
