@@ -6,12 +6,12 @@ Frames have the columns that their query selects; instants are int64 microsecond
 import hashlib
 from dataclasses import dataclass
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from components.domain import Window
-from components.schema import TABLES
 from warehouse import query
 from warehouse.connect import Warehouse, connect
 
@@ -75,7 +75,8 @@ def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Sus
         found = query.frame(connection, "02_validate/suspects", source=w.source, kinds=kinds, sample=sample, **ends)
         asked = {"suspects": pa.table({"request_id": pa.array(found["request_id"], pa.string())})}
         requests, impressions, outcomes = (
-            query.frame(connection, f"02_validate/suspect_{table}", asked, source=w.source, **ends) for table in TABLES
+            query.frame(connection, f"02_validate/{name}", asked, source=w.source, **ends)
+            for name in ("suspect_requests", "suspect_impressions", "suspect_outcomes")
         )
     counts = {name: int(str(count)) for name, count in whole.items()}
     return Suspects(
@@ -140,7 +141,22 @@ def requests(w: Warehouse, request_ids: np.ndarray) -> pd.DataFrame:
 
 def matured(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     """Accepted impressions whose reward became known inside a window, in order of arrival."""
-    return _frame(w, "04_update/matured", start=window.start, cutoff=window.cutoff, **maturing.parameters)
+    ends = {"start": window.start, "cutoff": window.cutoff}
+    with connect(w.path) as connection:
+        since = _reach(connection, w.source, window.start, maturing)
+        return query.frame(connection, "04_update/matured", source=w.source, since=since, **ends, **maturing.parameters)
+
+
+def _reach(connection: duckdb.DuckDBPyConnection, source: str, start: int, maturing: Maturing) -> int:
+    """An instant before which nothing was shown that matters to what matures from `start` on.
+
+    Outcomes that are explicit may come years later: then it is the beginning of time.
+    """
+    if maturing.attribution is None:
+        return 0
+    asked: dict[str, query.Parameter] = {"source": source, "start": start, "attribution": maturing.attribution}
+    (row,) = query.rows(connection, "04_update/reach", **asked)
+    return max(int(str(row["since"])), 0)
 
 
 def replayed(w: Warehouse, draw: Draw, maturing: Maturing) -> pd.DataFrame:

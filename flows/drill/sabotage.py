@@ -18,6 +18,7 @@ from components.ranker.model import Model
 from components.serving.served import Served
 from components.update.train import pretrain
 from flows.drill.scene import Sabotage, Scene
+from flows.stages.references import read_references
 from flows.stages.results import Challenger
 
 
@@ -61,8 +62,7 @@ def not_a_number(scene: Scene, challenger: Challenger) -> Challenger:
 
 def outcomes_permuted(scene: Scene, challenger: Challenger) -> Challenger:
     """Trained on outcomes that belong to other impressions: a join on the wrong key."""
-    assert scene.data.references is not None
-    permuted = _permuted(scene.data.references.training.matured, scene.turn.seed)
+    permuted = _permuted(read_references(scene.turn, scene.data).training.matured, scene.turn.seed)
     settings, spec = scene.turn.settings, scene.turn.source.spec
     made = pretrain(spec, permuted, settings.ranker, settings.update, scene.turn.seed)
     memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, scene.turn.seed)
@@ -83,9 +83,8 @@ def too_random(scene: Scene, challenger: Challenger) -> Challenger:
 
 def foreign_memory(scene: Scene, challenger: Challenger) -> Challenger:
     """The memory of a model with other weights, put beside this one."""
-    assert scene.data.references is not None
     settings, spec, seed = scene.turn.settings, scene.turn.source.spec, scene.turn.seed + 1
-    training = scene.data.references.training
+    training = read_references(scene.turn, scene.data).training
     other = pretrain(spec, training.matured, settings.ranker, settings.update, seed).checkpoint.model
     memory = ErrorMemory.empty(spec, other.hidden_size, settings.memory, seed)
     memory.prime(training.matured)

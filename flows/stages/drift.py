@@ -16,7 +16,8 @@ from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.serving.served import Served
 from components.sigmoid import sigmoid
-from flows.stages.results import DriftFound, DriftReferences, TurnData
+from flows.stages.references import read_references
+from flows.stages.results import DriftFound, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
 from warehouse import ledger, set_asides
@@ -25,25 +26,23 @@ from warehouse.records import DriftDecided, SetAsideStatus
 
 def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     """Compare the window with its two references; written beside the turn and into the ledger."""
-    if data.champion is None or data.references is None:
+    if data.champion is None:
         return DriftFound(DriftAction.UPDATE, ("first generation: there is no reference yet",))
-    report, decision = _decided(turn, data, data.champion, data.references)
+    report, decision = _decided(turn, data, data.champion)
     _write(turn, report, decision)
     return DriftFound(decision.action, decision.reasons, replace(report, html=""), decision.judged)
 
 
 def watch_drift(turn: Turn, data: TurnData) -> DriftFound:
     """The same of a window that is still open: nothing is written or drawn, and no rule's streak goes on by it."""
-    assert data.champion is not None and data.references is not None, "a window is watched beside a champion"
+    assert data.champion is not None, "a window is watched beside a champion"
     undrawn = turn.settings.model_copy(update={"drift": turn.settings.drift.model_copy(update={"page": False})})
-    _, decision = _decided(replace(turn, settings=undrawn), data, data.champion, data.references)
+    _, decision = _decided(replace(turn, settings=undrawn), data, data.champion)
     return DriftFound(decision.action, decision.reasons)
 
 
-def _decided(
-    turn: Turn, data: TurnData, champion: Served, references: DriftReferences
-) -> tuple[DriftReport, DriftDecision]:
-    frames, settings = _frames(turn, data, champion, references), turn.settings.drift
+def _decided(turn: Turn, data: TurnData, champion: Served) -> tuple[DriftReport, DriftDecision]:
+    frames, settings = _frames(turn, data, champion), turn.settings.drift
     report = measure(*frames, settings, turn.seed, _lost(data))
     before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
     return report, decide(report, DriftState.from_json(before) if before else DriftState(), settings)
@@ -54,26 +53,25 @@ def contradicts(turn: Turn, data: TurnData) -> DriftFound | None:
 
     The fields' distances, which cost most of a measurement, halt nobody.
     """
-    if data.champion is None or data.references is None:
+    if data.champion is None:
         return None
-    frames, settings = _frames(turn, data, data.champion, data.references), turn.settings.drift.halting
+    frames, settings = _frames(turn, data, data.champion), turn.settings.drift.halting
     decision = decide(measure(*frames, settings, turn.seed, _lost(data), fields=False), DriftState(), settings)
     found = DriftFound(decision.action, decision.reasons)
     return found if found.halts else None
 
 
-def _frames(
-    turn: Turn, data: TurnData, champion: Served, references: DriftReferences
-) -> tuple[DriftFrame, DriftFrame | None, DriftFrame]:
+def _frames(turn: Turn, data: TurnData, champion: Served) -> tuple[DriftFrame, DriftFrame | None, DriftFrame]:
     """The window, the last one and the champion's training window; what a person accepted is looked at no more."""
     matured, shown = (data.fresh.frame[name].to_numpy(np.int64) for name in ("matured_at", "at"))
     looked_at = matured >= turn.window.start
     for made in set_asides.standing(turn.warehouse):
         if made.status is SetAsideStatus.ACCEPTED:
             looked_at &= (matured != made.learnable_at) & ~((shown >= made.start) & (shown < made.cutoff))
+    references = read_references(turn, data)
     last = references.last
     return (
-        _frame(turn, data.fresh.take(looked_at), champion),
+        _frame(turn, data.fresh if looked_at.all() else data.fresh.take(looked_at), champion),
         None if last is None else _frame(turn, last, champion),
         _frame(turn, references.training, champion),
     )

@@ -26,6 +26,7 @@ from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardr
 from flows.stages.held_out import HeldOut, held_out_log, why_not
 from flows.stages.promises import hold_promises
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, Trial, TurnData
+from flows.stages.training_data import among
 from flows.stages.unsound import unless_refused, with_foreign_memory, without_scores, write_refusal
 from flows.turn import Turn
 from warehouse import facts
@@ -151,7 +152,7 @@ def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts
     most, ids = turn.settings.evaluate.max_requests, frame["request_id"].unique()
     drawn = draw(ids, most)
     if drawn.p_drop:
-        frame = frame[frame["request_id"].isin(ids[drawn.kept])]
+        frame = frame[among(frame["request_id"], ids[drawn.kept])]
     requests = facts.requests(turn.warehouse, ids[drawn.kept])
     reasons = why_not(requests, frame)
     known, counts = np.unique(reasons[reasons != ""], return_counts=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from components.domain import Doubles, Floats, Ints
+from components.domain import Bools, Doubles, Floats, Ints
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
@@ -84,9 +84,7 @@ def why_not(requests: pd.DataFrame, impressions: pd.DataFrame) -> np.ndarray:
     requests : request_id, eligible, and as logged: `positions` shown, `broken` of them set aside by a contract.
     impressions : matured: request_id, item_id, position.
     """
-    sets = {r: set(() if e is None else e) for r, e in zip(requests["request_id"], requests["eligible"], strict=True)}
-    pairs = zip(impressions["request_id"], impressions["item_id"], strict=True)
-    inside = [item in sets.get(request, ()) for request, item in pairs]
+    inside = _inside(requests, impressions)
     slate = (
         impressions.assign(inside=inside)
         .groupby("request_id")
@@ -103,6 +101,18 @@ def why_not(requests: pd.DataFrame, impressions: pd.DataFrame) -> np.ndarray:
         "shown outside the eligible set": ~slate["inside"].fillna(False).to_numpy(bool),
     }
     return np.select(list(reasons.values()), list(reasons), default="")
+
+
+def _inside(requests: pd.DataFrame, impressions: pd.DataFrame) -> Bools:
+    """(n,) whether each impression's item is in the eligible set of its request, if that has one."""
+    sets = requests["eligible"]
+    sizes = np.fromiter((0 if e is None else len(e) for e in sets), np.int64, len(sets))
+    entries = np.concatenate([np.asarray(e, object) for e in sets if e is not None] or [np.empty(0, object)])
+    item = pd.factorize(np.concatenate([entries, impressions["item_id"].to_numpy(object)]))[0]
+    asked = pd.Index(requests["request_id"]).get_indexer(pd.Index(impressions["request_id"]))
+    width = len(item) + 1
+    eligible = np.repeat(np.arange(len(sets)), sizes) * width + item[: len(entries)]
+    return np.isin(asked * width + item[len(entries) :], eligible)
 
 
 def _in_slate_order(requests: pd.DataFrame, impressions: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,10 @@ from components.domain import Bools, ContractBroken, Ints, Window, iso
 from components.evaluate.holdout import Holdout
 from components.ranker.features import Encoder
 from flows.stages.forget import released
-from flows.stages.results import DriftReferences, TurnData
+from flows.stages.results import TurnData
 from flows.stages.training_data import (
     TrainingData,
+    among,
     maturing,
     read_encoder,
     read_history,
@@ -19,7 +20,7 @@ from flows.stages.training_data import (
     read_replayed,
 )
 from flows.turn import Turn
-from warehouse import facts, ledger, set_asides
+from warehouse import facts, ledger
 
 
 def read(turn: Turn) -> TurnData:
@@ -48,17 +49,20 @@ def read(turn: Turn) -> TurnData:
         learnable=fresh.learnable,
         replayed=None if champion is None else _replayed(turn, encoder, draw_of(turn, since, open_rows), fresh),
         champion=champion,
-        references=None if champion is None else _references(turn, encoder, fresh.rows),
         history=read_history(w, source, turn.window.cutoff),
     )
 
 
 @dataclass(frozen=True)
 class Fresh:
-    """What matured and a generation does not know: `rows` in order of arrival, and (n,) when each may be learned."""
+    """What matured and a generation does not know: `rows` in order of arrival.
+
+    (n,) `learnable` is when each may be learned, (n,) `chosen` whether it is of a held-out request.
+    """
 
     rows: TrainingData
     learnable: Ints
+    chosen: Bools
     holdout: Holdout | None
     window: Window
 
@@ -70,9 +74,7 @@ class Fresh:
     @property
     def held(self) -> Bools:
         """(n,) of held-out requests that this turn judges, or gives up waiting for."""
-        if self.holdout is None:
-            return np.zeros(len(self.rows), bool)
-        return _chosen(self.rows.frame, self.holdout) & ~self.waiting & (self.learnable >= self.window.start)
+        return self.chosen & ~self.waiting & (self.learnable >= self.window.start)
 
     @property
     def open(self) -> Bools:
@@ -86,9 +88,11 @@ def read_fresh(turn: Turn, encoder: Encoder, since: int) -> Fresh:
     explicit = turn.source.attribution is None
     reach = since - holdout.patience if holdout and explicit else since  # a slate's early outcomes may have waited
     rows = read_matured(turn.warehouse, turn.source, encoder, Window(max(reach, 0), turn.window.cutoff))
-    learnable = _learnable(rows.frame, holdout)
+    chosen = _chosen(rows.frame, holdout)
+    learnable = _learnable(rows.frame, chosen, holdout)
     unknown = learnable >= since
-    return Fresh(rows.take(unknown), learnable[unknown], holdout, turn.window)
+    rows = rows if unknown.all() else rows.take(unknown)
+    return Fresh(rows, learnable[unknown], chosen[unknown], holdout, turn.window)
 
 
 def _holdout(turn: Turn) -> Holdout | None:
@@ -101,16 +105,18 @@ def _holdout(turn: Turn) -> Holdout | None:
     return Holdout(windows, s.holdout_share, turn.source.attribution or 0.0, s.wait_days)
 
 
-def _chosen(frame: pd.DataFrame, holdout: Holdout) -> Bools:
+def _chosen(frame: pd.DataFrame, holdout: Holdout | None) -> Bools:
+    if holdout is None:
+        return np.zeros(len(frame), bool)
     return holdout.chosen(frame["user_id"].to_numpy(object), frame["requested_at"].to_numpy(np.int64))
 
 
-def _learnable(frame: pd.DataFrame, holdout: Holdout | None) -> Ints:
+def _learnable(frame: pd.DataFrame, chosen: Bools, holdout: Holdout | None) -> Ints:
     matured = frame["matured_at"].to_numpy(np.int64)
     if holdout is None:
         return matured
     requested, settled = (frame[name].to_numpy(np.int64) for name in ("requested_at", "settled_at"))
-    return holdout.learnable_at(_chosen(frame, holdout), requested, matured, settled)
+    return holdout.learnable_at(chosen, requested, matured, settled)
 
 
 def _waiting_requests(turn: Turn, holdout: Holdout | None) -> int:
@@ -141,24 +147,5 @@ def _replayed(turn: Turn, encoder: Encoder, draw: facts.Draw, fresh: Fresh) -> T
     if not draw.rows:
         return None
     past = read_replayed(turn.warehouse, turn.source, encoder, draw)
-    closed = set(fresh.rows.frame["request_id"][~fresh.open])
-    return past.take(~past.frame["request_id"].isin(closed).to_numpy(bool))
-
-
-def _references(turn: Turn, encoder: Encoder, fresh: TrainingData) -> DriftReferences:
-    """The windows after the champion's own are part of what is fresh."""
-    assert turn.champion is not None, "only a champion has references"
-    window = ledger.generation(turn.warehouse, turn.champion).window
-    training = read_matured(turn.warehouse, turn.source, encoder, window)
-    previous = _last_learned(turn)
-    if previous is None or previous.cutoff <= window.cutoff:
-        return DriftReferences(training, None)  # trained on the last window: one reference says it all
-    at = fresh.frame["matured_at"].to_numpy()
-    return DriftReferences(training, fresh.take((at >= previous.start) & (at < previous.cutoff)))
-
-
-def _last_learned(turn: Turn) -> Window | None:
-    """The latest window before this one that is not set aside."""
-    aside = {made.window for made in set_asides.standing(turn.warehouse) if made.status.aside}
-    learned = [w for w in ledger.windows(turn.warehouse, 0, turn.window.cutoff) if w not in aside]
-    return learned[-1] if learned else None
+    closed = fresh.rows.frame["request_id"][~fresh.open]
+    return past.take(~among(past.frame["request_id"], closed))

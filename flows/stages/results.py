@@ -51,14 +51,6 @@ class ValidatedWindow:
 
 
 @dataclass(frozen=True)
-class DriftReferences:
-    """What a window is compared with: the champion's training window, and the last one, unless it is the same."""
-
-    training: TrainingData
-    last: TrainingData | None
-
-
-@dataclass(frozen=True)
 class TurnData:
     """What matured and the champion does not know, in order of arrival, and the champion as it was released.
 
@@ -70,7 +62,7 @@ class TurnData:
         the live memory. `waiting_requests` counts those requests, the ones of which nothing matured yet included.
     learnable : (n,) instants from which `fresh` may be learned, `NEVER` while it waits.
     replayed : a sample of what earlier generations learned from, against forgetting; None where none is wanted.
-    champion, references : None before the first generation.
+    champion : None before the first generation.
     history : what every user liked last as known at the cutoff, where the source has the field `recent`.
     """
 
@@ -83,7 +75,6 @@ class TurnData:
     waiting_requests: int
     replayed: TrainingData | None
     champion: Served | None
-    references: DriftReferences | None
     history: History | None = None
 
     @property

@@ -18,8 +18,9 @@ create or replace temp macro aside(of_source) as table (
 -- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
 -- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was
 -- shown or became known inside a window that is set aside is left out; of one that was readmitted it counts as known
--- from that on.
-create or replace temp macro matured(of_source, of_kind, attribution) as table (
+-- from that on. Only what was shown in [since, until) is read: facts are stored in order of time, so that the rest costs
+-- nothing.
+create or replace temp macro matured(of_source, of_kind, attribution, since, until) as table (
     with rewards as (
         select
             i.impression_id,
@@ -29,6 +30,8 @@ create or replace temp macro matured(of_source, of_kind, attribution) as table (
         from impressions as i
         join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
         where i.source = of_source
+            and i.shown_at >= since
+            and i.shown_at < until
             and o.kind = of_kind
             and (attribution is null or o.outcome_at <= i.shown_at + to_microseconds((attribution * 1e6)::bigint))
         group by i.impression_id
@@ -59,7 +62,10 @@ create or replace temp macro matured(of_source, of_kind, attribution) as table (
         join requests as q on q.request_id = i.request_id and q.source = i.source
         left join rewards as r on r.impression_id = i.impression_id
         anti join rejected as x on x.row_id = i.impression_id
-        where i.source = of_source and (attribution is not null or r.reward is not null)
+        where i.source = of_source
+            and i.shown_at >= since
+            and i.shown_at < until
+            and (attribution is not null or r.reward is not null)
     ),
     readmitted as (
         select k.impression_id, max(d.learnable_at) as learnable_at
@@ -96,6 +102,6 @@ create or replace temp macro likes(of_source, of_kind, attribution) as table (
         item_id,
         matured_at,
         row_number() over (partition by user_id order by matured_at, impression_id) as number
-    from matured(of_source, of_kind, attribution)
+    from matured(of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp)
     where reward >= 0.5
 );

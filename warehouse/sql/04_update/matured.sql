@@ -1,8 +1,10 @@
 -- grain: impression whose reward became known inside [start, cutoff), in order of arrival; see the macro `matured`.
 -- `settled_at` is the instant at which the last accepted impression of its request had matured, or the last instant
--- there is if one had not before the cutoff. Read by: refresh_memory, update, evaluate, drift.
+-- there is if one had not before the cutoff. Nothing of it was shown before $since (`reach`). Read by: refresh_memory, update, evaluate, drift.
 with known as (
-    select * from matured($source, $kind, $attribution) where matured_at < make_timestamp($cutoff)
+    select *
+    from matured($source, $kind, $attribution, make_timestamp($since), make_timestamp($cutoff))
+    where matured_at < make_timestamp($cutoff)
 ),
 fresh as (
     select * from known where matured_at >= make_timestamp($start)

@@ -6,7 +6,7 @@ with drawn as (
     select
         *,
         ((md5_number_lower(impression_id || '|' || $seed::varchar) >> 11)::double + 0.5) / 9007199254740992.0 as u
-    from matured($source, $kind, $attribution)
+    from matured($source, $kind, $attribution, '-infinity'::timestamp, make_timestamp($cutoff))
     where matured_at < make_timestamp($cutoff)
     order by ln(-ln(u)) - epoch_us(shown_at) / 86400e6 * ln(2) / $half_life_days, impression_id
     limit $rows

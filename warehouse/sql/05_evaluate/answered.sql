@@ -11,7 +11,9 @@ shown as (
     group by i.request_id
 ),
 known as (
-    select * from matured($source, $kind, $attribution)
+    select * from matured(
+        $source, $kind, $attribution, make_timestamp($start), make_timestamp($cutoff)
+    )
     where shown_at >= make_timestamp($start) and matured_at < make_timestamp($cutoff)
 ),
 whole as (

@@ -11,7 +11,9 @@ shown as (
     group by i.request_id
 ),
 known as (
-    select * from matured($source, $kind, $attribution)
+    select * from matured(
+        $source, $kind, $attribution, '-infinity'::timestamp, make_timestamp($cutoff)
+    )
     where generation = $generation and matured_at < make_timestamp($cutoff)
 ),
 whole as (

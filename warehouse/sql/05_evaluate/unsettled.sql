@@ -21,7 +21,7 @@ shown as (
 ),
 known as (
     select m.request_id, count(*) as positions
-    from matured($source, $kind, $attribution) as m
+    from matured($source, $kind, $attribution, make_timestamp($start), make_timestamp($cutoff)) as m
     semi join asked as a on a.request_id = m.request_id
     where m.matured_at < make_timestamp($cutoff)
     group by m.request_id

@@ -1,0 +1,20 @@
+-- grain: one row: an instant before which nothing was shown that matures at $start or later, nor its slates, when outcomes
+-- count for $attribution seconds. Of windows that were readmitted, what matured earlier is learned later.
+-- Read by: facts, before `matured`.
+with shown as (
+    select request_id
+    from impressions
+    where source = $source and shown_at >= make_timestamp($start) - to_microseconds(($attribution * 1e6)::bigint)
+),
+asked as (
+    select min(q.requested_at) as earliest
+    from requests as q
+    semi join shown as s on s.request_id = q.request_id
+    where q.source = $source
+),
+readmitted as (
+    select min(start) - to_microseconds(($attribution * 1e6)::bigint) as earliest
+    from decided_windows($source)
+    where learnable_at is not null
+)
+select epoch_us(least(asked.earliest, readmitted.earliest, make_timestamp($start))) as since from asked, readmitted
