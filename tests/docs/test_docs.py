@@ -188,3 +188,10 @@ def test_every_room_stands_in_the_architecture() -> None:
     rooms = [p for p in (ROOT / "components").iterdir() if (p / "__init__.py").exists()]
     missing = [p.name for p in rooms if f"components/{p.name}/" not in told]
     assert not missing
+
+
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    listed = (ROOT / "docs" / "decisions" / "index.md").read_text()
+    for page in (ROOT / "docs" / "decisions").glob("0*.md"):
+        title = page.read_text().splitlines()[0].removeprefix("# ")
+        assert f"- [{title}]({page.name})" in listed
