@@ -110,7 +110,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Measure each size in a fresh home."""
-    wanted = [*_sizes(sizes), *([LARGE] if large else [])]
+    wanted = [*sizes_of(sizes), *([LARGE] if large else [])]
     try:
         with scratch(home) as root:
             found = [measure(size, root / str(size), seed) for size in wanted]
@@ -122,7 +122,14 @@ def main(
         show(found)
 
 
-def _sizes(text: str) -> list[int]:
+def sizes_of(text: str) -> list[int]:
+    """Impressions a day, as named.
+
+    Raises
+    ------
+    typer.BadParameter
+        If one is no number, or too small or too large to be measured.
+    """
     try:
         sizes = [int(float(size)) for size in text.split(",")]
     except (ValueError, OverflowError):

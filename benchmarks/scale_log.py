@@ -3,13 +3,13 @@
     python -m benchmarks.scale_log --impressions 1e6 --out FOLDER [--seed 0]
 
 DuckDB draws it and writes it as it goes (`scale_log.sql`), so that a log larger than memory can be made. The same seed
-gives the same log with the same DuckDB, whose hash the dice are. There are twenty impressions a day for each user and two
-hundred for each item. The logging policy shows the first eligible item with probability .37 and each other with .07,
+gives the same log with the same DuckDB, whose hash the dice are. There are twenty impressions a day for each user and
+two hundred for each item. The logging policy shows the first eligible item with probability .37 and each other with .07,
 whoever asks.
 
-What an item is to everybody comes and goes over forty days; a click is likelier on the kind of item that the user likes,
-and a quarter of the users turn to another kind from one day to the next. That is enough to learn for predictions of the
-first generation to hold on the second day: a log of noise is set aside by the loop, which would leave nothing to measure.
+What an item is to everybody comes and goes over forty days; a click is likelier on the kind of item that the user
+likes, and a quarter of the users turn to another kind from one day to the next. That is enough to learn for predictions
+of the first generation to hold on the second day: noise would be set aside by the loop, and nothing be measured.
 """
 
 import shutil

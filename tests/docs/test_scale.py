@@ -1,14 +1,14 @@
 """The made log is what it says it is, and the floor of its ingest does the same work."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
+from benchmarks.scale import sizes_of
 from benchmarks.scale_log import ATTRIBUTION, DESCRIPTION, days, write_log
 from benchmarks.scale_process import measured
 from benchmarks.scale_work import floor
@@ -16,7 +16,6 @@ from components.domain import SECOND, EvercurrentError
 from components.ingest.source import read_source
 from flows.stages.ingest import ingest_file
 from flows.workspace import Workspace
-from tests.conftest import ROOT
 from warehouse.connect import connect
 
 IMPRESSIONS = 20_000
@@ -107,8 +106,11 @@ def test_a_process_that_fails_is_told_with_its_last_line() -> None:
         measured("benchmarks.nothing")
 
 
-def test_a_size_that_is_none_is_refused_at_once() -> None:
-    command = [sys.executable, "-m", "benchmarks.scale", "--sizes", "1e5,many"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert "'1e5,many'" in ended.stderr and "1,000 to 100,000,000" in ended.stderr
+@pytest.mark.parametrize("sizes", ["1e5,many", "999", "1e9", "nan", "inf", ""])
+def test_a_size_that_is_none_is_refused_at_once(sizes: str) -> None:
+    with pytest.raises(typer.BadParameter, match="allowed are numbers from 1,000 to 100,000,000, by comma"):
+        sizes_of(sizes)
+
+
+def test_sizes_are_numbers_by_comma() -> None:
+    assert sizes_of("1e5,1e6,2000") == [100_000, 1_000_000, 2_000]
