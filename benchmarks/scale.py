@@ -25,7 +25,7 @@ from components.domain import EvercurrentError, iso
 from flows.workspace import scratch
 
 LEAST, MOST, LARGE = 1_000, 100_000_000, 100_000_000
-"""Impressions a day that can be asked for, and those that ``--large`` adds: some hours, and tens of GiB."""
+"""Impressions a day that can be asked for, and those that ``--large`` adds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@
 
 DuckDB draws it and writes it as it goes (`scale_log.sql`), so that a log larger than memory can be made. The same seed
 gives the same log with the same DuckDB, whose hash the dice are. There are twenty impressions a day for each user and
-two hundred for each item. The logging policy shows the first eligible item with probability .37 and each other with .07,
-whoever asks.
+two hundred for each item. The logging policy shows the first eligible item with probability .37 and each other with
+.07, whoever asks.
 
 What an item is to everybody comes and goes over forty days; a click is likelier on the kind of item that the user
 likes, and a quarter of the users turn to another kind from one day to the next. That is enough to learn for predictions
@@ -26,7 +26,7 @@ SQL, DESCRIPTION = (Path(__file__).with_suffix(ending) for ending in (".sql", ".
 BEGINS = 1_700_000_000_000_000
 """Instant of the first impression, microseconds."""
 MEMORY = "2GB"
-"""What DuckDB may take while it draws; more than a day of any size needs."""
+"""What DuckDB may take while it draws; rows are written as they come, so no size needs more."""
 LEAST = 200
 """Users and items there are at least: ten eligible items are distinct from 20 items on."""
 ATTRIBUTION = 60 * SECOND
