@@ -24,8 +24,8 @@ from benchmarks.scale_process import Ended, measured
 from components.domain import EvercurrentError, iso
 from flows.workspace import scratch
 
-LEAST, MOST, LARGE = 1_000, 100_000_000, 100_000_000
-"""Impressions a day that can be asked for, and those that ``--large`` adds."""
+LEAST, LARGE = 1_000, 100_000_000
+"""Impressions a day that can be asked for; the most are those that ``--large`` adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,15 @@ class Scale:
 
 
 def measure(impressions: int, folder: Path, seed: int) -> Scale:
-    """All figures at one size, in the order in which a shop would come to them."""
+    """All figures at one size, in the order in which a shop would come to them.
+
+    Raises
+    ------
+    EvercurrentError
+        If a command fails, a turn is refused, or the folder is there: what is ingested already costs nothing.
+    """
+    if folder.exists():
+        raise EvercurrentError(f"{folder} exists already; name another --home, or remove it")
     log, home = folder / "log", folder / "home"
     _tell("log", measured("benchmarks.scale_log", "--impressions", impressions, "--seed", seed, "--out", log))
     day0, day1, day2 = days(impressions)
@@ -134,8 +142,8 @@ def sizes_of(text: str) -> list[int]:
         sizes = [int(float(size)) for size in text.split(",")]
     except (ValueError, OverflowError):
         sizes = [0]
-    if not all(LEAST <= size <= MOST for size in sizes):
-        raise typer.BadParameter(f"--sizes is {text!r}; allowed are numbers from {LEAST:,} to {MOST:,}, by comma")
+    if not all(LEAST <= size <= LARGE for size in sizes):
+        raise typer.BadParameter(f"--sizes is {text!r}; allowed are numbers from {LEAST:,} to {LARGE:,}, by comma")
     return sizes
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import typer
 
-from benchmarks.scale import sizes_of
+from benchmarks.scale import measure, sizes_of
 from benchmarks.scale_log import ATTRIBUTION, DESCRIPTION, days, write_log
 from benchmarks.scale_process import measured
 from benchmarks.scale_work import floor
@@ -114,3 +114,8 @@ def test_a_size_that_is_none_is_refused_at_once(sizes: str) -> None:
 
 def test_sizes_are_numbers_by_comma() -> None:
     assert sizes_of("1e5,1e6,2000") == [100_000, 1_000_000, 2_000]
+
+
+def test_a_home_that_was_measured_before_is_refused_because_its_ingests_would_cost_nothing(tmp_path: Path) -> None:
+    with pytest.raises(EvercurrentError, match="exists already; name another --home, or remove it"):
+        measure(1_000, tmp_path, 0)
