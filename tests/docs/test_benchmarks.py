@@ -17,11 +17,14 @@ SMALLEST = {
     "canary": ("--months", "1", "--worlds", "shop", "--losses", "0.3", "--workers", "1"),
     "memory_speed": ("--quick", "--calls", "10"),
     "off_policy": ("--smallest", "--workers", "1"),
+    "scale": ("--sizes", "2e3"),
     "retrieval": ("--items", "1100", "--requests", "5"),
     "training_speed": ("--sizes", "1000", "--batches", "1", "--repeats", "1"),
     "serving": tuple(SERVING.split()),
 }
 """Words beside the README's."""
+LONG = {"scale"}
+"""It starts Prefect's server three times, as everybody does who runs its commands."""
 
 
 def run(*words: object) -> "subprocess.CompletedProcess[str]":
@@ -33,7 +36,10 @@ def test_every_benchmark_that_the_readme_names_is_run_here() -> None:
     assert set(re.findall(r"python -m benchmarks\.(\w+)", (ROOT / "README.md").read_text())) <= set(SMALLEST)
 
 
-@pytest.mark.parametrize("name", sorted(set(SMALLEST) - {"serving"}))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.long if n in LONG else ()) for n in sorted(set(SMALLEST) - {"serving"})],
+)
 def test_a_benchmark_runs_at_its_smallest_effort(name: str) -> None:
     ended = run(f"benchmarks.{name}", *SMALLEST[name])
     assert ended.returncode == 0, ended.stderr
