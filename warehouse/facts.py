@@ -126,8 +126,12 @@ def ahead(w: Warehouse, instant: int) -> Ahead:
 
 def unsettled(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     """Accepted requests of a window that have not matured as a whole by its end: request_id, user_id, requested_at."""
-    ends = {"start": window.start, "cutoff": window.cutoff}
-    return _frame(w, "05_evaluate/unsettled", **ends, **maturing.parameters)
+    with connect(w.path) as connection:
+        start = window.start
+        if maturing.attribution is not None and not query.rows(connection, "06_ledger/set_asides", source=w.source):
+            start = max(start, _reach(connection, w.source, window.cutoff, maturing))  # what is older has matured
+        ends = {"start": start, "cutoff": window.cutoff}
+        return query.frame(connection, "05_evaluate/unsettled", source=w.source, **ends, **maturing.parameters)
 
 
 def requests(w: Warehouse, request_ids: np.ndarray) -> pd.DataFrame:

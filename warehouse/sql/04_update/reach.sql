@@ -15,6 +15,6 @@ asked as (
 readmitted as (
     select min(start) - to_microseconds(($attribution * 1e6)::bigint) as earliest
     from decided_windows($source)
-    where learnable_at is not null
+    where learnable_at >= make_timestamp($start)
 )
 select epoch_us(least(asked.earliest, readmitted.earliest, make_timestamp($start))) as since from asked, readmitted
