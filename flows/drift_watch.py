@@ -49,7 +49,7 @@ def drift_watch(home: str = ".evercurrent", cutoff: datetime | None = None) -> s
         if turn.is_empty:
             return f"{DriftAction.NONE}: nothing was logged in {turn.window}"
         validated = tasks.validate(turn, None)
-        found = validated.unsound or tasks.watch_drift(turn, tasks.read(turn))
+        found = validated.unsound or tasks.watch_drift(turn, tasks.read(turn, replays=False))
     _tell(turn, found)
     return "; ".join([found.action.value, *found.reasons])
 

@@ -50,7 +50,7 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
         validated = tasks.validate(turn, None)
         if validated.unsound:
             return _as_it_is(turn, validated.unsound)
-        data = tasks.read(turn)
+        data = tasks.read(turn, replays=False)
         if found := contradicts(turn, data):
             return _as_it_is(turn, found)
         tasks.refresh_memory(turn, data)

@@ -23,8 +23,12 @@ from flows.turn import Turn
 from warehouse import facts, ledger
 
 
-def read(turn: Turn) -> TurnData:
+def read(turn: Turn, replays: bool = True) -> TurnData:
     """Read each matured impression once, and the champion's bundle once, for all stages of the turn.
+
+    Parameters
+    ----------
+    replays : draw a sample of the past, too; only an update learns from one.
 
     Raises
     ------
@@ -47,7 +51,7 @@ def read(turn: Turn) -> TurnData:
         waiting=fresh.waiting,
         waiting_requests=_waiting_requests(turn, fresh.holdout),
         learnable=fresh.learnable,
-        replayed=None if champion is None else _replayed(turn, encoder, draw_of(turn, since, open_rows), fresh),
+        replayed=_replayed(turn, encoder, draw_of(turn, since, open_rows), fresh) if champion and replays else None,
         champion=champion,
         history=read_history(w, source, turn.window.cutoff),
     )
