@@ -1,7 +1,7 @@
 """Bring a log into the warehouse: in bulk, once per content, all of it or nothing."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import duckdb
 import pandas as pd
@@ -48,19 +48,34 @@ def append_log(
 
     `entities` maps ``users`` and ``items`` to frames of entity_id, attributes; of a service also changed_at, hidden.
     """
+    received = Batch(digest, len(tables), len(tables), False, tables.set_aside, tables.faults)
+
+    def bring(connection: duckdb.DuckDBPyConnection) -> None:
+        _append_facts(connection, w.source, tables, digest)
+
     with connect(w.path) as connection:
-        if query.rows(connection, "01_ingest/find_batch", digest=digest):
-            return Batch(digest, len(tables), len(tables), False, tables.set_aside, tables.faults)
-        with transaction(connection):
-            _append_facts(connection, w.source, tables, digest)
-            _upsert_entities(connection, w.source, entities)
-            take_out(connection, w.source, digest)
-            query.execute(
-                connection, "01_ingest/record_batch", source=w.source, digest=digest, path=path, rows=len(tables)
-            )
-        brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
-    duplicates = int(str(brought["duplicates"]))
-    return Batch(digest, len(tables), duplicates, True, tables.set_aside, tables.faults)
+        return append_once(connection, w.source, received, bring, entities, path)
+
+
+def append_once(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    received: Batch,
+    bring: Callable[[duckdb.DuckDBPyConnection], None],
+    entities: Mapping[str, pd.DataFrame],
+    path: str,
+) -> Batch:
+    """What was received, appended in one transaction unless its digest is here: facts by `bring`, then entities."""
+    digest = received.digest
+    if query.rows(connection, "01_ingest/find_batch", digest=digest):
+        return received
+    with transaction(connection):
+        bring(connection)
+        _upsert_entities(connection, source, entities)
+        take_out(connection, source, digest)
+        query.execute(connection, "01_ingest/record_batch", source=source, digest=digest, path=path, rows=received.rows)
+    brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
+    return replace(received, duplicates=int(str(brought["duplicates"])), new=True)
 
 
 def mend_log(

@@ -77,6 +77,16 @@ def execute(
         connection.execute(text(name), _bound(name, parameters))
 
 
+def fill(
+    connection: duckdb.DuckDBPyConnection, name: str, slots: dict[str, str], **parameters: Parameter
+) -> duckdb.DuckDBPyConnection:
+    """Run a query about a log, whose shape its description decides; its slots in braces are filled.
+
+    What fills them is made in `warehouse.log_cells` alone, of fixed expressions and quoted names of columns.
+    """
+    return connection.execute(text(name).format(**slots), parameters or None)
+
+
 @contextmanager
 def _registered(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> Iterator[None]:
     for name, table in tables.items():

@@ -4,7 +4,7 @@ The same canonical tables come out of every log: rating files, impression logs w
 without propensities, Parquet or CSV. Reading is columnar; no row is touched in Python.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -220,6 +220,21 @@ def _outcomes(frame: pd.DataFrame, source: Source, ids: _Identified, origin: str
 
 
 def _require(frame: pd.DataFrame, source: Source, origin: str) -> None:
+    missing = lacking(frame.columns, source)
+    if missing:
+        raise ContractBroken(
+            f"{origin} lacks column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}; "
+            f"source {source.name} describes what is needed"
+        )
+
+
+def lacking(names: Iterable[str], source: Source) -> list[str]:
+    """The columns that a source describes and a log of these columns lacks, in order."""
+    return sorted(set(described(source)) - set(names))
+
+
+def described(source: Source) -> list[str]:
+    """The columns of a log that its source describes and every log must have."""
     columns = source.columns
     named = [v for v in columns.model_dump().values() if v is not None]
     named += [source.time.column, source.outcome.column]
@@ -229,12 +244,7 @@ def _require(frame: pd.DataFrame, source: Source, origin: str) -> None:
         beside = (one.of is FieldOf.ITEM and source.items) or (one.of is FieldOf.USER and source.users)
         if not beside and one.name not in (*CLOCK_FIELDS, RECENT):
             named.append(one.column or one.name)
-    missing = sorted(set(named) - set(frame.columns))
-    if missing:
-        raise ContractBroken(
-            f"{origin} lacks column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}; "
-            f"source {source.name} describes what is needed"
-        )
+    return named
 
 
 def _context(frame: pd.DataFrame, source: Source) -> np.ndarray | None:

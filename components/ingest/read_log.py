@@ -48,7 +48,7 @@ def read_log(path: Path) -> pd.DataFrame:
     if not table.num_rows:
         raise ContractBroken(f"{path} has no rows; a log needs at least one")
     _named_once(table, path)
-    return _frame(table, path)
+    return frame_of(table, path)
 
 
 def _named_once(table: pa.Table, path: Path) -> None:
@@ -58,7 +58,8 @@ def _named_once(table: pa.Table, path: Path) -> None:
             raise ContractBroken(f"{path} has {names.count(name)} columns named {name}; one of each name is allowed")
 
 
-def _frame(table: pa.Table, path: Path) -> pd.DataFrame:
+def frame_of(table: pa.Table, path: Path) -> pd.DataFrame:
+    """The rows of a log that were read already; `path` names it in messages."""
     whole, lists = {}, {}
     for number, name in enumerate(table.column_names):
         column = table.column(number)

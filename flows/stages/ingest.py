@@ -1,7 +1,9 @@
 """Ingest: a file or the service's decision log becomes rows of the warehouse, once per content."""
 
 import hashlib
+import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -16,7 +18,12 @@ from flows.turn import ALL_TIME
 from flows.workspace import Workspace
 from warehouse import ledger
 from warehouse.append import Batch, append_log, mend_log
+from warehouse.append_file import append_file
 from warehouse.connect import Warehouse
+from warehouse.log_cells import Unsaid
+from warehouse.sound_log import SoundLog, sound_log
+
+log = logging.getLogger("evercurrent")
 
 
 def settle_source(workspace: Workspace, description: Path) -> Source:
@@ -42,7 +49,36 @@ def settle_source(workspace: Workspace, description: Path) -> Source:
 
 
 def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:
-    """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind."""
+    """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind.
+
+    DuckDB reads a log by itself where all of it is sound; any other goes the careful way, which says what is wrong.
+    """
+    source = read_source(description)
+    with TemporaryDirectory(prefix="evercurrent-") as room:
+        try:
+            found = sound_log(path, source, Path(room))
+        except Unsaid as reason:
+            log.info("event=ingest_way way=careful path=%s reason=%r", path, str(reason))
+        else:
+            log.info("event=ingest_way way=engine path=%s rows=%d", path, found.log.rows)
+            return _ingest_sound(workspace, found, path, description)
+    return ingest_carefully(workspace, path, description)
+
+
+def _ingest_sound(workspace: Workspace, found: SoundLog, path: Path, description: Path) -> Batch:
+    source = read_source(description)
+    beside = {
+        name: attributes(read_log(description.parent / table.path), source, of, table.key)
+        for name, of, table in (("users", FieldOf.USER, source.users), ("items", FieldOf.ITEM, source.items))
+        if table is not None
+    }
+    settle_source(workspace, description)
+    w = Warehouse(workspace.database, source.name)
+    return append_file(w, found, {**found.entities, **beside}, digest=digest_of(path), path=str(path))
+
+
+def ingest_carefully(workspace: Workspace, path: Path, description: Path) -> Batch:
+    """As `ingest_file`, by way of a frame of the whole log: rows that are not sound are set aside, and named."""
     source = read_source(description)
     frame = read_log(path)
     tables = canonical(frame, source, str(path))

@@ -1,0 +1,54 @@
+"""Bring a sound log into the warehouse without leaving DuckDB: it reads the file as often as there are tables to fill.
+
+The log is laid out as views under the names by which `warehouse.append` hands tables over, so that the same queries
+append it. Where a log names each request and each impression once, which was counted, nothing is compared within it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import duckdb
+import pandas as pd
+
+from warehouse import query
+from warehouse.append import Batch, append_once
+from warehouse.connect import CONFIG, Warehouse, connect
+from warehouse.sound_log import MEMORY, SoundLog, tell
+
+
+def append_file(
+    w: Warehouse, found: SoundLog, entities: Mapping[str, pd.DataFrame], *, digest: str, path: str
+) -> Batch:
+    """As `warehouse.append.append_log`, of a log that DuckDB reads itself; all its rows are sound."""
+    received = Batch(digest, found.log.rows, found.log.rows, False)
+    once = "append_once" if found.impressions_once else "append"
+    names = ("append_once_requests", f"{once}_impressions", f"{once}_outcomes")
+
+    def bring(connection: duckdb.DuckDBPyConnection) -> None:
+        _lay_out(connection, found)
+        for name in names:
+            query.execute(connection, f"01_ingest/{name}", source=w.source, digest=digest)
+
+    with connect(w.path) as connection, _modest(connection):
+        return append_once(connection, w.source, received, bring, entities, path)
+
+
+def _lay_out(connection: duckdb.DuckDBPyConnection, found: SoundLog) -> None:
+    tell(connection, found.compiled.variables)
+    query.fill(connection, "01_ingest/log_cells", found.compiled.slots)
+    query.execute(connection, "01_ingest/log_requests" if found.requests_once else "01_ingest/log_first_requests")
+    query.execute(connection, "01_ingest/log_impressions")
+    kinds = range(1, len(found.compiled.outcomes) // 2 + 1)
+    outcomes = " union all ".join(query.text("01_ingest/log_outcome").format(number=number) for number in kinds)
+    query.fill(connection, "01_ingest/log_outcomes", {"outcomes": outcomes})
+
+
+@contextmanager
+def _modest(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Less memory than the warehouse has otherwise: what does not fit goes beside it on the disk."""
+    connection.execute("set timezone = 'UTC'")
+    connection.execute(f"set memory_limit = '{MEMORY}'")
+    try:
+        yield
+    finally:
+        connection.execute(f"set memory_limit = '{CONFIG['memory_limit']}'")

@@ -1,0 +1,168 @@
+"""May DuckDB read a log by itself? Only if every row is sound, as `components.ingest.set_aside` would have it.
+
+Asked is a DuckDB of its own beside the log, so that a log that is refused leaves nothing in the warehouse. A doubt is
+an answer: no.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from components.feature_spec import FieldKind, FieldOf
+from components.ingest.interactions import attributes, described
+from components.ingest.plain_log import PlainLog, holds_nan, plain_log
+from components.ingest.read_log import frame_of
+from components.ingest.reward_rule import RewardRule
+from components.ingest.source import Source
+from warehouse import query
+from warehouse.compiled_log import CompiledLog, Variable, compiled, sql_type
+from warehouse.log_cells import Unsaid, id_cell, identifier, is_list, is_text, type_of
+
+MEMORY = "1GB"
+"""What DuckDB may hold while it reads a log; with pandas and the file's own buffers that is below 2 GiB. Measured."""
+MOST_VALUES = 10_000
+"""So many distinct values of an outcome are judged one by one."""
+MOST_POSITIVE = 100
+"""So many of them may be reward 1: every row is compared with each."""
+
+UNTRUSTED = "statistics_propagation,filter_pushdown"
+"""A file's own statistics are no witness of what is in it: every cell is looked at."""
+
+Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class SoundLog:
+    """A log that DuckDB may read: what is read of it, whether each request, each impression is named once; entities.
+
+    `entities` are the users and items that the log itself describes.
+    """
+
+    log: PlainLog
+    compiled: CompiledLog
+    requests_once: bool
+    impressions_once: bool
+    entities: dict[str, pd.DataFrame]
+
+
+def sound_log(path: Path, source: Source, room: Path) -> SoundLog:
+    """The log at `path`, if DuckDB may read it; what does not fit into memory goes into the folder `room`.
+
+    Raises
+    ------
+    Unsaid
+        If it may not; the text says why.
+    """
+    log = plain_log(path, room)
+    if log is None:
+        raise Unsaid("the file is not plain")
+    said = compiled(log, source)
+    if holds_nan(log, described(source)):
+        raise Unsaid("a nan in a column of numbers")
+    try:
+        with _beside(room) as connection:
+            return _judged(connection, log, said, source)
+    except duckdb.Error as error:
+        raise Unsaid(f"DuckDB: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def _beside(room: Path) -> Iterator[Connection]:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(room),
+        "disabled_optimizers": UNTRUSTED,
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("set enable_progress_bar = false")
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+
+
+def _judged(connection: Connection, log: PlainLog, said: CompiledLog, source: Source) -> SoundLog:
+    tell(connection, said.variables)
+    _hold(connection, said)
+    said.variables.update(_positive(connection, log, said))
+    tell(connection, said.variables)
+    query.fill(connection, "01_ingest/log_cells", said.slots)
+    own_requests, own_impressions = source.columns.request_id, source.columns.impression_id
+    impressions_once = _distinct(connection, "impression_id" if own_impressions else 'user_id, item_id, "at"', log.rows)
+    requests_once = _distinct(connection, "request_id", log.rows) if own_requests else impressions_once
+    if own_requests and not requests_once and _number(connection, "01_ingest/log_of_two_users"):
+        raise Unsaid("requests of several users")
+    return SoundLog(log, said, requests_once, impressions_once, _entities(connection, log, source))
+
+
+def tell(connection: Connection, variables: dict[str, Variable]) -> None:
+    """Give a connection the variables that the expressions of a log ask for."""
+    for name, value in variables.items():
+        connection.execute(f"set variable {name} = $value", {"value": value})
+
+
+def _hold(connection: Connection, said: CompiledLog) -> None:
+    """Every condition in every row; each is a scan of its columns."""
+    asked = {cell.sound: name for name, cell in {**said.cells, **said.outcomes}.items() if cell.sound != "true"}
+    for sound, name in asked.items():
+        if _number(connection, "01_ingest/log_unsound", sound=sound):
+            raise Unsaid(f"rows whose {name} is not sound")
+
+
+def _positive(connection: Connection, log: PlainLog, said: CompiledLog) -> dict[str, Variable]:
+    """The values that the rule says are reward 1, asked of the rule itself."""
+    found: dict[str, Variable] = {}
+    for number, outcome in said.judged.items():
+        value = f"{identifier(outcome.column)}::{sql_type(log.types, outcome.column)}"
+        rows = query.fill(connection, "01_ingest/log_values", {"value": value}, most=MOST_VALUES + 1).fetchall()
+        rewards = RewardRule.by(outcome).rewards(row[0] for row in rows)
+        positive = [row[0] for row, reward in zip(rows, rewards, strict=True) if reward == 1]
+        if len(rows) > MOST_VALUES or len(positive) > MOST_POSITIVE:
+            raise Unsaid(f"column {outcome.column} holds {len(rows)} values for an outcome")
+        found[f"positive_{number}"] = positive
+    return found
+
+
+def _distinct(connection: Connection, ids: str, rows: int) -> bool:
+    return _number(connection, "01_ingest/log_distinct", id=ids) == rows
+
+
+def _number(connection: Connection, name: str, **slots: str) -> int:
+    ((number,),) = query.fill(connection, name, slots).fetchall()
+    return int(number)
+
+
+def _entities(connection: Connection, log: PlainLog, source: Source) -> dict[str, pd.DataFrame]:
+    of_log = {
+        "users": (FieldOf.USER, source.users, source.columns.user_id),
+        "items": (FieldOf.ITEM, source.items, source.columns.item_id),
+    }
+    return {
+        name: _described(connection, log, source, of, column)
+        for name, (of, beside, column) in of_log.items()
+        if beside is None
+    }
+
+
+def _described(connection: Connection, log: PlainLog, source: Source, of: FieldOf, column: str) -> pd.DataFrame:
+    """One row per user or item, from the last row of the log that names it, as the careful way reads it."""
+    fields = [f for f in source.fields if f.of is of and f.name != of.value and (f.column or f.name) in log.types]
+    names = list(dict.fromkeys([column, *(f.column or f.name for f in fields)]))
+    if not fields:
+        return attributes(pd.DataFrame(columns=[column]), source, of, column)
+    for f in fields:
+        _plain_value(type_of(log.types, f.column or f.name), f.name, f.kind)
+    id_cell(log.types, column)
+    slots = {"columns": ", ".join(map(identifier, names)), "id": identifier(column)}
+    table = connection.sql(query.text("01_ingest/log_entities").format(**slots)).to_arrow_table()
+    return attributes(frame_of(table, log.path), source, of, column)
+
+
+def _plain_value(of: pa.DataType, name: str, kind: FieldKind) -> None:
+    """Refuse types of which pandas' frame would not be that of the whole log."""
+    whole, lists = pa.types.is_integer(of), is_list(of)
+    if not (is_text(of) or whole or pa.types.is_float64(of) or (lists and kind is FieldKind.MULTI)):
+        raise Unsaid(f"field {name} holds {of}")

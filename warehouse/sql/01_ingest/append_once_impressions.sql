@@ -1,0 +1,17 @@
+-- grain: impression; key: impression_id. As `append_impressions`, of `batch_impressions` that name each impression once.
+insert into impressions by name
+select
+    b.impression_id,
+    b.request_id,
+    $source as source,
+    b.item_id,
+    b.position,
+    b.propensity,
+    b.score,
+    b.logit,
+    b.generation,
+    b.logging_policy,
+    make_timestamp(b."at") as shown_at,
+    $digest as batch
+from batch_impressions as b
+anti join impressions as i on i.impression_id = b.impression_id and i.source = $source

@@ -1,0 +1,12 @@
+-- grain: outcome; key: impression_id, kind. As `append_outcomes`, of `batch_outcomes` that name each impression once a kind.
+insert into outcomes by name
+select
+    b.impression_id,
+    $source as source,
+    b.kind,
+    b.reward,
+    b.grade,
+    make_timestamp(b.outcome_at) as outcome_at,
+    $digest as batch
+from batch_outcomes as b
+anti join outcomes as o on o.impression_id = b.impression_id and o.kind = b.kind and o.source = $source

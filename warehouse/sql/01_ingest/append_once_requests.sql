@@ -1,0 +1,13 @@
+-- grain: request; key: request_id. As `append_requests`, of `batch_requests` that name each request once: nothing to compare.
+insert into requests by name
+select
+    b.request_id,
+    $source as source,
+    b.user_id,
+    make_timestamp(b."at") as requested_at,
+    b.generation,
+    b.context,
+    b.eligible,
+    $digest as batch
+from batch_requests as b
+anti join requests as r on r.request_id = b.request_id and r.source = $source

@@ -1,0 +1,14 @@
+-- grain: impression of a log, one a row.
+create or replace temp view batch_impressions as
+select
+    impression_id,
+    request_id,
+    item_id,
+    "position",
+    propensity,
+    null::double as score,
+    null::double as logit,
+    generation,
+    'log' as logging_policy,
+    "at"
+from log_cells
