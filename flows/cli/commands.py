@@ -80,7 +80,7 @@ def replay(
 
 @app.command()
 def ingest(
-    path: Annotated[Path, typer.Argument(help="A .parquet or .csv log.")],
+    path: Annotated[str, typer.Argument(help="A .parquet or .csv log; with wildcards, in quotes, all that match.")],
     source: Annotated[str, typer.Option(help="A shipped source, or the path of a .toml description.")],
     mend: Annotated[
         bool, typer.Option("--mend", help="Replace what was logged in windows that are set aside; they are learned.")
@@ -90,7 +90,7 @@ def ingest(
 ) -> None:
     """Bring a log into the warehouse; what is there already changes nothing."""
     state = enter(home)
-    from flows.stages.ingest import ingest_file
+    from flows.stages.ingest import ingest_files
     from flows.stages.ingest import mend as bring_again
     from flows.stages.set_aside import tell_service
 
@@ -98,16 +98,18 @@ def ingest(
     windows: tuple[Window, ...] = ()
     with state.held():
         if mend:
-            batch, windows = bring_again(state, path, description)
+            batch, windows = bring_again(state, Path(path), description)
+            batches = [batch]
             tell_service(state)
         else:
-            batch = ingest_file(state, path, description)
+            batches = ingest_files(state, path, description)
     if as_json:
-        typer.echo(json.dumps(asdict(batch), indent=1))
+        told = [asdict(batch) for batch in batches]
+        typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=1))
     else:
-        received, new = batch.rows + batch.set_aside, batch.rows - batch.duplicates
-        typer.echo(f"{received} rows received, {new} new, {batch.duplicates} here already, {batch.set_aside} set aside")
-        for fault in batch.faults:
+        rows, known, left = (sum(n) for n in zip(*((b.rows, b.duplicates, b.set_aside) for b in batches), strict=True))
+        typer.echo(f"{rows + left} rows received, {rows - known} new, {known} here already, {left} set aside")
+        for fault in (fault for batch in batches for fault in batch.faults):
             typer.echo(f"  set aside: {fault}")
         for window in windows:
             typer.echo(f"mended: {window}; the next turn learns it: evercurrent loop")

@@ -11,6 +11,7 @@ from components.domain import ContractBroken, Window
 from components.feature_spec import FieldOf
 from components.ingest.decision_log import read_decision_log
 from components.ingest.interactions import LogTables, attributes, canonical
+from components.ingest.log_files import log_files
 from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from components.whole_file import digest_of, write_durably
@@ -46,6 +47,17 @@ def settle_source(workspace: Workspace, description: Path) -> Source:
     workspace.root.mkdir(parents=True, exist_ok=True)
     write_durably(workspace.source, description.read_bytes())
     return source
+
+
+def ingest_files(workspace: Workspace, pattern: str, description: Path) -> list[Batch]:
+    """Bring every file in that a path means, in order, each in a transaction of its own.
+
+    Raises
+    ------
+    ContractBroken
+        As `log_files`, before anything is written; as `ingest_file`, after the files before it were.
+    """
+    return [ingest_file(workspace, path, description) for path in log_files(pattern)]
 
 
 def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:

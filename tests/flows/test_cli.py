@@ -34,6 +34,15 @@ def test_an_ingested_log_is_counted_and_the_second_time_changes_nothing(tmp_path
     assert json.loads(second.stdout) == json.loads(first.stdout) | {"duplicates": len(tiny.frame), "new": False}
 
 
+def test_a_pattern_brings_every_file_in_once(tmp_path: Path, tiny: TinySource) -> None:
+    for day, rows in (("1", slice(0, 100)), ("2", slice(50, 150))):
+        (tmp_path / f"day={day}").mkdir()
+        tiny.frame.iloc[rows].to_parquet(tmp_path / f"day={day}" / "log.parquet")
+    words = ("ingest", tmp_path / "day=*" / "*.parquet", "--source", tiny.description, "--home", tmp_path / "home")
+    assert evercurrent(*words).stdout == "200 rows received, 150 new, 50 here already, 0 set aside\n"
+    assert [batch["new"] for batch in json.loads(evercurrent(*words, "--json").stdout)] == [False, False]
+
+
 def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object, ...], int, str]]":
     """Name -> words, exit code, what the line says."""
     home = ("--home", folder / "home")
@@ -46,6 +55,7 @@ def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object,
     return {
         "unknown source": (("replay", "--source", "nowhere", *home), BROKEN, "unknown source 'nowhere'; allowed are"),
         "missing file": (("ingest", folder / "no.csv", *source, *home), BROKEN, "no file at"),
+        "no file of a pattern": (("ingest", folder / "day=*.csv", *source, *home), BROKEN, "no file matches"),
         "missing column": (("ingest", folder / "lacks.parquet", *source, *home), BROKEN, "lacks column when"),
         "wrong type": (
             ("ingest", folder / "type.parquet", *source, *home),
