@@ -1,7 +1,8 @@
 """A log as its source describes it -> requests, impressions, outcomes, users, items.
 
-The same canonical tables come out of every log: rating files, impression logs with or
-without propensities, Parquet or CSV. Reading is columnar; no row is touched in Python.
+The same canonical tables come out of every log: rating files, impression logs with or without propensities, Parquet or
+CSV. This is the careful way: a frame of the whole log, of which every bad cell can be named. A sound log is read by the
+warehouse's own engine, to the same rows.
 """
 
 from collections.abc import Iterable, Mapping
