@@ -373,6 +373,12 @@ def test_one_row_that_is_not_sound_sends_the_log_the_careful_way_which_names_it(
     assert said in batch.faults[0]
 
 
+def test_the_same_log_without_that_row_is_read_by_duckdb(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        both(tmp_path, [written(Case(WHOLE, NAMED, outcome={"reward": "amount"}), tmp_path)])
+    assert way_of(caplog) == ["engine"]
+
+
 def test_a_log_in_a_folder_that_looks_like_a_column_has_no_such_column(tmp_path: Path) -> None:
     engine, careful = both(tmp_path, [written(Case(), tmp_path / "who=7")])
     assert repr(engine) == repr(careful)
