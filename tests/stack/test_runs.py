@@ -100,11 +100,12 @@ def test_a_run_that_the_slot_is_not_given_ends_with_a_reason_and_one_without_a_l
         return run_flow(takes, flow_run=made, parameters={"home": str(tmp_path)})
 
     assert run() == "wrote"
-    monkeypatch.setattr(writes, "SLOT_SECONDS", 0.5)
     with (
+        monkeypatch.context() as hasty,
         concurrency(WAREHOUSE, strict=True),
         pytest.raises(Transient, match="evercurrent-warehouse is held by another"),
     ):
+        hasty.setattr(writes, "SLOT_SECONDS", 0.5)
         run()
     with Workspace(tmp_path).held():
         pass  # it was given back
