@@ -62,7 +62,7 @@ class Draw:
 
 
 def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Suspects:
-    """Requests of a window of which a row may break a contract, with impressions and outcomes; one scan of the window.
+    """Requests of a window of which a row may break a contract, with impressions and outcomes.
 
     Parameters
     ----------

@@ -95,8 +95,8 @@ def test_a_turn_judges_no_more_than_it_may_and_learns_the_rest_all_the_same(tmp_
     for generation, (first, last) in {2: (2.5, 3.5), 3: (3.5, 4.5)}.items():  # matured half a day later
         matured = int(((at >= START + first * DAY) & (at < START + last * DAY)).sum())
         assert ledger.generation(warehouse_of(Workspace(home)), generation).rows == matured
-    for page in (home / "reports" / "turns").glob("*/evaluation.html"):
-        assert "every estimate undoes the draw" in page.read_text()
+    pages = [page.read_text() for page in (home / "reports" / "turns").glob("*/evaluation.html")]
+    assert ["every estimate undoes the draw" in page for page in pages] == [True, True]
 
 
 def test_a_first_turn_in_which_nothing_has_matured_is_one_line(tmp_path: Path) -> None:

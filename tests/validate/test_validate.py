@@ -144,9 +144,7 @@ def all_cases() -> Validation:
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{c.column}={c.value}" for c in CASES])
 def test_a_row_that_breaks_a_contract_is_set_aside_with_the_reason(all_cases, number):
     lines = {line.replace(f" {number} ", " ", 1) for line in set_aside(all_cases) if f" {number} " in line}
-    fallen = {line.split(" ")[1].rstrip(":") for line in CASES[number].lines if line.startswith("impressions")}
     assert lines == set(CASES[number].lines)
-    assert fallen <= {"r0:0", "r0:1", "r1:0", "r1:1"}
 
 
 def test_an_impression_without_an_id_is_named_by_its_row():
