@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from components.feature_spec import FieldOf
-from components.ingest.interactions import json_rows, lacking
+from components.ingest.interactions import lacking
+from components.ingest.log_rows import json_rows
 from components.ingest.plain_log import PlainLog
 from components.ingest.source import OutcomeColumn, Source
 from warehouse.log_cells import (

@@ -5,14 +5,17 @@ by `read_log` alone, and so is every type that is not named here.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
+
+from components.domain import Ints
 
 BLOCK = 16 << 20
 """Bytes of a CSV file that are held at a time; the types do not depend on it."""
@@ -70,12 +73,39 @@ def _reshaped(of_pandas: dict[str, list[object]]) -> bool:
     return indexed or any(head not in ("unicode", "string") for head in heads)
 
 
-def holds_nan(log: PlainLog, columns: Iterable[str]) -> bool:
-    """Whether one of the columns holds a nan; every cell is asked, as a file's own statistics leave them out."""
-    names = [name for name in set(columns) if pa.types.is_floating(log.types[name])]
-    if not names:
-        return False
+def nan_rows(log: PlainLog, columns: Iterable[str]) -> Ints:
+    """Numbers of the rows with a nan in one of the columns; every cell is asked, a file's statistics leave them out."""
+    names = [name for name in set(columns) if pa.types.is_floating(log.types.get(name, pa.null()))]
+    found, begin = [np.empty(0, np.int64)], 0
+    if names:
+        with pa_parquet.ParquetFile(log.path) as file:
+            for block in file.iter_batches(columns=names):
+                nan = np.zeros(len(block), bool)
+                for column in block.columns:
+                    nan |= pc.fill_null(pc.is_nan(column), False).to_numpy(zero_copy_only=False)
+                found.append(np.flatnonzero(nan) + begin)
+                begin += len(block)
+    return np.concatenate(found)
+
+
+def rows_at(log: PlainLog, numbers: Ints, columns: Iterable[str]) -> pa.Table:
+    """The rows with the numbers given, ascending, of the columns that the log has; no more of it is held at a time."""
+    names = [name for name in dict.fromkeys(columns) if name in log.types]
     with pa_parquet.ParquetFile(log.path) as file:
-        return any(
-            pc.any(pc.is_nan(column)).as_py() for block in file.iter_batches(columns=names) for column in block.columns
-        )
+        schema = file.schema_arrow
+        blocks = list(_taken(file, numbers, names))
+        return pa.Table.from_batches(blocks, pa.schema([schema.field(name) for name in names], schema.metadata))
+
+
+def _taken(file: pa_parquet.ParquetFile, numbers: Ints, names: list[str]) -> Iterator[pa.RecordBatch]:
+    begin = 0
+    for group in range(file.num_row_groups):
+        end = begin + file.metadata.row_group(group).num_rows
+        if np.searchsorted(numbers, begin) == np.searchsorted(numbers, end):
+            begin = end
+            continue
+        for block in file.iter_batches(row_groups=[group], columns=names):
+            low, high = np.searchsorted(numbers, (begin, begin + len(block)))
+            if low < high:
+                yield block.take(pa.array(numbers[low:high] - begin))
+            begin += len(block)

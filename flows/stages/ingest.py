@@ -63,7 +63,8 @@ def ingest_files(workspace: Workspace, pattern: str, description: Path) -> list[
 def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:
     """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind.
 
-    DuckDB reads a log by itself where all of it is sound; any other goes the careful way, which says what is wrong.
+    DuckDB reads a log by itself, but for rows that are not sound; where it is not said exactly what it reads, the whole
+    log goes the careful way.
     """
     source = read_source(description)
     with TemporaryDirectory(prefix="evercurrent-") as room:
@@ -72,7 +73,8 @@ def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:
         except Unsaid as reason:
             log.info("event=ingest_way way=careful path=%s reason=%r", path, str(reason))
         else:
-            log.info("event=ingest_way way=engine path=%s rows=%d", path, found.log.rows)
+            said = (path, found.log.rows, len(found.doubted.numbers))
+            log.info("event=ingest_way way=engine path=%s rows=%d in_doubt=%d", *said)
             return _ingest_sound(workspace, found, path, description)
     return ingest_carefully(workspace, path, description)
 

@@ -9,7 +9,8 @@ import pytest
 
 from components.domain import ContractBroken
 from components.feature_spec import FieldOf
-from components.ingest.interactions import attributes, canonical, instants
+from components.ingest.interactions import attributes, canonical
+from components.ingest.log_rows import instants
 from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from tests.conftest import DESCRIPTION, TinySource

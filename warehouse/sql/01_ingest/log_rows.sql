@@ -1,0 +1,3 @@
+-- grain: row of a log that is read by DuckDB itself, as it stands in its file, with its number from 0, `file_row_number`.
+create or replace temp view log_rows as
+select * from read_parquet(getvariable('log_path'), file_row_number = true, hive_partitioning = false)
