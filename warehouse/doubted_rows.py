@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from components.domain import Ints
-from components.ingest.interactions import described
+from components.ingest.interactions import column_names
 from components.ingest.log_rows import rows_of
 from components.ingest.plain_log import PlainLog, rows_at
 from components.ingest.read_log import frame_of
@@ -51,8 +51,7 @@ def doubted_rows(log: PlainLog, numbers: Ints, source: Source, origin: str) -> D
     schema = _schema(1 + len(source.measured))
     if not len(numbers):
         return DoubtedRows(numbers, schema.empty_table())
-    columns = [*described(source), *(f.column or f.name for f in source.fields)]
-    frame = frame_of(rows_at(log, numbers, columns), log.path)
+    frame = frame_of(rows_at(log, numbers, column_names(source)), log.path)
     rows = rows_of(Excerpt(frame, numbers, log.rows), source, origin)
     again = pa.Table.from_pandas(rows.cells, schema=schema, preserve_index=False)
     return DoubtedRows(numbers, again, rows.set_aside, rows.faults)

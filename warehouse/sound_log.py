@@ -18,6 +18,7 @@ import pyarrow as pa
 from components.domain import Ints
 from components.feature_spec import FieldKind, FieldOf
 from components.ingest.interactions import attributes, described
+from components.ingest.log_files import Folders
 from components.ingest.plain_log import PlainLog, nan_rows, plain_log
 from components.ingest.read_log import frame_of
 from components.ingest.reward_rule import RewardRule
@@ -61,7 +62,7 @@ class SoundLog:
         return self.log.rows - self.doubted.set_aside
 
 
-def sound_log(path: Path, source: Source, room: Path) -> SoundLog:
+def sound_log(path: Path, folders: Folders, source: Source, room: Path) -> SoundLog:
     """The log at `path`, if DuckDB may read it; what does not fit into memory goes into the folder `room`.
 
     Raises
@@ -71,7 +72,7 @@ def sound_log(path: Path, source: Source, room: Path) -> SoundLog:
     ContractBroken
         If more than a twentieth of it cannot be used.
     """
-    log = plain_log(path, room)
+    log = plain_log(path, folders, room)
     if log is None:
         raise Unsaid("the file is not plain")
     said = compiled(log, source)
@@ -97,7 +98,8 @@ def _beside(room: Path) -> Iterator[Connection]:
 
 def _judged(connection: Connection, log: PlainLog, said: CompiledLog, source: Source, origin: str) -> SoundLog:
     tell(connection, said.variables)
-    query.execute(connection, "01_ingest/log_rows")
+    query.fill(connection, "01_ingest/log_rows", {"folders": said.folders})
+    _hold(connection, log)
     said.variables.update(_positive(connection, log, said))
     tell(connection, said.variables)
     named = source.columns
@@ -121,8 +123,18 @@ def lay_out_cells(connection: Connection, said: CompiledLog, doubted: DoubtedRow
     """Let a connection read the cells of the log's rows under the name of ``log_cells``; its variables are told."""
     for name, table in doubted.tables.items():
         connection.register(name, table)
-    query.execute(connection, "01_ingest/log_rows")
+    query.fill(connection, "01_ingest/log_rows", {"folders": said.folders})
     query.fill(connection, "01_ingest/log_cells", said.slots)
+
+
+def _hold(connection: Connection, log: PlainLog) -> None:
+    """What the log's folders say of it is so in every row."""
+    for name, value in log.folders.said.items():
+        tell(connection, {"folder": "" if value is None else str(value)})
+        said = "getvariable('folder')" if value is not None else "null"
+        so = f"{identifier(name)}::varchar is not distinct from {said}"
+        if len(_numbers(connection, "01_ingest/log_unsound", sound=so)):
+            raise Unsaid(f"column {name} says something else than the folder")
 
 
 def _in_doubt(connection: Connection, log: PlainLog, said: CompiledLog, source: Source, requests_once: bool) -> Ints:

@@ -88,6 +88,11 @@ def lacking(names: Iterable[str], source: Source) -> list[str]:
     return sorted(set(described(source)) - set(names))
 
 
+def column_names(source: Source) -> list[str]:
+    """All columns of a log that its source knows of, those that a log may do without among them."""
+    return [*described(source), *(f.column or f.name for f in source.fields[2:])]
+
+
 def described(source: Source) -> list[str]:
     """The columns of a log that its source describes and every log must have."""
     columns = source.columns

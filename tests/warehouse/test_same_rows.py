@@ -1,5 +1,6 @@
 """DuckDB reads a sound log by itself, and leaves in the warehouse what the careful way leaves, byte for byte."""
 
+import gzip
 import json
 import logging
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import pyarrow.parquet as pa_parquet
 import pytest
 
 from components.domain import ContractBroken
-from flows.stages.ingest import ingest_carefully, ingest_file
+from components.whole_file import digest_of
+from flows.stages.ingest import ingest_carefully, ingest_file, ingest_files
 from flows.workspace import Workspace, enter
 from warehouse.append import Batch
 from warehouse.connect import Warehouse, connect
@@ -440,9 +442,120 @@ def test_the_same_log_without_that_row_is_read_by_duckdb(tmp_path: Path, caplog:
     assert way_of(caplog) == ["engine"]
 
 
-def test_a_log_in_a_folder_that_looks_like_a_column_has_no_such_column(tmp_path: Path) -> None:
+def test_a_folder_means_nothing_to_a_file_that_is_named_alone(tmp_path: Path) -> None:
     engine, careful = both(tmp_path, [written(Case(), tmp_path / "who=7")])
     assert repr(engine) == repr(careful)
+
+
+FOLDERS = {
+    "whole users": (["who=7", "who=8"], Case()),
+    "users in texts": (["who=a%20b", "who=%E2%82%AC|"], Case()),
+    "a context that some lack": (
+        ["who=1/ctx=x", "who=1/ctx=__HIVE_DEFAULT_PARTITION__"],
+        Case({"when": [S] * 3}, fields=(of("ctx"),)),
+    ),
+    "whole contexts": (["who=1/ctx=07", "who=2/ctx=8"], Case(fields=(of("ctx"), of("x", "numeric", column="ctx")))),
+    "days": (["who=1/when=2024-01-31", "who=1/when=2024-02-01"], Case(unit="iso")),
+    "items' attributes": (["who=1/kind=k", "who=2/kind=l"], Case(fields=(of("kind", whose="item"),))),
+    "rows in doubt": (["who=1/ctx=x", "who=2/ctx=y%09"], Case({"what": ["\u00a0|", "b", "c"]}, fields=(of("ctx"),))),
+    "an outcome": (["who=1/did=1", "who=1/did=0"], Case()),
+}
+
+
+def partitioned(folders: list[str], case: Case, root: Path, ending: str = "parquet") -> Path:
+    """A file of the log in each folder, without the columns that the folders give, times shifted; the description."""
+    for number, name in enumerate(folders):
+        table = pa.table(BASE | {"when": [S + 100 * number + n for n in range(3)]} | case.log)
+        own = table.drop_columns([key for key in table.column_names if f"{key}=" in name])
+        path = root / "logs" / name / f"{number}.{ending}"
+        path.parent.mkdir(parents=True)
+        pa_parquet.write_table(own, path) if ending == "parquet" else pa_csv.write_csv(own, path)
+    (root / "tiny.toml").write_text(described(case))
+    return root / "tiny.toml"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+@pytest.mark.parametrize("name", FOLDERS)
+def test_what_folders_say_is_in_every_row_whichever_way(
+    name: str, ending: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    description, fast, slow = partitioned(*FOLDERS[name], tmp_path, ending), enter(Path("fast")), enter(Path("slow"))
+    with caplog.at_level(logging.INFO):
+        found = ingest_files(fast, "logs", description)
+    assert way_of(caplog) == ["engine"] * 2
+    monkeypatch.setattr("flows.stages.ingest.ingest_file", ingest_carefully)
+    assert repr(ingest_files(slow, "logs/who=*", description)) == repr(found)
+    assert repr(contents(fast)) == repr(contents(slow))
+    assert sum(batch.rows for batch in found) == 6
+
+
+def test_files_that_are_equal_but_for_their_folders_are_two(tmp_path: Path) -> None:
+    description = partitioned(["who=1", "who=2"], Case({"when": [S, S, S]}), tmp_path)
+    one, two = sorted((tmp_path / "logs").glob("*/*.parquet"))
+    assert one.read_bytes() == two.read_bytes()
+    batches = ingest_files(enter(tmp_path / "home"), str(tmp_path / "logs"), description)
+    assert [batch.new for batch in batches] == [True, True]
+    assert {row[2] for row in contents(enter(tmp_path / "home"))["requests"]} == {"1", "2"}
+
+
+@pytest.mark.parametrize("folder", ["who=7", "who=x", "who=__HIVE_DEFAULT_PARTITION__"])
+def test_a_file_that_says_something_else_than_its_folder_is_refused(folder: str, tmp_path: Path) -> None:
+    _, description = written(Case({"who": [7, 7, 8]}), tmp_path / "logs" / folder)
+    with pytest.raises(
+        ContractBroken, match=r"column who: row \d says \d and the file's folder .*; allowed"
+    ) as refused:
+        ingest_files(enter(tmp_path / "home"), str(tmp_path / "logs" / "*" / "*.parquet"), description)
+    assert "\n" not in str(refused.value)
+    assert not enter(tmp_path / "home").database.exists()
+
+
+def test_a_file_that_says_what_its_folder_says_is_read_by_duckdb(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, description = written(Case({"who": [7, 7, 7]}), tmp_path / "who=7")
+    with caplog.at_level(logging.INFO):
+        (batch,) = ingest_files(enter(tmp_path / "home"), str(log), description)
+    assert way_of(caplog) == ["engine"]
+    assert batch.digest == digest_of(log)
+
+
+DIALECTS = {
+    "semicolons and decimal commas": (
+        "who;what;when;did;p\n1;a;{t};1;0,5\n2;b;{t};0;0,25\n",
+        "';', quote '\"', decimal comma",
+    ),
+    "tabs": ("who\twhat\twhen\tdid\tp\n1\ta,b;c\t{t}\t1\t0.5\n", "separator tab"),
+    "bars": ("who|what|when|did|p\n1|a|{t}|1|0.5\n", "separator '|'"),
+    "quotes around all, with ends of lines": (
+        '"who","what","when","did","p"\r\n"1","a ""b"",\r\nc",{t},1,0.5\r\n',
+        "separator ',', quote '\"'",
+    ),
+    "apostrophes around all": ("'who','what','when','did','p'\n'1','a,b',{t},1,0.5\n", 'quote "\'"'),
+    "apostrophes within": ("who,what,when,did,p\n1,O'Neil,{t},1,0.5\n2,'tis,{t},1,0.5\n", "quote '\"'"),
+    "a separator at the end of all rows": ("who,what,when,did,p,\n1,a,{t},1,0.5,\n", "separator ','"),
+    "blank lines, no last end of line": ("who,what,when,did,p\n\n1,a,{t},1,0.5\n\n2,b,{t},1,", "separator ','"),
+    "a column without a value": ("who,what,when,did,p\n1,a,{t},1,\n2,b,{t},0,\n", "separator ','"),
+}
+PACKED: dict[str, Callable[[str], bytes]] = {
+    "plain": str.encode,
+    "byte order mark": lambda text: text.encode("utf-8-sig"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "gzip": lambda text: gzip.compress(text.encode()),
+}
+
+
+@pytest.mark.parametrize("packed", PACKED)
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_csv_is_read_as_it_is_written_whichever_way(name: str, packed: str, tmp_path: Path) -> None:
+    text, said = DIALECTS[name]
+    log, description = tmp_path / ("log.csv.gz" if packed == "gzip" else "log.csv"), tmp_path / "tiny.toml"
+    log.write_bytes(PACKED[packed](text.format(t=S)))
+    description.write_text(described(Case(columns={"propensity": "p"})))
+    engine, careful = both(tmp_path, [(log, description)])
+    assert repr(engine) == repr(careful)
+    (batch,) = engine[0]
+    assert batch.set_aside == 0 and said in batch.read_as and (packed == "plain" or packed in batch.read_as)
 
 
 def test_a_log_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
