@@ -58,7 +58,8 @@ if TYPE_CHECKING:
 class BundleContent:
     """What goes into a bundle.
 
-    `reports` maps a file name such as ``drift.html`` to its content; `servable` holds the ids that a request without an
+    `reports` maps a file name such as ``drift.html`` to its content, or to a file that is replaced whole where it is
+    written again, whose bytes the bundle shares; `servable` holds the ids that a request without an
     eligible set is answered from, `hidden` those that are served to nobody, `history` what every user liked last as
     known at the cutoff: needed where the encoder has the field `recent`. `saved` is the folder of a checkpoint that
     was written of `model`: its files are the bundle's too.
@@ -75,7 +76,7 @@ class BundleContent:
     hidden: np.ndarray = field(default_factory=lambda: np.empty(0, object))
     history: History | None = None
     id_changes: IdChanges | None = None
-    reports: Mapping[str, bytes] = field(default_factory=dict)
+    reports: Mapping[str, bytes | Path] = field(default_factory=dict)
     saved: Path | None = None
 
 
@@ -148,7 +149,10 @@ def _write_parts(folder: Path, content: BundleContent) -> dict[str, Part]:
     for name, report in content.reports.items():
         if Path(name).name != name:
             raise ValueError(f"report is named {name!r}; allowed is a file name without folders")
-        (folder / "reports" / name).write_bytes(report)
+        if isinstance(report, Path):
+            link_or_copy(report, folder / "reports" / name)
+        else:
+            (folder / "reports" / name).write_bytes(report)
     return known
 
 

@@ -37,7 +37,7 @@ class Layered(Generic[Number]):
     def __init__(
         self, base: npt.NDArray[Number], owner: Ints, own: npt.NDArray[Number], rows: int | None = None
     ) -> None:
-        self.base = base
+        self.base: npt.NDArray[Number] = base
         self.rows = len(base) if rows is None else rows
         self._own: npt.NDArray[Number] = own
         self._used = len(own)

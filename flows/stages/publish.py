@@ -142,12 +142,12 @@ def _provenance(
     )
 
 
-def _reports(turn: Turn) -> dict[str, bytes]:
+def _reports(turn: Turn) -> dict[str, Path]:
     """The turn's pages, which need nothing but themselves, and the figures behind them."""
     files = [
         folder / f"{page}{end}" for page in KEPT for folder, end in ((turn.pages, ".html"), (turn.folder, ".json"))
     ]
-    return {p.name: p.read_bytes() for p in files if p.exists()}
+    return {p.name: p for p in files if p.exists()}
 
 
 def _record_generation(turn: Turn, generation: int, update: Update, bundle: Path) -> None:

@@ -37,7 +37,8 @@ def state(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         named |= {f"{name}.{f}": getattr(seen, f) for f in ("keys", "shared", "count", "first", "last")}
     named |= {f"calibration.{k}": a for k, a in model.calibration.state().items()}
     named |= {f"graded_labels.{k}": a for k, a in asdict(model.graded_labels).items()}
-    return named | {"table": model.table.block.numpy(), "steps": np.array(optimizer.steps)}
+    table = model.table.layers.take(np.arange(model.table.rows))
+    return named | {"table": table, "steps": np.array(optimizer.steps)}
 
 
 def assert_same(a: Checkpoint, b: Checkpoint) -> None:
