@@ -1,15 +1,18 @@
-"""One step of `benchmarks.generation_size`, in a process of its own: `first`, `day`, `serve` or `continue`.
+"""One step of `benchmarks.generation_size`, in a process of its own: `first`, `day` or `serve`.
 
     python -m benchmarks.generation_work STEP HOME IDS GENERATION
 
-Prints one JSON document: seconds by what was done.
+Prints one JSON document: seconds by what was done, and MiB of memory that nobody else can use. A small generation is
+made and read first, so that neither imports nor the loading of compiled loops are timed.
 """
 
+import gc
 import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
@@ -40,6 +43,9 @@ ITEMS = 0.2
 """Share of the ids that are items."""
 TOUCHED = 0.01
 """Share of the rows that a day's window touches, all over the table: the worst case; a tenth of its users are new."""
+UPDATE = UpdateSettings()
+SMALL = 2_000
+"""Ids of the generation that is made first."""
 SERVABLE = 1_000
 """Items a request without an eligible set is answered from: what a catalogue costs is measured elsewhere."""
 T = TypeVar("T")
@@ -47,12 +53,24 @@ T = TypeVar("T")
 
 def main(step: str, home: Path, ids: int, generation: int) -> None:
     """Do one step and say what it took."""
-    seconds = dict[str, float]()
+    with TemporaryDirectory() as folder:
+        for before, number in (("first", 1), ("day", 2), ("serve", 2)):
+            work(before, Path(folder), SMALL, number)
+    begun = own_mib()
+    seconds, held = work(step, home, ids, generation)
+    sys.stdout.write(json.dumps(seconds | {"own_mib": own_mib() - begun}))
+    del held
+
+
+def work(step: str, home: Path, ids: int, generation: int) -> tuple[dict[str, float], object]:
+    """Do one step; seconds by what was done, and what is in memory then."""
+    seconds, held = dict[str, float](), list[object]()
 
     def timed(what: str, work: Callable[[], T]) -> T:
         begin = time.perf_counter()
         made = work()
         seconds[what] = time.perf_counter() - begin
+        held.append(made)
         return made
 
     checkpoints, bundles = home / "checkpoints", home / "bundles"
@@ -66,11 +84,22 @@ def main(step: str, home: Path, ids: int, generation: int) -> None:
         write(made.checkpoint, home, generation, timed)
     elif step == "serve":
         folder = bundles / bundle_name(generation)
-        check_golden(folder, timed("serve_seconds", lambda: load_bundle(folder)))
-    sys.stdout.write(json.dumps(seconds))
+        check_golden(folder, timed("load_seconds", lambda: load_bundle(folder)))
+    return seconds, held
 
 
-UPDATE = UpdateSettings()
+def own_mib() -> float:
+    """MiB that this process alone holds: what it was given or wrote to, but no pages of files that are as on the disk.
+
+    NaN where the kernel does not say.
+    """
+    told = Path("/proc/self/smaps_rollup")
+    if not told.exists():
+        return float("nan")
+    gc.collect()
+    return (
+        sum(int(line.split()[1]) for line in told.read_text().splitlines() if line.startswith("Private_Dirty")) / 1024
+    )
 
 
 def first(ids: int) -> Checkpoint:
@@ -78,7 +107,7 @@ def first(ids: int) -> Checkpoint:
     model = Model.fresh(SPEC, RankerSettings(), 0)
     users, items = _users(ids), ids - _users(ids)
     user, item = key(np.arange(users)), key(-1 - np.arange(items))
-    keys = np.stack([user, np.resize(item, users)], 1)
+    keys = np.stack([user, np.append(item, np.zeros(users - len(item), np.uint64))], 1)
     model.observe(Examples(keys, np.empty((users, 0), np.float32), np.full(users, at(0))))
     model.turn_over(1, 0, 0)
     return Checkpoint.fresh(model)

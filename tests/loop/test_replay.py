@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -14,7 +15,9 @@ from components.evaluate.evaluation import Evaluation
 from components.evaluate.read_evaluation import read_evaluation
 from components.publish.manifest import read_manifest
 from components.publish.pointer import Role, read_pointer, read_releases
+from components.publish.read_bundle import load_bundle
 from components.ranker.features import hash_ids
+from components.ranker.forward import Forward
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from flows.cli.status import read_status
@@ -72,9 +75,9 @@ def test_two_turns_make_three_generations_and_every_figure_is_there(record: Repl
 
 def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home: Path, tiny: TinySource) -> None:
     changes = [pd.read_parquet(home / "bundles" / f"g{g:06d}" / "id_changes.parquet") for g in (1, 2, 3)]
-    vocabulary = pd.read_parquet(home / "bundles" / "g000003" / "model" / "vocabulary.parquet")
+    served = cast(Forward, load_bundle(home / "bundles" / "g000003").model)
     everything = pd.concat(changes)
-    assert set(everything["key"]) == set(vocabulary["keys"]) - {0}
+    assert set(everything["key"]) == set(served.vocabulary.by_row.keys) - {0}
     assert everything["id"].notna().all()
     first = changes[0]
     assert set(first.loc[first["field"] == "item", "id"]) <= set(tiny.frame["what"].astype(str))
