@@ -29,7 +29,7 @@ from components.frozen import Frozen
 from components.parts import Part
 from components.ranker.hashing import AnyVocabulary
 from components.ranker.key_index import Slots, index_of
-from components.ranker.layered import Layered, Number
+from components.ranker.layered import Layered, Number, Scalar
 from components.ranker.row_sums import Sums, base_sums
 from components.ranker.vocabulary import Vocabulary
 from components.whole_file import link_or_copy, write_whole
@@ -98,7 +98,7 @@ def write_layers(
     _write_whole(folder, table, vocabulary)
     for name in CHANGE_FILES:
         (folder / name).unlink(missing_ok=True)
-    written = _map(folder / TABLE)
+    written = _map(folder / TABLE, np.float32, 2)
     return _told(table, table.rows, 0, base_sums(written, written.shape[1] - 1))
 
 
@@ -107,25 +107,30 @@ def read_layers(folder: Path, told: Told, parts: Mapping[str, Part]) -> Layers:
 
     Nothing is read but what is asked for; the digests are somebody else's to check.
     """
-    table, changed = _map(folder / TABLE), np.empty(0, np.int64)
+    table, changed = _map(folder / TABLE, np.float32, 2), np.empty(0, np.int64)
     if (folder / CHANGED).exists():
-        changed = np.load(folder / CHANGED, allow_pickle=False)
+        changed = _map(folder / CHANGED, np.int64, 1)
     exact = (folder / VOCABULARY).exists()
-    slots: Slots = _map(folder / INDEX) if exact else np.empty(0, np.uint32)
+    slots: Slots = _map(folder / INDEX, np.uint32, 1) if exact else np.empty(0, np.uint32)
+    if exact and len(slots).bit_count() != 1:
+        raise ValueError(f"{INDEX} has {len(slots)} slots, which is no power of two")
     sums = np.array([int(text, 16) for text in told.sums.split("-")], np.uint64)
     files = {name: _file(folder / name) for name in (BASE_FILES if exact else (TABLE,))}
     base = Base(folder, told.since, sums, table, files, {n: parts[n] for n in files if n in parts})
     return Layers(
         _layered(table, changed, folder / TABLE_CHANGES, told),
-        _layered(_map(folder / VOCABULARY).T, changed, folder / VOCABULARY_CHANGES, told) if exact else None,
+        _layered(_map(folder / VOCABULARY, np.int64, 2).T, changed, folder / VOCABULARY_CHANGES, told)
+        if exact
+        else None,
         slots,
         base,
     )
 
 
 def _layered(base: npt.NDArray[Number], changed: Ints, changes: Path, told: Told) -> Layered[Number]:
-    own = _map(changes) if changes.exists() else np.empty((0, base.shape[1]), base.dtype)
-    if len(base) != told.base or own.shape != (len(changed), base.shape[1]) or own.dtype != base.dtype:
+    width = base.shape[1]
+    own = _map(changes, base.dtype.type, 2) if changes.exists() else np.empty((0, width), base.dtype)
+    if len(base) != told.base or own.shape != (len(changed), width):
         raise ValueError(f"a base of {base.shape} and changes of {own.shape}, where {told.base} rows are told of")
     ascends = not len(changed) or (changed[0] >= 0 and changed[-1] < told.rows and bool((np.diff(changed) > 0).all()))
     if not ascends or np.count_nonzero(changed >= told.base) != told.rows - told.base:
@@ -133,9 +138,12 @@ def _layered(base: npt.NDArray[Number], changed: Ints, changes: Path, told: Told
     return Layered(base, changed, own, told.rows)
 
 
-def _map(path: Path) -> npt.NDArray[Any]:
+def _map(path: Path, kind: type[Scalar], dimensions: int) -> npt.NDArray[Scalar]:
     """The array of a file, mapped privately: whoever writes to it, by mistake, does not reach the file."""
-    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    found = np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    if found.dtype != kind or found.ndim != dimensions or not found.flags.c_contiguous:
+        raise ValueError(f"{path.name} holds {found.dtype} in {found.ndim} dimensions")
+    return found
 
 
 def _told(table: Layered[np.float32], base: int, since: int, sums: Sums) -> Told:
