@@ -100,7 +100,8 @@ def test_what_generations_have_in_common_and_their_pages_lie_on_the_disk_once(re
     cutoff = read_manifest(bundles / "g000002").cutoff
     assert len(pages) == 3
     for page in pages:
-        assert page.samefile(home / "reports" / "turns" / str(cutoff) / page.name)
+        redrawn = page.name == "evaluation.html"  # by the replay, which knows the truth; the bundle keeps what it had
+        assert page.samefile(home / "reports" / "turns" / str(cutoff) / page.name) != redrawn
         assert page.samefile(store / "bundle" / "reports" / page.name)
 
 
