@@ -1,4 +1,4 @@
-"""What was eligible of a request: its own list, or a catalogue that it refers to, resolved to one array for all that do."""
+"""What was eligible of a request: its own list, or a catalogue that it refers to: one array for all that do."""
 
 import duckdb
 import numpy as np
@@ -9,7 +9,7 @@ from warehouse import query
 
 
 def with_eligible(connection: duckdb.DuckDBPyConnection, source: str, requests: pd.DataFrame) -> pd.DataFrame:
-    """Requests with `eligible` resolved, and without `eligible_of`: an array of ids each, None where it is not on record.
+    """Requests with `eligible` resolved, without `eligible_of`: an array of ids each, None where it is not on record.
 
     All that refer to one catalogue have the same array, so that a list of 10,000 items is there once.
     """

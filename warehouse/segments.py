@@ -1,4 +1,4 @@
-"""What was taken of the decision log, and the taking: each byte once, in one transaction with the rows that it brings."""
+"""What was taken of the decision log, and the taking: each byte once, in one transaction with the rows it brings."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ BROKEN = pa.schema(
 
 
 class SegmentTaken(Frozen):
-    """One file of the decision log in the warehouse; `last_at` is the instant of its last line, None where none has one."""
+    """One file of the decision log in the warehouse; `last_at` is its latest instant, None where no line has one."""
 
     file: str
     bytes: int
@@ -223,7 +223,7 @@ def _broken(w: Warehouse, name: str, **parameters: query.Parameter) -> tuple[Bro
 
 
 def forget_asked(w: Warehouse) -> dict[str, int]:
-    """Users whom the log said to forget, as far as it was read -> the latest instant of that; those that are not done."""
+    """Users whom the log, as far as it was read, says to forget and who are not -> the latest instant of that."""
     with connect(w.path) as connection:
         found = query.rows(connection, "01_ingest/forget_asked", source=w.source)
     return {str(row["user_id"]): int(str(row["at"])) for row in found}

@@ -1,7 +1,7 @@
 """Closed files of the decision log as Parquet: every line as it stands there, with its number and its place.
 
-A file and its archive say the same, byte for byte: an archive becomes the file again, and a warehouse that does not know
-the file reads it from there.
+A file and its archive say the same, byte for byte: an archive becomes the file again, and a warehouse that does not
+know the file reads it from there.
 """
 
 from collections.abc import Iterator

@@ -79,10 +79,8 @@ def show_status(status: Status) -> None:
     if status.broken_lines:
         shown, more = status.broken_lines[:BROKEN], len(status.broken_lines) - BROKEN
         rest = f"\n  and {more:,} more: --json" if more > 0 else ""
-        console.print(
-            "broken lines of the decision log, kept aside:", *map(escape, shown), sep="\n  ", end="", soft_wrap=True
-        )
-        console.print(rest)
+        told = "\n  ".join(("broken lines of the decision log, kept aside:", *map(escape, shown)))
+        console.print(told + rest, soft_wrap=True)
 
 
 def _generations(status: Status) -> Table:

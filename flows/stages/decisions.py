@@ -1,8 +1,8 @@
 """Ingest of the service's decision log: what was written since the last reading, each byte once.
 
-A file of the log is read on from where the last reading ended, and how far it was read is entered in the transaction that
-brings its rows: killed anywhere, nothing is lost and nothing is there twice. What is no line of the log is named and kept
-aside; the rest is read (docs/decisions/0022-the-log-by-segments.md).
+A file of the log is read on from where the last reading ended, and how far it was read is entered in the transaction
+that brings its rows: killed anywhere, nothing is lost and nothing is there twice. What is no line of the log is named
+and kept aside; the rest is read (docs/decisions/0022-the-log-by-segments.md).
 """
 
 import logging
@@ -34,8 +34,8 @@ def take_decisions(workspace: Workspace) -> Batch | None:
     Raises
     ------
     ContractBroken
-        If a file is shorter than what was taken of it, or was changed there otherwise than by forgetting: it is told, and
-        not read again.
+        If a file is shorter than what was taken of it, or was changed there otherwise than by forgetting: it is told,
+        and not read again.
     """
     if not workspace.decisions.is_dir() or not workspace.source.exists():
         return None
@@ -73,7 +73,7 @@ def _readings(workspace: Workspace, known: Mapping[str, SegmentTaken], room: Pat
 
 
 def _files(workspace: Workspace, known: Mapping[str, SegmentTaken], room: Path) -> Iterator[tuple[str, Path]]:
-    """Files of the log in order; an archived one is read where this warehouse does not know it, and is made a file for it."""
+    """Files of the log in order; an archived one is made a file again where this warehouse does not know it."""
     archived = archives(workspace.root)
     there = {path.name: path for path in workspace.decisions.glob(f"*{ENDING}")}
     for file in sorted(there.keys() | archived.keys()):

@@ -9,10 +9,10 @@ TOLD = 3
 
 
 def notices(turn: Turn, now: int) -> tuple[str, ...]:
-    """Impressions of windows that were closed before they came, and of instants after `now`, microseconds; broken lines.
+    """Impressions of windows that were closed before they came, and of instants after `now`, microseconds.
 
-    The first are an export that was late, or old, or a clock that went back; the second a clock that is ahead; the third
-    a disk, or a hand, in the decision log. A broken line is told by one turn.
+    The first are an export that was late, or old, or a clock that went back; the second a clock that is ahead. And
+    broken lines of the decision log, each told by one turn: a disk, or a hand.
     """
     return (*_late(turn), *_ahead(turn, now), *_broken(turn))
 

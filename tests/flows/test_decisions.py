@@ -379,7 +379,7 @@ def test_a_file_whose_taken_bytes_changed_is_told_in_one_line(home: Workspace, p
         if place == "first":  # found where the file rests: reading all of it at every reading would cost all of it
             take_decisions(home)
             os.utime(path, ns=(2, 2))
-    with pytest.raises(ContractBroken, match="was changed within the .* bytes that are in the warehouse") as told:
+    with pytest.raises(ContractBroken, match=r"was changed within the .* bytes that are in the warehouse") as told:
         take_decisions(home)
     assert "\n" not in str(told.value)
 

@@ -107,8 +107,8 @@ def test_what_two_workers_accepted_counts_once_the_first_by_time(tmp_path):
         (OUTCOME | {"reward": "good"}, r"line 2: Expected `float`, got `str` - at `\$.reward`"),
         (
             REQUEST | {"eligible": None},
-            "line 2: what was eligible is not known of 1 requests from here on: no line before names the servable items "
-            "of generation 7",
+            "line 2: what was eligible is not known of 1 requests from here on: no line before names the servable "
+            "items of generation 7",
         ),
         (REQUEST | {"slate": 3}, r"line 2: Expected `array`, got `int` - at `\$.slate`"),
         ([1], "line 2: Expected `object`, got `array`"),
