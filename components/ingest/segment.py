@@ -103,6 +103,13 @@ def check_whole(path: Path, taken: Taken) -> None:
     _check_whole(path, taken)
 
 
+def taken_whole(path: Path, taken: Taken) -> bool:
+    """Whether every whole line of a file was taken: what is beyond them is torn."""
+    with path.open("rb") as file:
+        file.seek(taken.bytes)
+        return b"\n" not in file.read()
+
+
 def _check_length(path: Path, taken: Taken, size: int) -> None:
     if size < taken.bytes:
         raise ContractBroken(

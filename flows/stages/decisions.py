@@ -51,7 +51,7 @@ def take_decisions(workspace: Workspace) -> Batch | None:
 def settle_redacted(workspace: Workspace, w: Warehouse, files: frozenset[str]) -> None:
     """Enter anew what was taken of files of which lines were overwritten to forget somebody."""
     known = segments.segments(w)
-    there = {file: workspace.decisions / file for file in files & known.keys()}
+    there = {file: workspace.decisions / file for file in files & known.keys() - archives(workspace.root).keys()}
     again = [reckoned(path, known[file].taken) for file, path in there.items() if path.exists()]
     if again:
         segments.reckon_again(w, again)
