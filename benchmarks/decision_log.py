@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from components.domain import DAY
@@ -90,14 +90,17 @@ def main() -> None:
     parser.add_argument("--take", type=Path)
     asked = parser.parse_args()
     if asked.take:
-        print(json.dumps(take(asked.take)))
+        _say(take(asked.take))
         return
     size = write_log(Workspace(asked.home), asked.decisions)
-    print(json.dumps({"decisions": asked.decisions, "log_mib": size >> 20}), flush=True)
+    _say({"decisions": asked.decisions, "log_mib": size >> 20})
     for name, outcomes in (("first reading", 0), ("10 outcomes", 10), ("1,000 outcomes", 1_000), ("nothing new", 0)):
-        print(json.dumps({"reading": name, **taken(asked.home, outcomes)}), flush=True)
-    told = taken(asked.home, 10)
-    print(json.dumps({"reading": "10 outcomes again", **told}))
+        _say({"reading": name, **taken(asked.home, outcomes)})
+
+
+def _say(told: Mapping[str, float | str]) -> None:
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -27,13 +27,16 @@ from warehouse.connect import Warehouse
 SEGMENT = "segment"
 """What an item of a plan is called that becomes an archive."""
 OUTCOMES_DAYS = 7.0
-"""Days for which the service takes outcomes of an impression (EVERCURRENT_RETENTION_DAYS): its start reads so much more."""
+"""Days for which the service takes outcomes (EVERCURRENT_RETENTION_DAYS): when it starts it reads so much more."""
 WRITTEN_DAYS = 2
 """Days after which a file of a day is closed, whatever its writer's clock says (`components.ingest.log_tail`)."""
 
 
 def archivable(workspace: Workspace, w: Warehouse, latest: int, settings: RetentionSettings) -> Iterator[Item]:
-    """Files of the log that may be archived, and what is left of archived ones that nobody needs; `latest` is data time."""
+    """Files of the log that may be archived, and what is left of archived ones that nobody needs.
+
+    `latest` is the cutoff of the latest turn, microseconds.
+    """
     if not workspace.decisions.is_dir():
         return
     needed = min([horizon_of(latest, settings.segments_days), *_answering(workspace, w)])
