@@ -16,7 +16,7 @@ from components.ingest.log_lines import ItemLine
 from components.ingest.segment import Span, Taken
 from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS
 from warehouse import query
-from warehouse.append import Batch, upsert_entities
+from warehouse.append import Batch, closed, upsert_entities
 from warehouse.connect import Warehouse, connect, transaction
 from warehouse.forget import take_out
 
@@ -128,16 +128,18 @@ class _Tables:
 
 
 def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: _Tables, digest: str) -> None:
+    of: dict[str, query.Parameter] = {"source": source, "digest": digest}
+    late: dict[str, query.Parameter] = {"closed": closed(connection, source)}
     if len(tables.requests):
         ends = pc.min_max(tables.requests["at"])
-        between = {"first": ends["min"].as_py(), "last": ends["max"].as_py()}
-        for name, table in ((REQUESTS, tables.requests), (IMPRESSIONS, tables.impressions)):
-            read = {f"batch_{name}": table}
-            query.execute(connection, f"01_ingest/append_logged_{name}", read, source=source, digest=digest, **between)
+        of |= {"first": ends["min"].as_py(), "last": ends["max"].as_py()}
+        query.execute(connection, "01_ingest/append_logged_requests", {f"batch_{REQUESTS}": tables.requests}, **of)
+        read = {f"batch_{IMPRESSIONS}": tables.impressions}
+        query.execute(connection, "01_ingest/append_logged_impressions", read, **of, **late)
     if len(tables.outcomes):
         read = {f"batch_{OUTCOMES}": tables.outcomes}
         query.execute(connection, "01_ingest/supersede_outcomes", read, source=source)
-        query.execute(connection, "01_ingest/append_outcomes", read, source=source, digest=digest)
+        query.execute(connection, "01_ingest/append_outcomes", read, source=source, digest=digest, **late)
 
 
 def _append_changes(connection: duckdb.DuckDBPyConnection, source: str, found: LogColumns) -> None:
