@@ -94,18 +94,17 @@ def append_spans(w: Warehouse, spans: Sequence[Span], found: LogColumns, path: s
     rows = len(tables.impressions)
     brought = rows or len(tables.requests) or len(tables.outcomes) or found.changes
     with connect(w.path) as connection, transaction(connection):
-        _append_facts(connection, w.source, tables, digest)
+        new = _append_facts(connection, w.source, tables, digest)
         _append_changes(connection, w.source, found)
         _append_beside(connection, w.source, found)
         take_out(connection, w.source, digest)
         for taken in _counted(spans, found):
             query.execute(connection, "01_ingest/record_segment", source=w.source, **taken)
         if brought:
-            query.execute(connection, "01_ingest/record_batch", source=w.source, digest=digest, path=path, rows=rows)
-        known = query.rows(connection, "01_ingest/find_batch", digest=digest)
-    duplicates = int(str(known[0]["duplicates"])) if known else 0
+            of: dict[str, query.Parameter] = {"digest": digest, "path": path, "rows": rows, "duplicates": rows - new}
+            query.execute(connection, "01_ingest/record_reading", source=w.source, **of, **_ends(tables))
     faults = tuple(map(str, found.broken))
-    return Batch(digest, rows, duplicates, bool(brought), len(faults), faults)
+    return Batch(digest, rows, rows - new, bool(brought), len(faults), faults)
 
 
 def reckon_again(w: Warehouse, taken: Sequence[Taken]) -> None:
@@ -127,19 +126,28 @@ class _Tables:
         return cls(found.requests, found.impressions, found.outcome_table)
 
 
-def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: _Tables, digest: str) -> None:
+def _ends(tables: _Tables) -> dict[str, query.Parameter]:
+    """The first and last instant of the requests; null where there is none."""
+    ends = pc.min_max(tables.requests["at"])
+    return {"first": ends["min"].as_py(), "last": ends["max"].as_py()}
+
+
+def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: _Tables, digest: str) -> int:
+    """Append what is not here; the number of impressions that were not."""
+    new = 0
     of: dict[str, query.Parameter] = {"source": source, "digest": digest}
     late: dict[str, query.Parameter] = {"closed": closed(connection, source)}
     if len(tables.requests):
-        ends = pc.min_max(tables.requests["at"])
-        of |= {"first": ends["min"].as_py(), "last": ends["max"].as_py()}
+        of |= _ends(tables)
         query.execute(connection, "01_ingest/append_logged_requests", {f"batch_{REQUESTS}": tables.requests}, **of)
         read = {f"batch_{IMPRESSIONS}": tables.impressions}
-        query.execute(connection, "01_ingest/append_logged_impressions", read, **of, **late)
+        made = query.frame(connection, "01_ingest/append_logged_impressions", read, **of, **late)
+        new = int(made["Count"].iloc[0])
     if len(tables.outcomes):
         read = {f"batch_{OUTCOMES}": tables.outcomes}
         query.execute(connection, "01_ingest/supersede_outcomes", read, source=source)
         query.execute(connection, "01_ingest/append_outcomes", read, source=source, digest=digest, **late)
+    return new
 
 
 def _append_changes(connection: duckdb.DuckDBPyConnection, source: str, found: LogColumns) -> None:

@@ -28,6 +28,10 @@ from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, arrow_schema
 ELIGIBLE_OF = pa.field("eligible_of", pa.string())
 """Beside the columns of a request: the catalogue that was eligible as a whole; null where `eligible` says itself."""
 
+LONG = 1_000
+"""Items from which a list that a request names itself is kept as a catalogue: once a catalogue was changed, the service
+writes all servable items into every request. Shorter lists cost less than to ask whether they are here."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokenRecord:
@@ -113,7 +117,7 @@ class LogColumns:
 
     def _take(self, file: str, named: dict[int, str], found: LogLine, line: int, offset: int) -> None:
         if isinstance(found, RequestLine):
-            of = named.get(found.generation) if found.eligible is None else None
+            of = named.get(found.generation) if found.eligible is None else self._long(found.eligible)
             if of is None and found.eligible is None:
                 key = (file, found.generation)
                 self._unnamed.setdefault(key, _Unnamed(line, offset)).rows.append(len(self._asked))
@@ -128,6 +132,14 @@ class LogColumns:
             self.changes.append(found)
         elif isinstance(found, ForgetLine) and found.user_id:
             self.forgotten[found.user_id] = max(found.at, self.forgotten.get(found.user_id, 0))
+
+    def _long(self, eligible: tuple[str, ...]) -> str | None:
+        """The catalogue that a long list is, None of a short one: of one that many requests name there is one, too."""
+        if len(eligible) < LONG:
+            return None
+        of = catalogue_of(eligible)
+        self.catalogues.setdefault(of, eligible)
+        return of
 
     def settle(self, elsewhere: Mapping[int, frozenset[str]]) -> None:
         """Requests whose own file does not name their servable items get those of their generation, if they are known.
@@ -164,7 +176,7 @@ class LogColumns:
             [one.at for one in asked],
             [one.generation for one in asked],
             [json.dumps(one.context, sort_keys=True) if one.context else None for one in asked],
-            [one.eligible for one in asked],
+            [None if of else one.eligible for one, of in zip(asked, self.eligible_of, strict=True)],
             self.eligible_of,
         ]
         return _table(columns, arrow_schema(REQUESTS).append(ELIGIBLE_OF))

@@ -1,6 +1,7 @@
 """The decision log by segments: each byte once, whatever is killed, torn, broken, copied or taken out."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -158,8 +159,18 @@ WRITES = (
     "01_ingest/upsert_items",
     "01_ingest/append_catalogues",
     "01_ingest/record_segment",
-    "01_ingest/record_batch",
+    "01_ingest/record_reading",
 )
+
+
+def killed_after(at: str, real: Callable[..., object]) -> Callable[..., object]:
+    def killed(connection: object, name: str, *rest: object, **parameters: object) -> object:
+        found = real(connection, name, *rest, **parameters)
+        if name == at:
+            raise KeyboardInterrupt
+        return found
+
+    return killed
 
 
 @pytest.mark.parametrize("at", WRITES)
@@ -173,17 +184,11 @@ def test_killed_inside_the_transaction_nothing_is_lost_and_nothing_twice(
     for file in ("2026-01-01-8-2", "2026-01-02-7-3"):
         put(home, file, *LOG[file])
         put(whole, file, *LOG[file])
-    real = query.execute
-
-    def killed(connection: object, name: str, *rest: object, **parameters: object) -> None:
-        real(connection, name, *rest, **parameters)  # type: ignore[arg-type]
-        if name == at:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(query, "execute", killed)
+    for way in ("execute", "frame"):
+        monkeypatch.setattr(query, way, killed_after(at, getattr(query, way)))
     with pytest.raises(KeyboardInterrupt):
         take_decisions(home)
-    monkeypatch.setattr(query, "execute", real)
+    monkeypatch.undo()
     assert rows(home) == before
     take_decisions(home)
     take_decisions(whole)
@@ -301,6 +306,17 @@ def test_the_servable_items_are_stored_once_and_every_request_refers_to_them(hom
     assert "eligible_of" not in read
     assert all(sets[f"r{n}"] is sets["r0"] for n in range(6)) and sets["r0"].tolist() == list(ITEMS)
     assert sets["r6"].tolist() == ["heat", "alien"] and sets["r7"].tolist() == [*ITEMS, "clue"]
+
+
+def test_a_long_list_that_many_requests_name_themselves_is_stored_once(home: Workspace) -> None:
+    long = (*ITEMS, *(f"i{n}" for n in range(log_columns.LONG)))
+    put(home, "2026-01-01-7-1", *(request(f"r{n}", at=AT + n, eligible=long) for n in range(3)))
+    take_decisions(home)
+    put(home, "2026-01-01-7-1", request("r3", at=AT + 3, eligible=long), request("r4", at=AT + 4, eligible=ITEMS))
+    take_decisions(home)
+    assert len(rows(home)["catalogues"]) == 1
+    read = facts.requests(warehouse(home), np.array(["r0", "r3", "r4"])).set_index("request_id")["eligible"]
+    assert read["r0"] is read["r3"] and read["r0"].tolist() == list(long) and read["r4"].tolist() == list(ITEMS)
 
 
 def test_the_servable_items_that_a_file_names_last_are_those_of_what_follows(home: Workspace) -> None:
