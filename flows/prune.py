@@ -2,6 +2,7 @@
 
 Whoever answers, may have to come back, or is being compared stays, with all that the ledger names of the last month of
 data time. The ledger itself and the warehouse's facts are never pruned, so a generation that went stays in the history.
+Closed files of the decision log do not go: they become archives.
 """
 
 import shutil
@@ -20,6 +21,7 @@ from components.frozen import Frozen
 from components.publish.pointer import Role, read_pointer
 from components.publish.retention import Lineage, Named, horizon_of, kept_generations
 from components.settings import read_settings
+from flows.archive import SEGMENT, archivable, archive
 from flows.control_room.failed import tell_failure
 from flows.control_room.hearing import hear
 from flows.prune_plan import TRASH, Holding, Item, Keep, holdings, planned
@@ -97,7 +99,10 @@ def plan(workspace: Workspace, now: datetime, *, dry_run: bool) -> Pruned:
     seen: set[tuple[int, int]] = set()
     for stays in set(there) - {h for h, _ in going}:
         size_of(workspace.root / stays.path, seen)
-    items = tuple(_item(workspace, h, why, seen) for h, why in going)
+    items = (
+        *(_item(workspace, h, why, seen) for h, why in going),
+        *archivable(workspace, w, turns[-1], settings),
+    )
     return Pruned(
         home=str(workspace.root),
         dry_run=dry_run,
@@ -154,10 +159,13 @@ def take_away(workspace: Workspace, items: Sequence[Item]) -> None:
     trash = workspace.root / TRASH
     going = {item.path for item in items if item.kind == "memory"}
     w = warehouse_of(workspace)
+    for item in items:
+        if item.kind == SEGMENT:
+            archive(workspace, w, Path(item.path).name)
     ledger.forget_memory(w, *(m for m in ledger.memories(w) if m.folder in going))
     try:
         trash.mkdir(exist_ok=True)
-        for number, item in enumerate(items):
+        for number, item in enumerate(item for item in items if item.kind != SEGMENT):
             _move(workspace.root / item.path, trash / f"{time.time_ns()}-{number}")
         shutil.rmtree(trash)
     except OSError as error:
