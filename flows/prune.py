@@ -87,16 +87,20 @@ def prune(home: str = ".evercurrent", dry_run: bool = False) -> Pruned:
 
 
 def plan(workspace: Workspace, now: datetime, *, dry_run: bool) -> Pruned:
-    """What goes, with sizes; a file that two things share is counted with the first of them."""
+    """What goes, with sizes: a file that several things share counts with the first, and not if one of them stays."""
     w, settings = warehouse_of(workspace), read_settings(workspace.settings).retention
     turns = tuple(t.cutoff for t in ledger.turns(w))
     if not turns:
         return Pruned(home=str(workspace.root), dry_run=dry_run, before=None, items=(), bytes=0, runs=0, kept={})
     kept = kept_generations(lineage(workspace, w), turns[-1], settings)
     keep = Keep(kept, turns, now.timestamp(), _latest_in_stores(workspace))
+    there = list(holdings(workspace))
+    going = planned(there, keep, settings)
     seen: set[tuple[int, int]] = set()
+    for stays in set(there) - {h for h, _ in going}:
+        size_of(workspace.root / stays.path, seen)
     items = (
-        *(_item(workspace, h, why, seen) for h, why in planned(holdings(workspace), keep, settings)),
+        *(_item(workspace, h, why, seen) for h, why in going),
         *archivable(workspace, w, turns[-1], settings),
     )
     return Pruned(

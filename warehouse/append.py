@@ -30,7 +30,7 @@ class Batch:
     """What one ingested file brought.
 
     `rows` were received and sound, `duplicates` of them were here already; `new` if work was done. `set_aside` more
-    could not be used; `faults` says which and why.
+    could not be used; `faults` says which and why. `read_as` is the format it was found to be in.
     """
 
     digest: str
@@ -39,6 +39,7 @@ class Batch:
     new: bool
     set_aside: int = 0
     faults: tuple[str, ...] = ()
+    read_as: str = ""
 
 
 def append_log(
