@@ -94,7 +94,7 @@ def read_fresh(turn: Turn, encoder: Encoder, since: int) -> Fresh:
     explicit = turn.source.attribution is None
     reach = since - holdout.patience if holdout and explicit else since  # a slate's early outcomes may have waited
     arrivals = read_arrivals(turn.warehouse, turn.source, encoder, Window(max(reach, 0), turn.window.cutoff))
-    chosen = _chosen(arrivals.rows.user, arrivals.requested_at, holdout)
+    chosen = _chosen(arrivals.rows.user, arrivals.requested_at, holdout) & ~_known_late(arrivals)
     learnable = _learnable(arrivals, chosen, holdout)
     unknown = learnable >= since
     rows = arrivals.rows if unknown.all() else arrivals.rows.take(unknown)
@@ -115,6 +115,11 @@ def _chosen(user: Coded, requested_at: Ints, holdout: Holdout | None) -> Bools:
     return np.zeros(len(user), bool) if holdout is None else holdout.chosen(user, requested_at)
 
 
+def _known_late(arrivals: Arrivals) -> Bools:
+    """(n,) what came, or was corrected, after its slate had settled: it may have been judged, and is only learned."""
+    return arrivals.rows.matured_at > arrivals.settled_at
+
+
 def _learnable(arrivals: Arrivals, chosen: Bools, holdout: Holdout | None) -> Ints:
     matured = arrivals.rows.matured_at
     if holdout is None:
@@ -128,9 +133,8 @@ def _waiting_requests(turn: Turn, holdout: Holdout | None) -> int:
         return 0
     patient = Window(turn.window.cutoff - holdout.patience - 1, turn.window.cutoff)
     asked = facts.unsettled(turn.warehouse, patient, maturing(turn.source))
-    return int(
-        _chosen(Coded.of(asked["user_id"].to_numpy(object)), asked["requested_at"].to_numpy(np.int64), holdout).sum()
-    )
+    users = Coded.of(asked["user_id"].to_numpy(object))
+    return int(_chosen(users, asked["requested_at"].to_numpy(np.int64), holdout).sum())
 
 
 def _nothing_matured(turn: Turn) -> str:
