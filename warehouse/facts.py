@@ -1,9 +1,10 @@
 """What was logged: typed functions over the queries that read requests, impressions, outcomes and entities.
 
-Frames have the columns that their query selects; instants are int64 microseconds UTC.
+Frames, tables and batches have the columns that their query selects; instants are int64 microseconds UTC.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -13,8 +14,11 @@ import pyarrow as pa
 
 from components.domain import Window
 from warehouse import query
-from warehouse.catalogues import with_eligible
+from warehouse.catalogues import with_catalogues, with_eligible
 from warehouse.connect import Warehouse, connect
+
+ROWS_AT_ONCE = 1 << 17
+"""Rows of a window in one batch: a few megabytes, and few enough calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +159,29 @@ def unsettled(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
         return query.frame(connection, "05_evaluate/unsettled", source=w.source, **ends, **maturing.parameters)
 
 
-def requests(w: Warehouse, request_ids: np.ndarray) -> pd.DataFrame:
-    """Accepted requests by id: request_id, user_id, at, generation, context, eligible, positions, broken."""
-    table = pa.table({"request_id": pa.array(request_ids, pa.string())})
+def requests(w: Warehouse, request_ids: pa.Array) -> pa.Table:
+    """Accepted requests by id: request_id, user_id, at, generation, context, eligible, positions, broken.
+
+    `eligible` is a list of ids, null where the log has none.
+    """
+    asked = pa.table({"request_id": request_ids})
     with connect(w.path) as connection:
-        found = query.frame(connection, "05_evaluate/requests", {"requested": table}, source=w.source)
-        return with_eligible(connection, w.source, found)
+        found = query.table(connection, "05_evaluate/requests", {"requested": asked}, source=w.source)
+        return with_catalogues(connection, w.source, found)
 
 
-def matured(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
-    """Accepted impressions whose reward became known inside a window, in order of arrival."""
+def matured(
+    w: Warehouse, window: Window, maturing: Maturing, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[pa.RecordBatch]:
+    """Accepted impressions whose reward became known inside a window, in order of arrival, batch by batch.
+
+    The warehouse is open until the last one is read.
+    """
     ends = {"start": window.start, "cutoff": window.cutoff}
     with connect(w.path) as connection:
         since = _reach(connection, w.source, window.start, maturing)
-        return query.frame(connection, "04_update/matured", source=w.source, since=since, **ends, **maturing.parameters)
+        asked = {"source": w.source, "since": since, **ends, **maturing.parameters}
+        yield from query.batches(connection, "04_update/matured", rows_at_once, **asked)
 
 
 def _reach(connection: duckdb.DuckDBPyConnection, source: str, start: int, maturing: Maturing) -> int:
@@ -183,26 +196,28 @@ def _reach(connection: duckdb.DuckDBPyConnection, source: str, start: int, matur
     return max(int(str(row["since"])), 0)
 
 
-def replayed(w: Warehouse, draw: Draw, maturing: Maturing) -> pd.DataFrame:
-    """A sample of the past, in order of the instant shown; columns as of `matured`."""
-    return _frame(
-        w,
-        "04_update/replayed",
-        cutoff=draw.cutoff,
-        rows=draw.rows,
-        half_life_days=draw.half_life_days,
-        seed=draw.seed,
-        **maturing.parameters,
-    )
+def replayed(w: Warehouse, draw: Draw, maturing: Maturing) -> pa.Table:
+    """A sample of the past, in order of the instant shown; columns as of `matured`, but when requests were made."""
+    with connect(w.path) as connection:
+        return query.table(
+            connection,
+            "04_update/replayed",
+            source=w.source,
+            cutoff=draw.cutoff,
+            rows=draw.rows,
+            half_life_days=draw.half_life_days,
+            seed=draw.seed,
+            **maturing.parameters,
+        )
 
 
-def recent(w: Warehouse, asked: pa.Table, width: int, maturing: Maturing) -> pd.DataFrame:
+def recent(w: Warehouse, asked: pa.Table, width: int, maturing: Maturing) -> pa.Table:
     """What users liked last, as it was known when they were asked about: question, age (0 is the newest), item_id.
 
     `asked` has a row per question: number, user_id, at.
     """
     with connect(w.path) as connection:
-        return query.frame(
+        return query.table(
             connection, "04_update/recent", {"asked": asked}, source=w.source, width=width, **maturing.parameters
         )
 

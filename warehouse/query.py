@@ -56,6 +56,30 @@ def frame(
         return connection.execute(text(name), _bound(name, parameters)).df()
 
 
+def batches(
+    connection: duckdb.DuckDBPyConnection, name: str, rows_at_once: int, /, **parameters: Parameter
+) -> pa.RecordBatchReader:
+    """The rows of a query as Arrow, `rows_at_once` at most in each batch: they leave DuckDB as they are read.
+
+    The connection must stay as it is until they are.
+    """
+    _explained(connection, name)
+    return connection.sql(text(name), params=_bound(name, parameters) or None).to_arrow_reader(rows_at_once)
+
+
+def table(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    tables: dict[str, pa.Table] | None = None,
+    /,
+    **parameters: Parameter,
+) -> pa.Table:
+    """The rows of a query as an Arrow table; `tables` as in `frame`."""
+    _explained(connection, name)
+    with _registered(connection, tables or {}):
+        return connection.sql(text(name), params=_bound(name, parameters) or None).to_arrow_table()
+
+
 def rows(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Parameter) -> list[dict[str, object]]:
     """The rows of a query as dictionaries, for the few that people look at."""
     _explained(connection, name)

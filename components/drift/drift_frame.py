@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from components.coded import Coded
 from components.domain import Doubles, Examples, Ints
 from components.feature_spec import FeatureSpec, FieldKind
 
@@ -47,7 +48,7 @@ class DriftFrame:
     numeric: Mapping[str, np.ndarray] = field(default_factory=dict)
     holdout_log_loss: float | None = None
     logit: Doubles | None = None
-    user: np.ndarray | None = None
+    user: np.ndarray | Coded | None = None
     amount: Doubles | None = None
 
     def __post_init__(self) -> None:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import DAY, SECOND, Bools, Ints, Window
+from components.coded import Coded
+from components.domain import DAY, SECOND, Bools, Ints, Keys, Window
 from components.ranker.features import cross_keys, hash_ids
 
 NEVER = np.iinfo(np.int64).max
 """An instant after every cutoff."""
 
 
-def held_out(users: np.ndarray, salt: int | Ints, share: float) -> Bools:
+def held_out(users: np.ndarray | Coded, salt: int | Ints, share: float) -> Bools:
     """(n,) whether each raw user id is held out of learning before the verdict.
 
     By user, not by request: a memory of a user's other requests is a leak too. `salt`, one or (n,), is
@@ -28,8 +29,14 @@ def held_out(users: np.ndarray, salt: int | Ints, share: float) -> Bools:
     array([ True, False,  True,  True])
     """
     salts = np.broadcast_to(np.asarray(salt, np.int64), len(users)).astype(np.uint64)
-    mixed = cross_keys(hash_ids("held_out", users), salts)
+    mixed = cross_keys(_keys(users), salts)
     return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53 < share
+
+
+def _keys(users: np.ndarray | Coded) -> Keys:
+    if isinstance(users, Coded):
+        return hash_ids("held_out", users.or_none)[users.codes]
+    return hash_ids("held_out", users)
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Holdout:
         """Microseconds after a request from which an incomplete slate is learned unjudged."""
         return round(self.attribution * SECOND + self.wait_days * DAY)
 
-    def chosen(self, users: np.ndarray, requested_at: Ints) -> Bools:
+    def chosen(self, users: np.ndarray | Coded, requested_at: Ints) -> Bools:
         """(n,) whether requests are held out until they are judged."""
         starts = np.array([w.start for w in self.windows])
         cutoffs = np.array([w.cutoff for w in self.windows])

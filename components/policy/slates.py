@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from components.compiled import compiled, plain
 from components.domain import Doubles, Ints
 
 
@@ -53,3 +55,30 @@ class Conditionals:
     entry: Ints
     probability: Doubles
     offsets: Ints
+
+
+def entries_of(offsets: Ints, items: npt.NDArray[np.int32], request: Ints, item: npt.NDArray[np.int32]) -> Ints:
+    """(m,) first entry of a request's set that is the item shown in it; -1 where there is none.
+
+    Parameters
+    ----------
+    offsets, items : (n + 1,) bounds of the sets of n requests, and (nnz,) numbers of their items.
+    request, item : (m,) request of each shown position, and the number of its item; -1 for none of these.
+
+    >>> items, item = np.array([7, 8, 8, 9], np.int32), np.array([8, 9, 7], np.int32)
+    >>> entries_of(np.array([0, 2, 4]), items, np.array([1, 0, -1]), item)
+    array([ 2, -1, -1])
+    """
+    found = np.full(len(request), -1, np.int64)
+    _find(plain(offsets), plain(items), plain(request), plain(item), found)
+    return found
+
+
+@compiled
+def _find(offsets: Ints, items: npt.NDArray[np.int32], request: Ints, item: npt.NDArray[np.int32], found: Ints) -> None:
+    for row in range(len(request)):
+        if request[row] >= 0 and item[row] >= 0:
+            for entry in range(offsets[request[row]], offsets[request[row] + 1]):
+                if items[entry] == item[row]:
+                    found[row] = entry
+                    break

@@ -11,10 +11,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from components.coded import Coded
 from components.domain import DAY, HOUR, MISSING_KEY, Examples, Floats, Ints, Keys
 from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
 from components.ranker.splitmix import GOLDEN, mix
@@ -25,6 +27,8 @@ FEW_HASHES = 64
 """Up to so many values are hashed one by one; a call of pandas' hash costs as much as fifty known values."""
 FEW = 1_000
 """Up to so many ids are looked up one by one, as a request asks; pandas' look-up of 100 ids costs ten times that."""
+AT_ONCE = 1 << 17
+"""Rows whose keys are copied at a time."""
 RECENT = "recent"
 """The context field of what the user liked last: filled from outcomes, where the log does not bring it."""
 
@@ -170,6 +174,10 @@ class Attributes:
         return {}
 
 
+Raw: TypeAlias = np.ndarray | Coded
+"""(n,) raw values: one by one, or as numbers into the distinct ones, which are then looked up and hashed once each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoder:
     """Raw ids to `Examples`, the same online and offline."""
@@ -180,16 +188,16 @@ class Encoder:
 
     def encode(
         self,
-        user_ids: np.ndarray,
-        item_ids: np.ndarray,
+        user_ids: Raw,
+        item_ids: Raw,
         at: Ints,
-        context: Mapping[str, np.ndarray],
+        context: Mapping[str, Raw],
         request: Ints | None = None,
     ) -> Examples:
         """Examples of n items, each asked about by a user at an instant in a context.
 
         An id never seen is no error: its key is its hash, which the vocabulary answers
-        with the out-of-vocabulary row.
+        with the out-of-vocabulary row. However the raw values are given, the examples are the same bits.
 
         Parameters
         ----------
@@ -197,43 +205,100 @@ class Encoder:
         context : context field -> (r,) raw values, or (r, width) of a multi-valued field; absent ones are missing.
         request : (n,) request each item belongs to; none: every item has a request of its own, r is n.
         """
-        asked = slice(None) if request is None else request
-        user_rows, item_rows = self.users.rows(user_ids), self.items.rows(item_ids)
+        user, item = _Side.of(self.users, user_ids), _Side.of(self.items, item_ids)
         keys = np.empty((len(item_ids), self.spec.key_columns), np.uint64)
         for field in self.spec.keyed:
-            columns = self.spec.columns[field.name]
+            column = keys[:, self.spec.columns[field.name]]
             if field.of is FieldOf.ITEM:
-                keys[:, columns] = _side_keys(field, item_ids, item_rows, self.items)
+                item.keys(field).into(column, None)
             elif field.of is FieldOf.USER:
-                keys[:, columns] = _side_keys(field, user_ids, user_rows, self.users)[asked]
+                user.keys(field).into(column, request)
             else:
-                keys[:, columns] = _context_keys(field, at, context)[asked]
+                _context_keys(field, at, context).into(column, request)
         numeric = np.full((len(item_ids), len(self.spec.numeric)), np.nan, np.float32)
-        for column, field in enumerate(self.spec.numeric):
+        for place, field in enumerate(self.spec.numeric):
             if field.of is FieldOf.ITEM:
-                numeric[:, column] = self.items.numeric[field.name][item_rows]
+                item.numbers(field).into(numeric[:, place], None)
             elif field.of is FieldOf.USER:
-                numeric[:, column] = self.users.numeric[field.name][user_rows][asked]
+                user.numbers(field).into(numeric[:, place], request)
             elif field.name in context:
-                values = pd.to_numeric(pd.Series(context[field.name]), errors="coerce")
-                numeric[:, column] = values.to_numpy(np.float32)[asked]
-        return Examples(keys, numeric, np.asarray(at, np.int64)[asked])
+                _context_numbers(context[field.name]).into(numeric[:, place], request)
+        instants = np.asarray(at, np.int64)
+        return Examples(keys, numeric, instants if request is None else instants[request])
 
 
-def _side_keys(field: Field, ids: np.ndarray, rows: Ints, side: Attributes) -> Keys:
-    if field.name == field.of.value:
-        return side.id_keys(field.name, ids, rows)[:, None]
-    return side.keys[field.name][rows]
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What raw values became: `found`, a row for each of them, or, with `code` (r,), one for each distinct value."""
+
+    found: np.ndarray
+    code: np.ndarray | None
+
+    def into(self, out: np.ndarray, request: Ints | None) -> None:
+        """Fill (n, ...) `out`, row by row of its request; a stretch at a time, so that nothing is held twice."""
+        for start in range(0, len(out), AT_ONCE):
+            rows: slice | np.ndarray = slice(start, start + AT_ONCE)
+            rows = rows if request is None else request[rows]
+            out[start : start + AT_ONCE] = self.found[rows if self.code is None else self.code[rows]]
 
 
-def _context_keys(field: Field, at: Ints, context: Mapping[str, np.ndarray]) -> Keys:
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Users or items that are asked about: their ids, distinct or one by one, and the `rows` they have."""
+
+    known: Attributes
+    ids: np.ndarray
+    rows: Ints
+    code: np.ndarray | None
+
+    @classmethod
+    def of(cls, known: Attributes, ids: Raw) -> "_Side":
+        """Looked up once each."""
+        distinct, code = _apart(ids)
+        return cls(known, distinct, known.rows(distinct), code)
+
+    def keys(self, field: Field) -> _Looked:
+        """Keys of a field of this side."""
+        if field.name != field.of.value:
+            return _Looked(self.known.keys[field.name][self.rows], self.code)
+        return _Looked(self.known.id_keys(field.name, self.ids, self.rows)[:, None], self.code)
+
+    def numbers(self, field: Field) -> _Looked:
+        """Numbers of a field of this side."""
+        return _Looked(self.known.numeric[field.name][self.rows], self.code)
+
+
+def _apart(values: Raw) -> tuple[np.ndarray, np.ndarray | None]:
+    """Raw values, and which of them each row has; the last one is None, for rows without a value."""
+    return (values.or_none, values.codes) if isinstance(values, Coded) else (values, None)
+
+
+def _context_keys(field: Field, at: Ints, context: Mapping[str, Raw]) -> _Looked:
     if field.name in context:
-        values = context[field.name]
-        if field.kind is not FieldKind.MULTI:
-            return hash_ids(field.vocabulary, values)[:, None]
-        return hash_ids(field.vocabulary, values) if values.ndim == 2 else hash_lists(field, values)
-    if field.name == "hour":
-        return hash_ids("hour", (at % DAY) // HOUR)[:, None]
-    if field.name == "weekday":
-        return hash_ids("weekday", (at // DAY + 3) % 7)[:, None]
-    return np.full((len(at), field.width), MISSING_KEY, np.uint64)
+        values, code = _apart(context[field.name])
+        return _Looked(_value_keys(field, values, lists=code is None or code.ndim == 1), code)
+    if field.name in CLOCK_FIELDS:
+        return _clock_keys(field.name, at)
+    return _Looked(np.full((1, field.width), MISSING_KEY, np.uint64), np.zeros(len(at), np.int32))
+
+
+def _value_keys(field: Field, values: np.ndarray, lists: bool) -> Keys:
+    """(n, width) keys of raw values of a context field, (n,) where each is one of a list."""
+    if field.kind is not FieldKind.MULTI:
+        return hash_ids(field.vocabulary, values)[:, None]
+    if values.ndim == 2 or not lists:
+        return hash_ids(field.vocabulary, values)
+    return hash_lists(field, values)
+
+
+def _clock_keys(name: str, at: Ints) -> _Looked:
+    """Hour of the day or day of the week; few ask for theirs, many for all there are."""
+    number = (at % DAY) // HOUR if name == "hour" else (at // DAY + 3) % 7
+    if len(at) <= FEW:
+        return _Looked(hash_ids(name, number)[:, None], None)
+    return _Looked(hash_ids(name, np.arange(24))[:, None], number)
+
+
+def _context_numbers(values: Raw) -> _Looked:
+    raw, code = _apart(values)
+    return _Looked(pd.to_numeric(pd.Series(raw), errors="coerce").to_numpy(np.float32), code)

@@ -10,8 +10,8 @@ def figures(turn: Turn, data: TurnData) -> Figures:
     return {
         "champion": turn.champion,
         "matured": len(data.fresh),
-        "open": len(data.open),
-        "held_out": len(data.held_out),
+        "open": int(data.is_open.sum()),
+        "held_out": int(data.held.sum()),
         "waiting_requests": data.waiting_requests,
         "replayed": 0 if data.replayed is None else len(data.replayed),
         "servable": len(data.servable),

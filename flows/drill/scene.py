@@ -12,8 +12,8 @@ from components.serving.served import Served
 from components.world.laws import described
 from components.world.requests import true_value
 from components.world.simulated import SimulatedWorld
+from flows.stages.eligible_sets import EligibleSets, Requests, encode_eligible
 from flows.stages.results import Challenger, Champion, NoChallenger, TurnData
-from flows.stages.training_data import EligibleSets, encode_eligible
 from flows.turn import Turn
 
 
@@ -37,13 +37,13 @@ class Scene:
         """The eligible sets of the window, and the chance of reward of every entry, (nnz,)."""
         simulated = self.turn.source.simulated
         assert simulated is not None, "only a simulated source knows the chance of reward"
-        choice = self.requests[self.requests["eligible"].map(lambda e: e is not None and len(e) > 1)]
-        eligible = encode_eligible(choice.reset_index(drop=True), self.data.encoder)
+        requests = Requests.of_frame(self.requests)
+        eligible = encode_eligible(requests.take(requests.sizes > 1), self.data.encoder)
         lengths = np.diff(eligible.offsets)
-        user, at = (np.repeat(eligible.frame[name].to_numpy(), lengths) for name in ("user_id", "at"))
+        user = np.repeat(_number(eligible.user.distinct)[eligible.user.codes], lengths)
         world = SimulatedWorld(described(simulated.laws))
-        item = _number(eligible.item_id)[:, None]
-        return eligible, world.probability(_number(user), item, at.astype(np.int64))[:, 0]
+        item = _number(eligible.item.distinct)[eligible.item.codes][:, None]
+        return eligible, world.probability(user, item, np.repeat(eligible.at, lengths))[:, 0]
 
 
 Sabotage = Callable[[Scene, Challenger], Challenger | NoChallenger]

@@ -63,7 +63,7 @@ def contradicts(turn: Turn, data: TurnData) -> DriftFound | None:
 
 def _frames(turn: Turn, data: TurnData, champion: Served) -> tuple[DriftFrame, DriftFrame | None, DriftFrame]:
     """The window, the last one and the champion's training window; what a person accepted is looked at no more."""
-    matured, shown = (data.fresh.frame[name].to_numpy(np.int64) for name in ("matured_at", "at"))
+    matured, shown = data.fresh.matured_at, data.fresh.examples.at
     looked_at = matured >= turn.window.start
     for made in set_asides.standing(turn.warehouse):
         if made.status is SetAsideStatus.ACCEPTED:
@@ -79,14 +79,14 @@ def _frames(turn: Turn, data: TurnData, champion: Served) -> tuple[DriftFrame, D
 
 def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:
     """Scores as logged when the items were shown; the champion's own where the log has none."""
-    score, logit = (data.frame[name].to_numpy(float, copy=True) for name in ("score", "logit"))
+    logit = data.logit.copy()
     missing = np.isnan(logit)
     if missing.any():
         logit[missing] = champion.model.predict(data.examples.take(missing)).logit
-    score = np.where(np.isnan(score), logit, score)
-    amount = None if turn.source.outcome.amounts is None else data.frame["grade"].to_numpy(float)
-    frame = DriftFrame.of(data.examples, sigmoid(score), data.matured.reward, turn.source.spec)
-    return replace(frame, logit=logit, user=data.frame["user_id"].to_numpy(object), amount=amount)
+    score = np.where(np.isnan(data.score), logit, data.score)
+    amount = None if turn.source.outcome.amounts is None else data.grade.astype(np.float64)
+    frame = DriftFrame.of(data.examples, sigmoid(score), data.reward, turn.source.spec)
+    return replace(frame, logit=logit, user=data.user, amount=amount)
 
 
 def _lost(data: TurnData) -> Excess:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.domain import Doubles, Verdict, iso
 from components.evaluate.anchor import Anchor
@@ -22,11 +24,11 @@ from components.serving.appraisal import Appraisal
 from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.stages.canary import with_trial
+from flows.stages.eligible_sets import Requests
 from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardrails, outcomes_of
-from flows.stages.held_out import HeldOut, held_out_log, why_not
+from flows.stages.held_out import HeldOut, ShownRows, held_out_log, why_not
 from flows.stages.promises import hold_promises
 from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, Trial, TurnData
-from flows.stages.training_data import among
 from flows.stages.unsound import unless_refused, with_foreign_memory, without_scores, write_refusal
 from flows.turn import Turn
 from warehouse import facts
@@ -144,25 +146,29 @@ def _keep(turn: Turn, sequential_test: SequentialTest | None) -> None:
 
 def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts]:
     """The held-out requests that can be judged, each reward in the unit that is judged; and what became of all."""
-    frame = data.held_out.frame
-    if frame.empty:
+    if not data.held.any():
         return None, HoldoutCounts(0, data.waiting_requests)
-    earned = RewardRule.of(turn.source).earned(frame["reward"].to_numpy(), frame["grade"].to_numpy())
-    frame = frame.assign(reward=earned)
-    most, ids = turn.settings.evaluate.max_requests, frame["request_id"].unique()
+    asked = data.fresh.request_id.filter(pa.array(data.held)).combine_chunks().dictionary_encode()
+    most, ids = turn.settings.evaluate.max_requests, asked.dictionary.to_numpy(zero_copy_only=False)
     drawn = draw(ids, most)
-    if drawn.p_drop:
-        frame = frame[among(frame["request_id"], ids[drawn.kept])]
-    requests = facts.requests(turn.warehouse, ids[drawn.kept])
-    reasons = why_not(requests, frame)
+    requests = Requests.of(facts.requests(turn.warehouse, asked.dictionary.filter(pa.array(drawn.kept))))
+    shown = _shown(turn, data, requests, pc.index_in(asked, pa.array(requests.request_id, pa.string())))
+    reasons = why_not(requests, shown)
     known, counts = np.unique(reasons[reasons != ""], return_counts=True)
     dropped = [Dropped(str(reason), int(count)) for reason, count in zip(known, counts, strict=True)]
     if drawn.p_drop:
         beyond = f"not drawn: evaluate.max_requests is {most:,}; every estimate undoes the draw"
         dropped.append(Dropped(beyond, int((~drawn.kept).sum())))
-    judged = requests[reasons == ""]
-    held = held_out_log(judged, frame, data.encoder, drawn.p_drop)
-    return held, HoldoutCounts(len(judged), data.waiting_requests, tuple(dropped))
+    sound = reasons == ""
+    held = held_out_log(requests.take(sound), shown.of(sound), data.encoder, drawn.p_drop)
+    return held, HoldoutCounts(int(sound.sum()), data.waiting_requests, tuple(dropped))
+
+
+def _shown(turn: Turn, data: TurnData, requests: Requests, number: pa.Array) -> ShownRows:
+    """The held-out rows that are of `requests`; (held-out rows,) `number` says of which, null of none."""
+    request = number.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows = data.fresh.take(np.flatnonzero(data.held)[request >= 0])
+    return ShownRows(rows, RewardRule.of(turn.source).earned(rows.reward, rows.grade), request[request >= 0])
 
 
 @dataclass(frozen=True)
@@ -206,7 +212,7 @@ def _weigh(turn: Turn, data: TurnData, held: HeldOut, contest: _Contest) -> tupl
         value_range=asked.rule.value_range,
         kind=sequential_test.kind,
         metric=turn.settings.metrics.improve,
-        item=pd.factorize(held.eligible.item_id[held.entry])[0],
+        item=pd.factorize(held.eligible.item.codes[held.entry])[0],
         segments=_segments(held, challenger),
         loop=InLoop(
             sequential_test,
@@ -245,8 +251,8 @@ def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -
     request = held.log.request[held.log.row_of_entry][first]
     pd.DataFrame(
         {
-            "request_id": held.eligible.frame["request_id"].to_numpy(object)[request],
-            "item_id": held.eligible.item_id[entry],
+            "request_id": held.eligible.request_id[request],
+            "item_id": held.eligible.item.take(entry).texts(),
             "probability": target[first],
         }
     ).to_parquet(folder / "target.parquet", index=False)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from components.domain import ContractBroken, Doubles, Keys
+from components.coded import Coded
+from components.domain import ContractBroken, Doubles, Ints, Keys
 from components.evaluate.evaluation import GuardrailFound
 from components.evaluate.guardrails import Guardrails, Measured
 from components.evaluate.item_metrics import exposure, new_items, variety
@@ -54,7 +55,7 @@ def outcomes_of(turn: Turn, held: HeldOut, kind: str) -> Doubles:
             f"{', '.join(allowed) or 'none'} beside its reward; see measured in docs/sources.md"
         )
     rule = RewardRule.of(turn.source).beside(kind)
-    request = held.eligible.frame["request_id"].to_numpy(object)
+    request = held.eligible.request_id
     known = facts.measured(turn.warehouse, request, facts.Maturing(kind, turn.source.attribution))
     shown = pd.MultiIndex.from_arrays([request[held.log.request], held.log.position])
     known = known.set_index(["request_id", "position"]).reindex(shown)
@@ -102,7 +103,7 @@ def _measured(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail)
 
 def _of_items(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail) -> Doubles:
     """(nnz,) what each entry is worth to a metric that is known before it is shown."""
-    item = held.eligible.item_id[held.entry]
+    item = held.eligible.item.take(held.entry)
     if guardrail.measures == "new_items":
         return new_items(held.log, _first_shown(turn, item), guardrail.days)
     keys = _keys(encoder, guardrail, item)
@@ -112,13 +113,13 @@ def _of_items(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail)
     return exposure(keys, hash_ids(field.vocabulary, [guardrail.value])[0])
 
 
-def _first_shown(turn: Turn, item: np.ndarray) -> np.ndarray:
+def _first_shown(turn: Turn, item: Coded) -> Ints:
     known = facts.first_shown(turn.warehouse).set_index("item_id")["first_at"]
     never = np.iinfo(np.int64).max
-    return pd.Series(item).map(known).fillna(never).to_numpy(np.int64)
+    return pd.Series(item.distinct).map(known).fillna(never).to_numpy(np.int64)[item.codes]
 
 
-def _keys(encoder: Encoder, guardrail: Guardrail, item: np.ndarray) -> Keys:
+def _keys(encoder: Encoder, guardrail: Guardrail, item: Coded) -> Keys:
     known = encoder.items.keys
     if guardrail.field not in known:
         allowed = ", ".join(f.name for f in encoder.spec.fields if f.of is FieldOf.ITEM and f.name in known) or "none"
@@ -126,4 +127,4 @@ def _keys(encoder: Encoder, guardrail: Guardrail, item: np.ndarray) -> Keys:
             f"guardrail {guardrail.name}: the source's items have no field {guardrail.field!r}; allowed are {allowed}; "
             "see [metrics] in docs/settings.md"
         )
-    return known[str(guardrail.field)][encoder.items.rows(item)]
+    return known[str(guardrail.field)][encoder.items.rows(item.distinct)][item.codes]

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from components.coded import NOTHING, Coded
 from components.domain import Bools, Doubles, Floats, Ints
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
-from components.policy.slates import Shown
-from components.ranker.features import RECENT, Encoder
-from flows.stages.training_data import EligibleSets, encode_eligible
+from components.policy.slates import Shown, entries_of
+from components.ranker.features import Encoder
+from flows.stages.eligible_sets import EligibleSets, Requests, encode_eligible
+from flows.stages.training_data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -35,95 +37,98 @@ class HeldOut:
         return policy.conditionals(scores, self.eligible.offsets, self.shown).probability
 
 
-def held_out_log(
-    requests: pd.DataFrame, impressions: pd.DataFrame, encoder: Encoder, p_drop: float = 0.0
-) -> HeldOut | None:
+@dataclass(frozen=True, eq=False)
+class ShownRows:
+    """m matured impressions of some of r requests.
+
+    Attributes
+    ----------
+    rows : in order of arrival.
+    earned : (m,) what each earned, in the unit that is judged.
+    request : (m,) which of the requests it is of, -1 for none of them.
+    """
+
+    rows: TrainingData
+    earned: Doubles
+    request: Ints
+
+    def of(self, kept: Bools) -> "ShownRows":
+        """The same rows, of those of the requests where (r,) `kept` holds."""
+        number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+        return ShownRows(self.rows, self.earned, number[self.request])
+
+
+def held_out_log(requests: Requests, shown: ShownRows, encoder: Encoder, p_drop: float = 0.0) -> HeldOut | None:
     """The requests as logged decisions; None if there are none.
 
     Parameters
     ----------
-    requests : that can be judged (`why_not`): request_id, user_id, at, context, eligible.
-    impressions : matured: request_id, item_id, position, propensity, reward, generation, and `recent`
-        where the source has it; those of other requests are left out.
+    requests : r that can be judged (`why_not`).
+    shown : what was shown in them; rows of other requests are left out.
     p_drop : probability with which a request like these was left out.
     """
-    if requests.empty:
+    if not len(requests):
         return None
-    choice = requests.reset_index(drop=True)
-    if RECENT in impressions:
-        known = impressions.drop_duplicates("request_id").set_index("request_id")[RECENT]
-        choice[RECENT] = choice["request_id"].map(known)
-    eligible = encode_eligible(choice, encoder)
-    shown = _in_slate_order(choice, impressions)
-    per_request = np.bincount(shown["request"], minlength=len(choice))
-    slates = Shown(_shown_entries(eligible, shown), np.append(0, np.cumsum(per_request)))
+    eligible = encode_eligible(requests, encoder, _recent(requests, shown))
+    order = _in_slate_order(shown)
+    request, rows = shown.request[order], shown.rows
+    item = rows.item.take(order).codes_in(eligible.item)
+    per_request = np.bincount(request, minlength=len(requests))
+    entry = entries_of(eligible.offsets, eligible.item.codes, request, item)
+    slates = Shown(entry, np.append(0, np.cumsum(per_request)))
     uniform = PlackettLuce(PolicySettings(epsilon=1.0))
-    remaining = uniform.conditionals(np.zeros(len(eligible.item_id)), eligible.offsets, slates)
+    remaining = uniform.conditionals(np.zeros(len(eligible.item)), eligible.offsets, slates)
     log = LoggedDecisions(
-        request=shown["request"].to_numpy(np.int64),
+        request=request,
         position=slates.position,
         offsets=remaining.offsets,
         action=np.flatnonzero(remaining.entry == np.repeat(slates.entry, np.diff(remaining.offsets))),
-        propensity=shown["propensity"].to_numpy(float),
-        reward=shown["reward"].to_numpy(float),
-        at=choice["at"].to_numpy(np.int64)[shown["request"]],
-        logger=shown["generation"].fillna(0).to_numpy(np.int64),
-        p_drop=np.full(len(shown), p_drop) if p_drop else None,
-        user=pd.factorize(choice["user_id"])[0][shown["request"]],
+        propensity=rows.propensity[order],
+        reward=shown.earned[order],
+        at=requests.at[request],
+        logger=np.maximum(rows.generation[order], 0).astype(np.int64),
+        p_drop=np.full(len(order), p_drop) if p_drop else None,
+        user=pd.factorize(requests.user.codes)[0][request],
     )
     return HeldOut(eligible, slates, remaining.entry, log)
 
 
-def why_not(requests: pd.DataFrame, impressions: pd.DataFrame) -> np.ndarray:
+def why_not(requests: Requests, shown: ShownRows) -> np.ndarray:
     """(r,) why a held-out request cannot be judged, an empty text where it can.
 
     The slate's length and what could have been shown are the request's own, never read off what happened to mature.
-
-    Parameters
-    ----------
-    requests : request_id, eligible, and as logged: `positions` shown, `broken` of them set aside by a contract.
-    impressions : matured: request_id, item_id, position.
     """
-    inside = _inside(requests, impressions)
-    slate = (
-        impressions.assign(inside=inside)
-        .groupby("request_id")
-        .agg(known=("position", "nunique"), last=("position", "max"), inside=("inside", "all"))
-        .reindex(requests["request_id"])
-    )
-    positions, sizes = requests["positions"].to_numpy(), requests["eligible"].map(lambda e: 0 if e is None else len(e))
+    inside = shown.request >= 0
+    request, position = shown.request[inside], shown.rows.position[inside]
+    item = shown.rows.item.take(inside).codes_in(requests.item)
+    outside = entries_of(requests.offsets, requests.item.codes, request, item) < 0
+    known = np.unique(np.column_stack([request, position]), axis=0)[:, 0]
+    last = np.full(len(requests), -1)
+    np.maximum.at(last, request, position)
     reasons = {
-        "a position was set aside by a contract": requests["broken"].to_numpy() > 0,
-        "a position's outcome did not come in time": slate["known"].to_numpy() != positions,
-        "positions with a hole": slate["last"].to_numpy() + 1 != positions,
-        "no eligible set on record": sizes.to_numpy() == 0,
-        "nothing to choose": sizes.to_numpy() == 1,
-        "shown outside the eligible set": ~slate["inside"].fillna(False).to_numpy(bool),
+        "a position was set aside by a contract": requests.broken > 0,
+        "a position's outcome did not come in time": np.bincount(known, minlength=len(requests)) != requests.positions,
+        "positions with a hole": last + 1 != requests.positions,
+        "no eligible set on record": requests.sizes == 0,
+        "nothing to choose": requests.sizes == 1,
+        "shown outside the eligible set": np.bincount(request[outside], minlength=len(requests)) > 0,
     }
     return np.select(list(reasons.values()), list(reasons), default="")
 
 
-def _inside(requests: pd.DataFrame, impressions: pd.DataFrame) -> Bools:
-    """(n,) whether each impression's item is in the eligible set of its request, if that has one."""
-    sets = requests["eligible"]
-    sizes = np.fromiter((0 if e is None else len(e) for e in sets), np.int64, len(sets))
-    entries = np.concatenate([np.asarray(e, object) for e in sets if e is not None] or [np.empty(0, object)])
-    item = pd.factorize(np.concatenate([entries, impressions["item_id"].to_numpy(object)]))[0]
-    asked = pd.Index(requests["request_id"]).get_indexer(pd.Index(impressions["request_id"]))
-    width = len(item) + 1
-    eligible = np.repeat(np.arange(len(sets)), sizes) * width + item[: len(entries)]
-    return np.isin(asked * width + item[len(entries) :], eligible)
+def _recent(requests: Requests, shown: ShownRows) -> Coded | None:
+    """(r, width) what the users of requests liked last, as the first row of each to arrive has it."""
+    recent, request = shown.rows.recent, shown.request
+    if recent is None:
+        return None
+    first = np.full(len(requests), -1)
+    backwards = np.flatnonzero(request >= 0)[::-1]
+    first[request[backwards]] = backwards
+    codes = np.where((first >= 0)[:, None], recent.codes[first], NOTHING)
+    return Coded(codes, recent.distinct)
 
 
-def _in_slate_order(requests: pd.DataFrame, impressions: pd.DataFrame) -> pd.DataFrame:
-    index = pd.Index(requests["request_id"]).get_indexer(pd.Index(impressions["request_id"]))
-    shown = impressions.assign(request=index)[index >= 0]
-    return shown.sort_values(["request", "position"]).reset_index(drop=True)
-
-
-def _shown_entries(eligible: EligibleSets, shown: pd.DataFrame) -> Ints:
-    """(m,) entry of each shown item within its request's eligible set."""
-    request = np.repeat(np.arange(len(eligible.offsets) - 1), np.diff(eligible.offsets))
-    entries = pd.DataFrame({"request": request, "item_id": eligible.item_id, "entry": np.arange(len(request))})
-    found = shown.merge(entries.drop_duplicates(["request", "item_id"]), on=["request", "item_id"], how="left")
-    return found["entry"].to_numpy(np.int64)
+def _in_slate_order(shown: ShownRows) -> Ints:
+    """Rows of the requests, slate after slate."""
+    order = np.lexsort((shown.rows.position, shown.request))
+    return order[np.searchsorted(shown.request[order], 0) :]

@@ -90,7 +90,7 @@ def _unknown(served: Served, made: Served, data: TurnData, known_until: int) -> 
     """(n,) what of the fresh rows a memory does not know: a bundle's knows none of them, a snapshot's what matured."""
     if served.memory is made.memory:
         return np.ones(len(data.fresh), bool)
-    return data.fresh.frame["matured_at"].to_numpy() >= known_until
+    return data.fresh.matured_at >= known_until
 
 
 def _blind(turn: Turn, served: Served, data: TurnData, known_until: int) -> ErrorMemory:
@@ -149,7 +149,7 @@ def _refresh_canary(turn: Turn, data: TurnData) -> None:
     served, known_until = as_of(turn.workspace, sent, turn.window.start)
     rows = read_fresh(turn, data.encoder, sent.cutoff).rows
     if served.memory is not sent.memory:
-        rows = rows.take(rows.frame["matured_at"].to_numpy() >= known_until)
+        rows = rows.take(rows.matured_at >= known_until)
     _keep(turn, replace(served, history=data.history), _learned(served, rows))
 
 
@@ -168,7 +168,7 @@ def _taught(turn: Turn, data: TurnData, generation: int) -> Served:
     """An earlier generation, taught what the blind champion was: would it have done better?"""
     made = released(turn.workspace, generation)
     served, known_until = as_of(turn.workspace, made, turn.window.start)
-    matured = data.fresh.frame["matured_at"].to_numpy()
+    matured = data.fresh.matured_at
     if ((matured < known_until) & ~data.learned_before(turn.window.start)).any():
         rest = read_fresh(turn, data.encoder, made.cutoff)
         return made.with_memory(_learned(made, rest.rows.take(rest.open)))

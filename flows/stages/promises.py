@@ -26,7 +26,7 @@ def make_promise(turn: Turn, generation: int, evaluation: Evaluation | None) -> 
 def hold_promises(turn: Turn, data: TurnData) -> tuple[Promise, ...]:
     """The latest promises; those whose requests matured in this turn with what they have earned until its cutoff."""
     known = {g: Promise.from_json(text) for g, text in ledger.promises(turn.warehouse).items()}
-    logged = data.fresh.frame["generation"].dropna().astype(int).unique()
+    logged = np.unique(data.fresh.generation)
     for generation in sorted(set(logged.tolist()) & known.keys()):
         held = _with_earned(turn, known[generation])
         known[generation] = held

@@ -3,20 +3,22 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from components.coded import Coded
 from components.domain import Bools, ContractBroken, Ints, Window, iso
 from components.evaluate.holdout import Holdout
 from components.ranker.features import Encoder
 from flows.stages.forget import released
 from flows.stages.results import TurnData
 from flows.stages.training_data import (
+    Arrivals,
     TrainingData,
-    among,
     maturing,
+    read_arrivals,
     read_encoder,
     read_history,
-    read_matured,
     read_replayed,
 )
 from flows.turn import Turn
@@ -91,11 +93,11 @@ def read_fresh(turn: Turn, encoder: Encoder, since: int) -> Fresh:
     holdout = _holdout(turn)
     explicit = turn.source.attribution is None
     reach = since - holdout.patience if holdout and explicit else since  # a slate's early outcomes may have waited
-    rows = read_matured(turn.warehouse, turn.source, encoder, Window(max(reach, 0), turn.window.cutoff))
-    chosen = _chosen(rows.frame, holdout) & ~_known_late(rows.frame)
-    learnable = _learnable(rows.frame, chosen, holdout)
+    arrivals = read_arrivals(turn.warehouse, turn.source, encoder, Window(max(reach, 0), turn.window.cutoff))
+    chosen = _chosen(arrivals.rows.user, arrivals.requested_at, holdout) & ~_known_late(arrivals)
+    learnable = _learnable(arrivals, chosen, holdout)
     unknown = learnable >= since
-    rows = rows if unknown.all() else rows.take(unknown)
+    rows = arrivals.rows if unknown.all() else arrivals.rows.take(unknown)
     return Fresh(rows, learnable[unknown], chosen[unknown], holdout, turn.window)
 
 
@@ -109,23 +111,20 @@ def _holdout(turn: Turn) -> Holdout | None:
     return Holdout(windows, s.holdout_share, turn.source.attribution or 0.0, s.wait_days)
 
 
-def _chosen(frame: pd.DataFrame, holdout: Holdout | None) -> Bools:
-    if holdout is None:
-        return np.zeros(len(frame), bool)
-    return holdout.chosen(frame["user_id"].to_numpy(object), frame["requested_at"].to_numpy(np.int64))
+def _chosen(user: Coded, requested_at: Ints, holdout: Holdout | None) -> Bools:
+    return np.zeros(len(user), bool) if holdout is None else holdout.chosen(user, requested_at)
 
 
-def _known_late(frame: pd.DataFrame) -> Bools:
+def _known_late(arrivals: Arrivals) -> Bools:
     """(n,) what came, or was corrected, after its slate had settled: it may have been judged, and is only learned."""
-    return frame["matured_at"].to_numpy(np.int64) > frame["settled_at"].to_numpy(np.int64)
+    return arrivals.rows.matured_at > arrivals.settled_at
 
 
-def _learnable(frame: pd.DataFrame, chosen: Bools, holdout: Holdout | None) -> Ints:
-    matured = frame["matured_at"].to_numpy(np.int64)
+def _learnable(arrivals: Arrivals, chosen: Bools, holdout: Holdout | None) -> Ints:
+    matured = arrivals.rows.matured_at
     if holdout is None:
         return matured
-    requested, settled = (frame[name].to_numpy(np.int64) for name in ("requested_at", "settled_at"))
-    return holdout.learnable_at(chosen, requested, matured, settled)
+    return holdout.learnable_at(chosen, arrivals.requested_at, matured, arrivals.settled_at)
 
 
 def _waiting_requests(turn: Turn, holdout: Holdout | None) -> int:
@@ -133,7 +132,9 @@ def _waiting_requests(turn: Turn, holdout: Holdout | None) -> int:
     if holdout is None:
         return 0
     patient = Window(turn.window.cutoff - holdout.patience - 1, turn.window.cutoff)
-    return int(_chosen(facts.unsettled(turn.warehouse, patient, maturing(turn.source)), holdout).sum())
+    asked = facts.unsettled(turn.warehouse, patient, maturing(turn.source))
+    users = Coded.of(asked["user_id"].to_numpy(object))
+    return int(_chosen(users, asked["requested_at"].to_numpy(np.int64), holdout).sum())
 
 
 def _nothing_matured(turn: Turn) -> str:
@@ -156,5 +157,5 @@ def _replayed(turn: Turn, encoder: Encoder, draw: facts.Draw, fresh: Fresh) -> T
     if not draw.rows:
         return None
     past = read_replayed(turn.warehouse, turn.source, encoder, draw)
-    closed = fresh.rows.frame["request_id"][~fresh.open]
-    return past.take(~among(past.frame["request_id"], closed))
+    closed = fresh.rows.request_id.filter(pa.array(~fresh.open))
+    return past.take(~np.asarray(pc.is_in(past.request_id, closed.combine_chunks())))

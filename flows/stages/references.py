@@ -25,7 +25,7 @@ def read_references(turn: Turn, data: TurnData) -> DriftReferences:
     previous = _last_learned(turn)
     if previous is None or previous.cutoff <= window.cutoff:
         return DriftReferences(training, None)  # trained on the last window: one reference says it all
-    at = fresh.frame["matured_at"].to_numpy()
+    at = fresh.matured_at
     return DriftReferences(training, fresh.take((at >= previous.start) & (at < previous.cutoff)))
 
 

@@ -1,7 +1,6 @@
 """What the stages of a turn hand to each other."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -91,14 +90,14 @@ class TurnData:
         """(n,) what could be learned before an instant."""
         return self.learnable < instant
 
-    @cached_property
+    @property
     def open(self) -> TrainingData:
-        """What the challenger may learn from before the verdict."""
+        """What the challenger may learn from before the verdict: a copy, gone with who asks for it."""
         return self.fresh.take(self.is_open)
 
-    @cached_property
+    @property
     def held_out(self) -> TrainingData:
-        """What is learned after the verdict."""
+        """What is learned after the verdict: a copy."""
         return self.fresh.take(self.held)
 
 

@@ -1,65 +1,108 @@
-"""What can be learned from at a cutoff: matured impressions and eligible sets, read from the warehouse and encoded."""
+"""What can be learned from at a cutoff: matured impressions, read from the warehouse in batches and encoded."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from components.domain import Bools, Examples, Ints, Matured, Window
+from components.coded import NOTHING, Coded, Codes
+from components.domain import Bools, Doubles, Examples, Floats, Ints, Matured, Window
 from components.feature_spec import FieldKind, FieldOf
 from components.ingest.source import Source
 from components.ranker.features import RECENT, Attributes, Encoder
 from components.ranker.history import History, Likes, history_width
+from flows.stages.window_columns import WindowColumns, gather
 from warehouse import facts
 from warehouse.connect import Warehouse
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Matured impressions in order of arrival: `frame` as in ``04_update/matured.sql``, and their examples.
+    """n matured impressions in order of arrival, by column, and their examples; the one text per row is the request's.
 
-    Where the source has the field `recent`, `frame` has it too: (width,) raw ids per row, None where there are none.
+    Attributes
+    ----------
+    request_id : (n,) texts, in chunks. user, item : (n,) raw ids.
+    position : (n,) int32; generation : (n,) int32, `components.coded.NOTHING` where the log has none.
+    propensity, logit, score : (n,) float64, as logged, nan where the log has none.
+    reward : (n,) float32 in [0, 1]; grade : (n,) float32, nan where it is unknown.
+    matured_at : (n,) int64, microseconds.
+    examples : (n,) dated by the instant shown.
+    recent : (n, width) raw ids of what the user liked last, newest first; None where the source has no such field.
     """
 
-    frame: pd.DataFrame
+    request_id: pa.ChunkedArray
+    user: Coded
+    item: Coded
+    position: Codes
+    generation: Codes
+    propensity: Doubles
+    logit: Doubles
+    score: Doubles
+    reward: Floats
+    grade: Floats
+    matured_at: Ints
     examples: Examples
+    recent: Coded | None = None
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.reward)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of everything that is there per row; what is there per distinct id is not counted."""
+        columns = [getattr(self, f.name) for f in fields(self) if f.name != "examples"]
+        examples = (self.examples.keys, self.examples.numeric, self.examples.at)
+        return sum(column.nbytes for column in (*columns, *examples) if column is not None)
 
     @property
     def matured(self) -> Matured:
         """What a ranker learns from."""
-        reward, grade = (self.frame[name].to_numpy(np.float32) for name in ("reward", "grade"))
-        return Matured(self.examples, reward, grade if np.isfinite(grade).any() else None)
+        return Matured(self.examples, self.reward, self.known_grade)
+
+    @property
+    def known_grade(self) -> Floats | None:
+        """(n,) grades, None where no row has one."""
+        return self.grade if np.isfinite(self.grade).any() else None
 
     @property
     def arrived(self) -> Examples:
         """The examples dated by the arrival of their outcome: what the memory learns from."""
-        return Examples(self.examples.keys, self.examples.numeric, self.frame["matured_at"].to_numpy(np.int64))
+        return Examples(self.examples.keys, self.examples.numeric, self.matured_at)
 
-    def take(self, mask: Bools) -> "TrainingData":
-        """The rows where `mask` holds."""
-        return TrainingData(self.frame[mask].reset_index(drop=True), self.examples.take(mask))
+    def take(self, rows: Bools | Ints) -> "TrainingData":
+        """A copy of some rows, by mask or ascending index."""
+        index = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return TrainingData(
+            request_id=self.request_id.take(pa.array(index)),
+            user=self.user.take(index),
+            item=self.item.take(index),
+            position=self.position[index],
+            generation=self.generation[index],
+            propensity=self.propensity[index],
+            logit=self.logit[index],
+            score=self.score[index],
+            reward=self.reward[index],
+            grade=self.grade[index],
+            matured_at=self.matured_at[index],
+            examples=self.examples.take(index),
+            recent=None if self.recent is None else self.recent.take(index),
+        )
 
 
-@dataclass(frozen=True)
-class EligibleSets:
-    """Eligible entries of r requests, CSR: `frame` of requests; per entry `item_id`, `examples`; `offsets` (r + 1,)."""
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """What matured inside a window, and what decides when it may be learned: (n,) microseconds each.
 
-    frame: pd.DataFrame
-    item_id: np.ndarray
-    examples: Examples
-    offsets: Ints
+    `settled_at` is when the whole slate of a row had matured.
+    """
 
-
-def among(ids: pd.Series, wanted: pd.Series | np.ndarray) -> Bools:
-    """(n,) which of n texts are wanted; Arrow's look-up, because pandas' own goes through Python's texts one by one."""
-    found = pc.is_in(pa.array(ids, pa.string()), pa.array(wanted, pa.string()))
-    return np.asarray(found.to_numpy(zero_copy_only=False), bool)
+    rows: TrainingData
+    requested_at: Ints
+    settled_at: Ints
 
 
 def maturing(source: Source) -> facts.Maturing:
@@ -79,12 +122,18 @@ def read_encoder(w: Warehouse, source: Source) -> Encoder:
 
 def read_matured(w: Warehouse, source: Source, encoder: Encoder, window: Window) -> TrainingData:
     """Accepted impressions whose reward became known inside `window`, in order of arrival."""
-    return _encoded(w, source, encoder, facts.matured(w, window, maturing(source)))
+    return read_arrivals(w, source, encoder, window).rows
+
+
+def read_arrivals(w: Warehouse, source: Source, encoder: Encoder, window: Window) -> Arrivals:
+    """The same with the instants of their requests."""
+    columns = gather(facts.matured(w, window, maturing(source)))
+    return Arrivals(_encoded(w, source, encoder, columns), columns.requested_at, columns.settled_at)
 
 
 def read_replayed(w: Warehouse, source: Source, encoder: Encoder, draw: facts.Draw) -> TrainingData:
     """A sample of what matured before, likelier the newer; in order of the instant shown."""
-    return _encoded(w, source, encoder, facts.replayed(w, draw, maturing(source)))
+    return _encoded(w, source, encoder, gather(facts.replayed(w, draw, maturing(source)).to_batches()))
 
 
 def read_history(w: Warehouse, source: Source, cutoff: int) -> History | None:
@@ -97,21 +146,6 @@ def read_history(w: Warehouse, source: Source, cutoff: int) -> History | None:
     return History(width, Likes(user, item, frame["at"].to_numpy(np.int64)))
 
 
-def encode_eligible(requests: pd.DataFrame, encoder: Encoder) -> EligibleSets:
-    """The eligible sets of requests that recorded one; a column `recent` is as in `TrainingData`."""
-    lengths = requests["eligible"].map(len).to_numpy(np.int64)
-    row = np.repeat(np.arange(len(requests)), lengths)
-    item_id = (
-        np.concatenate([np.asarray(e, object) for e in requests["eligible"]]) if len(requests) else np.empty(0, object)
-    )
-    context = context_arrays(requests["context"])
-    if RECENT in requests and len(requests):
-        context[RECENT] = np.stack(requests[RECENT].tolist())
-    user, at = requests["user_id"].to_numpy(object), requests["at"].to_numpy(np.int64)
-    examples = encoder.encode(user, item_id, at, context, row)
-    return EligibleSets(requests, item_id, examples, np.append(0, np.cumsum(lengths)))
-
-
 def context_arrays(texts: pd.Series) -> dict[str, np.ndarray]:
     """Context field -> (n,) raw values, from n JSON texts of which some or all may be missing."""
     if texts.isna().all():
@@ -121,34 +155,63 @@ def context_arrays(texts: pd.Series) -> dict[str, np.ndarray]:
     return {name: np.array([row.get(name) for row in rows] + [None], dtype=object)[:-1] for name in names}
 
 
-def _encoded(w: Warehouse, source: Source, encoder: Encoder, frame: pd.DataFrame) -> TrainingData:
-    context = context_arrays(frame["context"])
-    if history_width(source.spec):
-        context[RECENT] = _recent(w, source, frame, context.get(RECENT))
-        frame[RECENT] = list(context[RECENT])
-    user, item = frame["user_id"].to_numpy(object), frame["item_id"].to_numpy(object)
-    return TrainingData(frame, encoder.encode(user, item, frame["at"].to_numpy(np.int64), context))
+def context_of(texts: Coded) -> dict[str, Coded]:
+    """Context field -> (n,) raw values, from n JSON texts: each distinct one is read once."""
+    told = context_arrays(pd.Series(texts.distinct, dtype=object))
+    return {name: Coded(texts.codes, values) for name, values in told.items()}
 
 
-def _recent(w: Warehouse, source: Source, asked: pd.DataFrame, logged: np.ndarray | None) -> np.ndarray:
+def _encoded(w: Warehouse, source: Source, encoder: Encoder, columns: WindowColumns) -> TrainingData:
+    context: Mapping[str, Coded] = context_of(columns.context)
+    recent = _recent(w, source, columns, context.get(RECENT)) if history_width(source.spec) else None
+    if recent is not None:
+        context = {**context, RECENT: recent}
+    return TrainingData(
+        request_id=columns.request_id,
+        user=columns.user,
+        item=columns.item,
+        position=columns.position,
+        generation=columns.generation,
+        propensity=columns.propensity,
+        logit=columns.logit,
+        score=columns.score,
+        reward=columns.reward,
+        grade=columns.grade,
+        matured_at=columns.matured_at,
+        examples=encoder.encode(columns.user, columns.item, columns.at, context),
+        recent=recent,
+    )
+
+
+def _recent(w: Warehouse, source: Source, asked: WindowColumns, logged: Coded | None) -> Coded:
     """(n, width) raw ids of what the users of n rows liked last, newest first.
 
     A request that logged what the service knew of its user says it best; otherwise it is
     what had matured before the instant of the row.
     """
     width = history_width(source.spec)
-    recent = np.full((len(asked), width), None, object)
-    silent = np.ones(len(asked), bool)
-    for row, items in enumerate([] if logged is None else logged):
-        if items is not None:
-            silent[row] = False
-            recent[row, : len(items[:width])] = items[:width]
-    questions = np.flatnonzero(silent)
-    rows = asked.iloc[questions]
-    table = pa.table({"number": questions, "user_id": pa.array(rows["user_id"], pa.string()), "at": rows["at"]})
+    told = _lists(logged, width) if logged is not None else Coded(np.empty((0, width), np.int32), np.empty(0, object))
+    spoke = np.zeros(len(asked.user), bool)
+    codes = np.full((len(asked.user), width), NOTHING)
+    if logged is not None:
+        spoke = np.append([one is not None for one in logged.distinct], False)[logged.codes]
+        codes[spoke] = told.codes[logged.codes[spoke]]
+    questions = np.flatnonzero(~spoke)
+    users = pa.array(asked.user.distinct, pa.string()).take(pa.array(asked.user.codes[questions]))
+    table = pa.table({"number": questions, "user_id": users, "at": asked.at[questions]})
     found = facts.recent(w, table, width, maturing(source))
-    recent[found["question"].to_numpy(np.int64), found["age"].to_numpy(np.int64)] = found["item_id"].to_numpy(object)
-    return recent
+    item = Coded.of_arrow(found["item_id"])
+    codes[found["question"].to_numpy(), found["age"].to_numpy()] = item.codes + np.int32(len(told.distinct))
+    return Coded(codes, np.concatenate([told.distinct, item.distinct]))
+
+
+def _lists(logged: Coded, width: int) -> Coded:
+    """(d, width) raw ids of the d lists that a context has, the first `width` of each."""
+    lists = np.full((len(logged.distinct), width), None, object)
+    for row, items in enumerate(logged.distinct):
+        kept = [] if items is None else items[:width]
+        lists[row, : len(kept)] = kept
+    return Coded.of(lists)
 
 
 def _attribute_frame(entities: pd.DataFrame, source: Source, of: FieldOf) -> pd.DataFrame:

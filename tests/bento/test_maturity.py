@@ -15,6 +15,7 @@ from components.ingest.reward_rule import RewardRule
 from components.serving.live_memory import LiveMemory
 from components.serving.served import KnownOutcomes
 from tests.bento.conftest import write_outcome, write_request
+from tests.warehouse import frames
 from warehouse import facts
 from warehouse.append import append_log
 from warehouse.connect import Warehouse
@@ -40,7 +41,7 @@ def random_log(home: Path, rng: np.random.Generator, attribution: float | None) 
 def in_the_warehouse(home: Path, attribution: float | None) -> set[tuple[Any, ...]]:
     w = Warehouse(home / "w.duckdb", "shop")
     append_log(w, read_decision_log(sorted((home / "decisions").iterdir())), {}, digest="d", path="p")
-    found = facts.matured(w, Window(0, CUTOFF), facts.Maturing("rating", attribution))
+    found = frames.matured(w, Window(0, CUTOFF), facts.Maturing("rating", attribution))
     columns = (found[name].fillna(-1) for name in ("user_id", "item_id", "matured_at", "reward", "grade"))
     return set(zip(*columns, strict=True))
 

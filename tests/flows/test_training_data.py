@@ -1,6 +1,8 @@
 """What a user liked last, as the warehouse tells it: what was known then, and nothing else."""
 
 import tomllib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from components.ingest.interactions import canonical
 from components.ingest.source import Source
 from components.ranker.features import hash_ids
 from components.ranker.history import History, Likes
-from flows.stages.held_out import held_out_log
+from flows.stages.eligible_sets import Requests
+from flows.stages.held_out import ShownRows, held_out_log
 from flows.stages.training_data import TrainingData, read_encoder, read_history, read_matured
 from tests.conftest import DESCRIPTION
 from warehouse import facts, query
@@ -56,8 +59,15 @@ def known(
 
 def recent(found: TrainingData) -> dict[str, list[str]]:
     """Request -> what its user liked last."""
-    rows = zip(found.frame["request_id"], found.frame["recent"], strict=True)
+    assert found.recent is not None
+    rows = zip(found.request_id.to_pylist(), found.recent.texts(), strict=True)
     return {request: [item for item in items if item is not None] for request, items in rows}
+
+
+def frame_of(found: TrainingData) -> pd.DataFrame:
+    """Its columns as texts and numbers."""
+    ids = {"request_id": found.request_id.to_pylist(), "user_id": found.user.texts(), "item_id": found.item.texts()}
+    return pd.DataFrame({**ids, "at": found.examples.at, "matured_at": found.matured_at, "reward": found.reward})
 
 
 def test_a_request_sees_what_had_matured_before_it_and_neither_itself_nor_what_came_later(tmp_path: Path) -> None:
@@ -87,7 +97,7 @@ def test_it_equals_the_history_that_is_kept_while_outcomes_arrive(tmp_path: Path
     told = when + rng.integers(0, 900, 300)
     user, item, liked = rng.integers(0, 8, 300), rng.integers(0, 60, 300), rng.integers(0, 2, 300)
     found = known(tmp_path, frame(*zip(user, item, when, told, liked, strict=True)))
-    arrived = found.frame  # in order of arrival
+    arrived = frame_of(found)  # in order of arrival
     for request, wanted in recent(found).items():
         asked = arrived[arrived["request_id"] == request].iloc[0]
         before = arrived[arrived["matured_at"] < asked["at"]]
@@ -129,10 +139,11 @@ def test_what_the_log_says_the_service_knew_goes_before_what_it_could_have_known
 def test_the_examples_and_the_eligible_entries_of_a_request_have_the_same_history(tmp_path: Path) -> None:
     found = known(tmp_path, frame(("ann", "a", 10, 10, 1), ("ann", "b", 20, 20, 1)))
     w = Warehouse(tmp_path / "w.duckdb", "tiny")
-    requests, encoder = facts.window_requests(w, Window(0, DAY)), read_encoder(w, SOURCE)
+    requests, encoder = Requests.of_frame(facts.window_requests(w, Window(0, DAY))), read_encoder(w, SOURCE)
     columns = SOURCE.spec.columns["recent"]
     assert found.examples.keys[:, columns].tolist() == [[0, 0, 0], [*hash_ids("item", ["a"]).tolist(), 0, 0]]
-    held = held_out_log(requests, found.frame.assign(propensity=0.5), encoder)
+    shown = replace(found, propensity=np.full(2, 0.5))
+    held = held_out_log(requests, ShownRows(shown, found.reward.astype(float), np.arange(2)), encoder)
     assert held is not None
     assert held.eligible.examples.keys[:, columns].tolist() == np.repeat(found.examples.keys[:, columns], 2, 0).tolist()
 
@@ -140,13 +151,15 @@ def test_the_examples_and_the_eligible_entries_of_a_request_have_the_same_histor
 def test_a_source_without_the_field_reads_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = described(DESCRIPTION)
     asked: list[str] = []
-    whole = query.frame
-    monkeypatch.setattr(query, "frame", lambda c, name, *rest, **p: asked.append(name) or whole(c, name, *rest, **p))
+    for way in ("frame", "table", "batches"):
+        whole = getattr(query, way)
+        listening = partial(lambda whole, c, name, *rest, **p: asked.append(name) or whole(c, name, *rest, **p), whole)
+        monkeypatch.setattr(query, way, listening)
     found = known(tmp_path, frame(("ann", "a", 10, 10, 1)), plain)
-    assert "recent" not in found.frame
+    assert found.recent is None
     assert found.examples.at.tolist() == [10 * SECOND]
     assert read_history(Warehouse(tmp_path / "w.duckdb", "tiny"), plain, DAY) is None
-    assert not {"04_update/recent", "04_update/likes"} & set(asked)
+    assert "04_update/matured" in asked and not {"04_update/recent", "04_update/likes"} & set(asked)
 
 
 def _rows(history: History) -> list[tuple[object, ...]]:

@@ -14,6 +14,7 @@ from flows.turn import TurnRecord, open_turn, warehouse_of
 from flows.workspace import Workspace
 from tests.conftest import DAY
 from tests.loop.late_shop import START, LateShop, judged, turn
+from tests.warehouse import frames
 from warehouse import facts
 from warehouse.connect import connect
 
@@ -65,9 +66,9 @@ def shown(frame: pd.DataFrame) -> "pd.Series[str]":
 
 def learned(data: TurnData) -> pd.DataFrame:
     """What the turn has before it, with names of what was shown and whether it is learned before the verdict."""
-    frame = data.fresh.frame
-    rewards = pd.Series(data.fresh.matured.reward, index=frame.index)
-    return frame.assign(shown=shown(frame), is_open=data.is_open, reward=rewards)
+    rows = data.fresh
+    ids = pd.DataFrame({"request_id": rows.request_id.to_pylist(), "position": rows.position})
+    return ids.assign(shown=shown(ids), is_open=data.is_open, reward=rows.reward)
 
 
 @pytest.fixture(scope="module", params=[WINDOWED, EXPLICIT], ids=["attribution", "explicit"])
@@ -103,7 +104,7 @@ def test_they_are_learned_by_one_turn_whoever_is_champion(shop: LateShop, played
     home, late, records, _ = played
     w, maturing = warehouse_of(Workspace(home)), facts.Maturing("purchase", shop.attribution)
     windows = [Window(instant(a), instant(b)) for a, b in ((FIRST, SECOND), (SECOND, THIRD), (THIRD, THIRD + 1))]
-    of_turns = [shown(facts.matured(w, window, maturing)) for window in windows]
+    of_turns = [shown(frames.matured(w, window, maturing)) for window in windows]
     expected = names(shop.log()[late])
     assert [len(expected & set(found)) for found in of_turns] == [0, len(expected), 0]
     assert all(r.generation for r in records)
@@ -166,9 +167,9 @@ def test_impressions_older_than_every_window_are_learned_in_order_of_time(tmp_pa
     turn(home, FIRST)
     delivered(WINDOWED, home, tmp_path, old)
     data = window_of(home, SECOND)
-    frame = data.fresh.frame
-    came = frame[frame["at"] < instant(2)]
-    assert len(came) == int(old.sum()) and came["at"].is_monotonic_increasing
-    assert data.is_open[frame["at"].to_numpy() < instant(2)].all()
+    at = data.fresh.examples.at
+    came = at < instant(2)
+    assert came.sum() == int(old.sum()) and (np.diff(at[came]) >= 0).all()
+    assert data.is_open[came].all()
     (notice,) = turn(home, SECOND).notices
     assert notice.startswith(f"{int(old.sum()):,} impressions and")

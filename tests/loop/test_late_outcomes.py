@@ -113,7 +113,9 @@ SLATES = LateShop(attribution=None, delay_days=0.5, slate=3, per_day=120, wait_d
 
 def closed_on_day_5(home: Path) -> pd.DataFrame:
     data = read(open_turn(Workspace(home), (START + 5 * DAY) * 1_000_000, keep=False))
-    return data.fresh.frame.assign(waiting=data.waiting)
+    rows = data.fresh
+    columns = {"request_id": rows.request_id.to_pandas(), "requested_at": rows.examples.at, "waiting": data.waiting}
+    return pd.DataFrame(columns)  # a slate is shown when it is requested
 
 
 def test_a_slate_of_which_a_part_is_known_waits_as_a_whole_and_not_for_ever(tmp_path: Path) -> None:
@@ -153,7 +155,7 @@ def test_outcomes_of_slates_that_wait_or_are_judged_reach_neither_challenger_nor
     """Flipped in the log, they change the rewards and the live memory, and not a bit of what is judged with them."""
     log, home = SLATES.log(), tmp_path / "as it was"
     data, champion, challenger = made_on_day_5(home, log)
-    closed = set(data.fresh.frame["request_id"][~data.is_open])
+    closed = set(data.fresh.take(~data.is_open).request_id.to_pylist())
     changed = log.assign(bought=log["bought"].where(~log["request"].isin(closed), 1 - log["bought"]))
     _, flipped, other = made_on_day_5(tmp_path / "flipped", changed)
     examples = data.fresh.examples
@@ -175,4 +177,4 @@ def test_a_request_is_of_the_window_it_was_made_in_whenever_it_is_judged(tmp_pat
     assert first.waiting_requests > 0
     of_day_four = facts.unsettled(turns[0].warehouse, turns[0].window, facts.Maturing("purchase", 2 * DAY))
     assert len(of_day_four)
-    assert set(second.fresh.frame["request_id"][second.held]) - set(of_day_four["request_id"])
+    assert set(second.fresh.take(second.held).request_id.to_pylist()) - set(of_day_four["request_id"])

@@ -8,7 +8,6 @@ from typing import cast
 import pandas as pd
 import pytest
 
-from components.domain import Bools
 from components.memory.memory import ErrorMemory
 from components.update.checkpoint import save_checkpoint
 from components.whole_file import digest_of
@@ -70,8 +69,9 @@ def judged(workspace: Workspace, cutoff: int) -> Judged:
 def flip(workspace: Workspace, recorded: Recorded, wanted: set[str]) -> int:
     """Turn the wanted outcomes of the window over in its log, before it is ingested; how many those are."""
     path = workspace.replayed(recorded.cutoff(TURN - 1)) / "outcomes.parquet"
-    outcomes = pd.read_parquet(path)
-    flipped = outcomes["impression_id"].isin(wanted)
+    outcomes, impressions = pd.read_parquet(path), pd.read_parquet(path.with_name("impressions.parquet"))
+    of_wanted = impressions["impression_id"][impressions["request_id"].isin(wanted)]
+    flipped = outcomes["impression_id"].isin(of_wanted)
     outcomes.loc[flipped, "reward"] = 1 - outcomes.loc[flipped, "reward"]
     outcomes.to_parquet(path, index=False)
     return int(flipped.sum())
@@ -92,22 +92,18 @@ def pair(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource) -> tuple[Ju
     shutil.copytree(plain.root, flipped.root, ignore=shutil.ignore_patterns(".lock"))
     ingest_period(plain, recorded, TURN)
     first = judged(plain, recorded.cutoff(TURN))
-    held = first.data.held_out.frame
-    assert flip(flipped, recorded, set(held["impression_id"])) == len(held) > 50
+    held = first.data.fresh.take(first.data.held)
+    assert flip(flipped, recorded, set(held.request_id.to_pylist())) == len(held) > 50
     ingest_period(flipped, recorded, TURN)
     return first, judged(flipped, recorded.cutoff(TURN))
 
 
-def same(a: pd.Series, b: pd.Series) -> Bools:
-    return a.to_numpy() == b.to_numpy()
-
-
 def test_the_flip_arrived_and_only_held_out_rewards_differ(pair: tuple[Judged, Judged]) -> None:
-    before, after = (each.data.fresh.frame for each in pair)
+    before, after = (each.data.fresh for each in pair)
     held = pair[0].data.held
     assert (held == pair[1].data.held).all()
-    assert same(before["impression_id"], after["impression_id"]).all()
-    assert (same(before["reward"], after["reward"]) == ~held).all()
+    assert before.request_id.equals(after.request_id)
+    assert ((before.reward == after.reward) == ~held).all()
 
 
 def test_weights_optimizer_and_vocabulary_of_the_challenger_are_the_same_bits(

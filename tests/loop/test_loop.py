@@ -23,6 +23,7 @@ from flows.stages import drift as drifting
 from flows.stages import forget as forgetting
 from flows.workspace import Workspace
 from tests.conftest import DAY, TinySource
+from tests.warehouse import frames
 from warehouse import facts, ledger
 from warehouse.connect import Warehouse, connect
 
@@ -174,7 +175,7 @@ def test_the_replayed_past_is_a_small_sample_that_prefers_the_new_and_stays_the_
     cutoff = 15_008 * DAY * 1_000_000
 
     def drawn(half_life: float, seed: int = 7, rows: int = 500) -> pd.DataFrame:
-        return facts.replayed(w, facts.Draw(cutoff, rows, half_life, seed), facts.Maturing("like", None))
+        return frames.replayed(w, facts.Draw(cutoff, rows, half_life, seed), facts.Maturing("like", None))
 
     short, long = drawn(0.5), drawn(1e6)
     assert len(short) == len(long) == 500
@@ -183,7 +184,7 @@ def test_the_replayed_past_is_a_small_sample_that_prefers_the_new_and_stays_the_
     assert drawn(0.5).equals(short)
     assert set(drawn(0.5, seed=8)["impression_id"]) != set(short["impression_id"])
     assert set(drawn(0.5, rows=100)["impression_id"]) <= set(short["impression_id"])
-    assert facts.replayed(w, facts.Draw(15_000 * DAY * 1_000_000, 500, 1.0, 7), facts.Maturing("like", None)).empty
+    assert frames.replayed(w, facts.Draw(15_000 * DAY * 1_000_000, 500, 1.0, 7), facts.Maturing("like", None)).empty
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from flows.turn import TurnRecord
 from flows.workspace import Workspace
 from tests.conftest import DAY, TinySource
 from tests.loop.test_loop import command, day, ingest
+from tests.warehouse import frames
 from warehouse import facts, ledger, set_asides
 from warehouse.connect import Warehouse
 from warehouse.records import SetAsideStatus
@@ -90,7 +91,7 @@ def test_the_turn_says_why_and_the_window_is_learned_by_nobody(halted: Path) -> 
     assert "outcomes do not follow the champion's predictions" in record.reasons[0]
     assert "accept-window --cutoff 2011-01-31T00:00:00Z" in record.reasons[-1]
     assert [g.generation for g in ledger.generations(w)] == [1]
-    shown = facts.matured(w, ALL, LIKE)["at"]
+    shown = frames.matured(w, ALL, LIKE)["at"]
     assert not shown.between(instant_of(day(4)), instant_of(day(5)) - 1).any()
     assert [m.status for m in set_asides.standing(w)] == [SetAsideStatus.HALTED]
     assert read_decided(halted).latest.windows == (window(4, 5),)
@@ -159,7 +160,7 @@ def test_an_accepted_window_is_learned_by_the_next_turn_and_looked_at_no_more(ha
     (record,) = loops(home, 6)
     assert not record.halted and record.generation == 2
     w = Warehouse(home / "warehouse.duckdb", "tiny")
-    shown = facts.matured(w, ALL, LIKE)
+    shown = frames.matured(w, ALL, LIKE)
     inside = shown["at"].between(instant_of(day(4)), instant_of(day(5)) - 1)
     assert inside.sum() > 500
     assert (shown["matured_at"][inside] == instant_of(day(5))).all(), "it counts as known since it was accepted"
@@ -186,7 +187,7 @@ def test_a_log_that_is_brought_again_replaces_what_was_wrong_and_is_checked_agai
     )
     assert "mended: [2011-01-30T00:00:00Z, 2011-01-31T00:00:00Z)" in command(*words)
     w = Warehouse(home / "warehouse.duckdb", "tiny")
-    shown = facts.matured(w, ALL, LIKE).set_index("impression_id")
+    shown = frames.matured(w, ALL, LIKE).set_index("impression_id")
     truth = (
         tiny.frame[inside]
         .assign(
@@ -219,7 +220,7 @@ def test_a_log_that_is_brought_again_as_it_was_halts_again(halted: Path, tmp_pat
     command(*words)
     (record,) = loops(home, 6)
     assert record.halted
-    shown = facts.matured(Warehouse(home / "warehouse.duckdb", "tiny"), ALL, LIKE)["at"]
+    shown = frames.matured(Warehouse(home / "warehouse.duckdb", "tiny"), ALL, LIKE)["at"]
     assert not shown.between(instant_of(day(4)), instant_of(day(6)) - 1).any()
 
 
@@ -239,10 +240,10 @@ def test_a_learned_window_is_taken_out_and_the_rest_is_learned_again(tmp_path: P
     (record,) = loops(home, 7)
     assert record.parent == 1 and record.generation > 2, "numbers are never used again"
     made = ledger.generation(w, record.generation)
-    rows = facts.matured(w, window(5, 7), LIKE)
+    rows = frames.matured(w, window(5, 7), LIKE)
     held = record.held_out.judged
     assert made.rows <= len(rows) and made.rows >= len(rows) - 3 * held - 400, "two days, not one"
-    assert made.rows > len(facts.matured(w, window(6, 7), LIKE)) * 0.9
+    assert made.rows > len(frames.matured(w, window(6, 7), LIKE)) * 0.9
 
 
 def bad(reason: str = "why", start: int = 4, cutoff: int = 5) -> tuple[datetime, datetime, str]:
@@ -303,7 +304,7 @@ def test_too_many_broken_rows_set_the_window_aside_instead_of_stopping_the_loop(
     halted, after = loops(home, 5, 6)
     assert halted.halted and "broke a contract, 5.0% is allowed; most often: position below 0" in halted.reasons[0]
     assert not after.halted and after.generation == 2
-    rows = facts.matured(w, ALL, LIKE)["at"]
+    rows = frames.matured(w, ALL, LIKE)["at"]
     assert not rows.between(instant_of(day(4)), instant_of(day(5)) - 1).any()
 
 
@@ -333,9 +334,9 @@ def test_what_comes_after_its_window_was_closed_is_told_and_learned_by_one_turn(
     assert after.notices == ()
     assert "came after" in command("loop", "--home", str(home), "--cutoff", day(6).isoformat()).replace("\n", " ")
     assert facts.late(w, instant_of(day(7))) == ()
-    rows = facts.matured(w, window(5, 6), LIKE)["at"]
+    rows = frames.matured(w, window(5, 6), LIKE)["at"]
     assert rows.between(instant_of(day(2)), instant_of(day(3)) - 1).sum() == shown
-    assert not facts.matured(w, window(6, 7), LIKE)["at"].between(0, instant_of(day(5))).any()
+    assert not frames.matured(w, window(6, 7), LIKE)["at"].between(0, instant_of(day(5))).any()
 
 
 def test_an_old_export_that_is_delivered_again_changes_nothing(tmp_path: Path, tiny: TinySource) -> None:

@@ -9,6 +9,7 @@ from components.domain import Window
 from components.ingest.interactions import LogTables, canonical
 from components.ingest.source import read_source
 from tests.conftest import TinySource
+from tests.warehouse import frames
 from warehouse import facts
 from warehouse.append import append_log
 from warehouse.connect import Warehouse, connect
@@ -113,6 +114,6 @@ def test_absence_before_maturity_is_unknown_and_after_it_zero(
     )
     w = Warehouse(tmp_path / "w.duckdb", "s")
     append_log(w, LogTables(requests, impressions, outcomes), NOBODY, digest="d", path="p")
-    found = facts.matured(w, Window(0, 1000 * second), facts.Maturing("like", attribution))
+    found = frames.matured(w, Window(0, 1000 * second), facts.Maturing("like", attribution))
     assert list(zip(found["reward"], found["matured_at"] // second, strict=True)) == matured
     assert found["grade"].fillna(-1).tolist() == [7.5 if reward else -1 for reward, _ in matured]

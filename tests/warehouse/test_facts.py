@@ -10,6 +10,7 @@ from components.domain import DAY
 from components.ingest.interactions import LogTables, canonical
 from components.ingest.source import read_source
 from tests.conftest import TinySource
+from tests.warehouse import frames
 from warehouse import facts
 from warehouse.append import append_log
 from warehouse.connect import Warehouse
@@ -29,7 +30,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource) -> Wareho
 
 
 def drawn(w: Warehouse, half_life: float, rows: int = 400, seed: int = 0) -> pd.DataFrame:
-    return facts.replayed(w, facts.Draw(CUTOFF, rows, half_life, seed), facts.Maturing("like", None))
+    return frames.replayed(w, facts.Draw(CUTOFF, rows, half_life, seed), facts.Maturing("like", None))
 
 
 @pytest.mark.parametrize("half_life", [1.0, 3.0, 1e6])
@@ -68,4 +69,4 @@ def test_more_room_than_rows_draws_all_and_the_past_of_nothing_is_empty(logged: 
     everything = drawn(logged, 3.0, 10**6)
     assert len(everything) == len(tiny.frame)
     assert everything["at"].is_monotonic_increasing
-    assert facts.replayed(logged, facts.Draw(15_000 * DAY, 10, 3.0, 0), facts.Maturing("like", None)).empty
+    assert frames.replayed(logged, facts.Draw(15_000 * DAY, 10, 3.0, 0), facts.Maturing("like", None)).empty
