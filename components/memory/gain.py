@@ -5,12 +5,14 @@ what was learned before it, then learned. Not biased: no outcome is scored by a 
 is bit for bit what one call of `ErrorMemory.learn` learns.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Doubles, Floats, Matured, Prediction
+from components.domain import Doubles, Floats, Ints, Matured, Prediction
 from components.memory.memory import ErrorMemory
+from components.ranker.strides import AT_ONCE, Predict, stretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +29,42 @@ class MemoryGain:
         return self.alone - self.compensated
 
 
-def learn_and_score(memory: ErrorMemory, arrived: Matured, prediction: Prediction) -> MemoryGain | None:
-    """Let a memory learn n outcomes in order of arrival; what it was worth on them, None for n = 0.
+def learn_all(memory: ErrorMemory, arrived: Matured, predict: Predict, rows: Ints | None = None) -> None:
+    """Let a memory learn n outcomes in order of arrival, or those at `rows`, as one call of `ErrorMemory.learn` would.
+
+    Predicted a stretch at a time: the hidden states of a whole window would be the largest thing in a turn.
 
     Parameters
     ----------
-    arrived : dated by the arrival of the outcome. prediction : the model's own, for the same n.
+    arrived : dated by the arrival of the outcome. predict : the model's own word, made before it knew the outcomes.
     """
-    alone, compensated = np.empty(len(arrived)), np.empty(len(arrived))
-    for start in range(0, len(arrived), memory.settings.batch):
-        at = slice(start, start + memory.settings.batch)
-        step, said = arrived.take(at), Prediction(prediction.logit[at], prediction.hidden[at])
-        alone[at] = _log_loss(said.logit, step.reward)
-        compensated[at] = _log_loss(memory.compensate(step.examples, said), step.reward)
-        memory.learn(step.examples, said, step.reward, step.grade)
-    return MemoryGain(len(arrived), float(alone.mean()), float(compensated.mean())) if len(arrived) else None
+    for part, said in _predicted(memory, arrived, predict, rows):
+        memory.learn(part.examples, said, part.reward, part.grade)
+
+
+def learn_and_score(
+    memory: ErrorMemory, arrived: Matured, predict: Predict, rows: Ints | None = None
+) -> MemoryGain | None:
+    """As `learn_all`; what the memory was worth on what it learned, None for n = 0."""
+    alone, compensated = [np.empty(0)], [np.empty(0)]
+    for part, prediction in _predicted(memory, arrived, predict, rows):
+        for at in stretches(len(part), memory.settings.batch):
+            step, said = part.take(at), Prediction(prediction.logit[at], prediction.hidden[at])
+            alone.append(_log_loss(said.logit, step.reward))
+            compensated.append(_log_loss(memory.compensate(step.examples, said), step.reward))
+            memory.learn(step.examples, said, step.reward, step.grade)
+    before, after = np.concatenate(alone), np.concatenate(compensated)
+    return MemoryGain(len(before), float(before.mean()), float(after.mean())) if len(before) else None
+
+
+def _predicted(
+    memory: ErrorMemory, arrived: Matured, predict: Predict, rows: Ints | None
+) -> Iterator[tuple[Matured, Prediction]]:
+    """Stretches of whole steps of the memory, so that its steps are those of one call."""
+    steps = max(AT_ONCE // memory.settings.batch, 1)
+    for at in stretches(len(arrived) if rows is None else rows, steps * memory.settings.batch):
+        part = arrived.take(at)
+        yield part, predict(part.examples)
 
 
 def _log_loss(logit: Floats, reward: Floats) -> Doubles:

@@ -23,9 +23,12 @@ from components.ranker.layer_files import Base
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.scaling import Scaling
 from components.ranker.settings import RankerSettings
+from components.ranker.strides import stretches
 from components.ranker.table import EmbeddingTable, initial_rows
 from components.ranker.vocabulary import Turnover, Vocabulary
 
+COUNTED_AT_ONCE = 1 << 20
+"""Rows whose ids are counted at a time; each stretch sorts the candidates once."""
 _ARCHITECTURES: dict[str, type[Network]] = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}
 
 
@@ -110,7 +113,8 @@ class Model:
 
     def observe(self, examples: Examples) -> None:
         """Let the vocabulary count what a window showed."""
-        self.vocabulary.observe(examples.keys, examples.at, self._column_vocabulary)
+        for at in stretches(len(examples), COUNTED_AT_ONCE):
+            self.vocabulary.observe(examples.keys[at], examples.at[at], self._column_vocabulary)
 
     def turn_over(self, admission_count: int, oldest: int, floor: int) -> Turnover:
         """Expire and admit ids; every row that changed hands is fresh afterwards."""

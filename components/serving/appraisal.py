@@ -4,10 +4,12 @@ Decided here for the service, the worlds and the gate alike.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from components.domain import Doubles, Floats
+from components.domain import Doubles, Examples, Floats, Prediction
+from components.ranker.strides import Predict, stretches
 from components.sigmoid import sigmoid
 
 
@@ -44,3 +46,29 @@ class Appraisal:
         if self.log_amount is None:
             return sigmoid(self.score).astype(np.float32).astype(np.float64)
         return np.asarray(np.exp(self.preference))
+
+
+class Compensates(Protocol):
+    """What an appraisal asks a memory."""
+
+    def compensate(self, examples: Examples, prediction: Prediction) -> Floats:
+        """(n,) compensated logits."""
+        ...
+
+    def log_amount(self, examples: Examples) -> Doubles | None:
+        """(n,) log of the expected amount given a reward; None where rewards are yes or no."""
+        ...
+
+
+def appraised(predict: Predict, memory: Compensates, examples: Examples) -> Appraisal:
+    """n entries by a model and its memory, a stretch at a time; every entry by itself, in whatever company."""
+    parts = [_part(predict, memory, examples.take(at)) for at in stretches(len(examples))]
+    if len(parts) == 1:
+        return parts[0]
+    amounts = [part.log_amount for part in parts if part.log_amount is not None]
+    score = np.concatenate([np.empty(0, np.float32), *(part.score for part in parts)])
+    return Appraisal(score, np.concatenate(amounts) if amounts else None)
+
+
+def _part(predict: Predict, memory: Compensates, examples: Examples) -> Appraisal:
+    return Appraisal(memory.compensate(examples, predict(examples)), memory.log_amount(examples))

@@ -20,7 +20,7 @@ from components.policy.slates import Slates
 from components.ranker.features import RECENT, Attributes, Encoder
 from components.ranker.forward import Forward
 from components.ranker.history import History
-from components.serving.appraisal import Appraisal
+from components.serving.appraisal import Appraisal, appraised
 from components.serving.catalogue import Catalogue
 from components.serving.landmarks import Landmarks
 
@@ -219,8 +219,10 @@ class Served:
 
         `prediction` is the ranker's own for the same examples, where it is known already. Mutates nothing.
         """
-        known = self.model.predict(examples) if prediction is None else prediction
-        score = self.memory.compensate(examples, known).astype(np.float64)
+        if prediction is None:
+            found = appraised(self.model.predict, self.memory, examples)
+            return replace(found, score=found.score.astype(np.float64))
+        score = self.memory.compensate(examples, prediction).astype(np.float64)
         return Appraisal(score, self.memory.log_amount(examples))
 
     def score_eligible(self, requests: RankRequests) -> ScoredEntries:

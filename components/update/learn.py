@@ -4,7 +4,7 @@ The network runs under autograd; the table does not. A batch's rows are gathered
 the gradient of the gathered block is summed per distinct row, and only those rows move.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
 
-from components.domain import MISSING_KEY, Floats, Matured
+from components.domain import MISSING_KEY, Floats, Ints, Matured
 from components.ranker.model import Model
+from components.ranker.strides import logits, stretches
 from components.update.checkpoint import Checkpoint
 from components.update.optimizer import Rates, step_rows
 from components.update.settings import UpdateSettings
@@ -21,7 +22,10 @@ from components.update.settings import UpdateSettings
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows (b, C), presence (b, C), standardised numbers (b, M), target (b,), and the parent's raw probability (b,)."""
+    """Rows (b, C), presence (b, C), standardised numbers (b, M), target (b,), and the parent's raw probability (b,).
+
+    A block that is yet to be cut has rows of 32 bits; a batch of it has what torch looks up by, 64.
+    """
 
     rows: torch.Tensor
     present: torch.Tensor
@@ -30,20 +34,38 @@ class Batch:
     before: torch.Tensor | None
 
     @classmethod
-    def of(cls, model: Model, data: Matured, before: Floats | None = None) -> "Batch":
-        """All of `data` as one block, ready to be cut."""
+    def of(cls, model: Model, data: Matured, rows: Ints | None = None, parent: Model | None = None) -> "Batch":
+        """All of `data`, or what is at `rows`, as one block, to be cut; with what `parent` says if there is any."""
+        chosen = list(stretches(len(data) if rows is None else rows)) or [slice(0, 0)]
+        return cls.together([cls._part(model, data.take(at), parent) for at in chosen])
+
+    @classmethod
+    def together(cls, blocks: "Sequence[Batch]") -> "Batch":
+        """One after the other."""
+        said = [block.before for block in blocks if block.before is not None]
         return cls(
-            torch.from_numpy(model.rows(data.examples.keys)),
-            torch.from_numpy(data.examples.keys != MISSING_KEY),
-            torch.from_numpy(model.scaling.apply(data.examples.numeric)),
+            torch.cat([block.rows for block in blocks]),
+            torch.cat([block.present for block in blocks]),
+            torch.cat([block.numeric for block in blocks]),
+            torch.cat([block.target for block in blocks]),
+            torch.cat(said) if said else None,
+        )
+
+    @classmethod
+    def _part(cls, model: Model, data: Matured, parent: Model | None) -> "Batch":
+        examples = data.examples
+        return cls(
+            torch.from_numpy(model.rows(examples.keys).astype(np.int32)),
+            torch.from_numpy(examples.keys != MISSING_KEY),
+            torch.from_numpy(model.scaling.apply(examples.numeric)),
             torch.from_numpy(np.ascontiguousarray(model.graded_labels.target(data))),
-            None if before is None else torch.from_numpy(before),
+            None if parent is None else torch.from_numpy(parent.predict_raw(examples).probability),
         )
 
     def take(self, index: torch.Tensor) -> "Batch":
         """The examples at `index`."""
         before = None if self.before is None else self.before[index]
-        return Batch(self.rows[index], self.present[index], self.numeric[index], self.target[index], before)
+        return Batch(self.rows[index].long(), self.present[index], self.numeric[index], self.target[index], before)
 
 
 def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settings: UpdateSettings) -> Floats:
@@ -152,14 +174,16 @@ def loss_of(logit: torch.Tensor, target: torch.Tensor, before: torch.Tensor | No
     return (1 - alpha) * entropy + alpha * worse.sum()
 
 
-def log_loss(model: Model, data: Matured) -> Floats:
-    """(n,) log loss of the reward of each example, in nats; no example changes anything."""
-    return _cross_entropy(model.predict(data.examples).logit, data.reward)
+def log_loss(model: Model, data: Matured, rows: Ints | None = None) -> Floats:
+    """(n,) log loss of the reward of each example, or of those at `rows`, in nats; no example changes anything."""
+    return _cross_entropy(
+        logits(model.predict, data.examples, rows), data.reward if rows is None else data.reward[rows]
+    )
 
 
 def training_loss(model: Model, data: Matured) -> Floats:
     """(n,) cross-entropy of the graded target of each example, in nats: what training lowers."""
-    return _cross_entropy(model.predict_raw(data.examples).logit, model.graded_labels.target(data))
+    return _cross_entropy(logits(model.predict_raw, data.examples), model.graded_labels.target(data))
 
 
 def _cross_entropy(logit: Floats, target: Floats) -> Floats:

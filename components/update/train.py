@@ -10,6 +10,7 @@ from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import Model
 from components.ranker.scaling import Scaling
 from components.ranker.settings import RankerSettings
+from components.ranker.strides import logits
 from components.ranker.vocabulary import Seen
 from components.update.checkpoint import Checkpoint
 from components.update.learn import Batch, learn, log_loss, training_loss
@@ -156,7 +157,8 @@ def _until_converged(
 def calibrate(model: Model, unseen: Matured) -> None:
     """Learn the calibration from outcomes the network has not learned from; a plain target needs none."""
     if len(unseen) and not model.graded_labels.is_plain:
-        model.calibration.learn(model.predict_raw(unseen.examples).logit.astype(np.float64), unseen.reward)
+        said = logits(model.predict_raw, unseen.examples)
+        model.calibration.learn(said.astype(np.float64), unseen.reward)
 
 
 def mean_or_nan(values: np.ndarray) -> float:

@@ -5,11 +5,13 @@ the parent predicted of the new rows. The parent is not changed.
 Grubhub (Dereventsov et al., RecSys 2021, arXiv 2107.07106): stateful instead of retraining.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Doubles, Floats, Matured, Refused
+from components.domain import Doubles, Floats, Ints, Matured, Refused
+from components.ranker.model import Model
 from components.update.checkpoint import Checkpoint
 from components.update.learn import Batch, learn, log_loss
 from components.update.settings import UpdateSettings
@@ -62,14 +64,15 @@ def warm_start(
     rng = np.random.default_rng([seed, len(fresh)])
     shuffled = rng.permutation(len(fresh))
     held = int(len(fresh) * settings.holdout_share)
-    train, holdout = fresh.take(np.sort(shuffled[held:])), fresh.take(np.sort(shuffled[:held]))
+    train, holdout = _Rows(fresh, np.sort(shuffled[held:])), _Rows(fresh, np.sort(shuffled[:held]))
     calibrate(model, fresh)
-    before = log_loss(model, train), log_loss(model, holdout)
-    learning = _learn(child, parent, train, replay, settings, rng)
-    learned, unseen = Change(before[0], log_loss(model, train)), Change(before[1], log_loss(model, holdout))
+    before = train.log_loss(model), holdout.log_loss(model)
+    past = [] if replay is None else [_Rows(replay, np.arange(len(replay)))]
+    learning = _learn(child, parent, [train, *past], settings, rng)
+    learned, unseen = Change(before[0], train.log_loss(model)), Change(before[1], holdout.log_loss(model))
     diverged = judge(learned, unseen, settings.guard_tolerance)
     if diverged is None and held:
-        learning += _learn(child, parent, holdout, None, settings.model_copy(update={"epochs": 1}), rng)
+        learning += _learn(child, parent, [holdout], settings.model_copy(update={"epochs": 1}), rng)
     return Update(
         parent if diverged else child,
         Ids.of(model.spec, turnover.admitted),
@@ -112,17 +115,28 @@ class _Pass:
     curve: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Some rows of `data`, by index: no copy of a window is made to set a part of it apart."""
+
+    data: Matured
+    index: Ints
+
+    def log_loss(self, model: Model) -> Floats:
+        """(m,) nats."""
+        return log_loss(model, self.data, self.index)
+
+
 def _learn(
     child: Checkpoint,
     parent: Checkpoint,
-    fresh: Matured,
-    replay: Matured | None,
+    parts: Sequence[_Rows],
     settings: UpdateSettings,
     rng: np.random.Generator,
 ) -> "list[_Pass]":
-    data = fresh if replay is None or not len(replay) else fresh.joined(replay)
-    if not len(data):
+    many = sum(len(part.index) for part in parts)
+    if not many:
         return []
-    before = parent.model.predict_raw(data.examples).probability if settings.reloop_alpha else None
-    block = Batch.of(child.model, data, before)
-    return [_Pass(len(data), learn(child, block, rng, settings)) for _ in range(settings.epochs)]
+    before = parent.model if settings.reloop_alpha else None
+    block = Batch.together([Batch.of(child.model, part.data, part.index, before) for part in parts if len(part.index)])
+    return [_Pass(many, learn(child, block, rng, settings)) for _ in range(settings.epochs)]

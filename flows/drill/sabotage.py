@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from components.domain import Matured
+from components.memory.gain import learn_all
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
@@ -89,8 +90,7 @@ def foreign_memory(scene: Scene, challenger: Challenger) -> Challenger:
     memory = ErrorMemory.empty(spec, other.hidden_size, settings.memory, seed)
     memory.prime(training.matured)
     memory.model_digest = other.digest()
-    learned = scene.data.open
-    memory.learn(learned.arrived, other.predict(learned.examples), learned.matured.reward, learned.matured.grade)
+    learn_all(memory, scene.data.fresh.arrived, other.predict, np.flatnonzero(scene.data.is_open))
     return replace(challenger, memory=memory)
 
 

@@ -14,6 +14,7 @@ from components.drift.evidently_page import write_evidently
 from components.drift.measure import measure
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
+from components.ranker.strides import logits
 from components.serving.served import Served
 from components.sigmoid import sigmoid
 from flows.stages.references import read_references
@@ -82,7 +83,7 @@ def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:
     logit = data.logit.copy()
     missing = np.isnan(logit)
     if missing.any():
-        logit[missing] = champion.model.predict(data.examples.take(missing)).logit
+        logit[missing] = logits(champion.model.predict, data.examples, np.flatnonzero(missing))
     score = np.where(np.isnan(data.score), logit, data.score)
     amount = None if turn.source.outcome.amounts is None else data.grade.astype(np.float64)
     frame = DriftFrame.of(data.examples, sigmoid(score), data.reward, turn.source.spec)

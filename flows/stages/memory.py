@@ -10,9 +10,9 @@ from typing import cast
 
 import numpy as np
 
-from components.domain import Bools, Matured
+from components.domain import Bools
 from components.evaluate.creep import Standing
-from components.memory.gain import MemoryGain, learn_and_score
+from components.memory.gain import MemoryGain, learn_all, learn_and_score
 from components.memory.memory import ErrorMemory
 from components.publish.manifest import MANIFEST
 from components.publish.read_bundle import check_memory
@@ -38,7 +38,7 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     if data.champion is None:
         return None
     served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
-    live, gain = _scored(served, data.fresh.take(_unknown(served, data.champion, data, known_until)))
+    live, gain = _scored(served, data.fresh, _unknown(served, data.champion, data, known_until))
     blind = _blind(turn, served, data, known_until)
     _keep(turn, replace(served, history=data.history), live)
     generation = served.generation
@@ -103,24 +103,20 @@ def _blind(turn: Turn, served: Served, data: TurnData, known_until: int) -> Erro
     unknown = _unknown(served, data.champion, data, known_until)
     if (~unknown & ~data.learned_before(turn.window.start)).any():
         served, unknown = data.champion, np.ones(len(data.fresh), bool)
-    return _learned(served, data.fresh.take(unknown & data.is_open))
+    return _learned(served, data.fresh, unknown & data.is_open)
 
 
-def _learned(served: Served, data: TrainingData) -> ErrorMemory:
+def _learned(served: Served, data: TrainingData, wanted: Bools) -> ErrorMemory:
+    """Its memory, with the rows where `wanted` holds."""
     memory = cast(ErrorMemory, served.memory.copy())
-    if len(data):
-        matured = data.matured
-        memory.learn(data.arrived, served.model.predict(data.examples), matured.reward, matured.grade)
+    learn_all(memory, data.arrived, served.model.predict, np.flatnonzero(wanted))
     return memory
 
 
-def _scored(served: Served, data: TrainingData) -> tuple[ErrorMemory, MemoryGain | None]:
+def _scored(served: Served, data: TrainingData, wanted: Bools) -> tuple[ErrorMemory, MemoryGain | None]:
     """As `_learned`, with what the memory was worth on what it learned."""
     memory = cast(ErrorMemory, served.memory.copy())
-    if not len(data):
-        return memory, None
-    arrived = Matured(data.arrived, data.matured.reward, data.matured.grade)
-    return memory, learn_and_score(memory, arrived, served.model.predict(data.examples))
+    return memory, learn_and_score(memory, data.arrived, served.model.predict, np.flatnonzero(wanted))
 
 
 def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
@@ -148,9 +144,8 @@ def _refresh_canary(turn: Turn, data: TurnData) -> None:
     sent = released(turn.workspace, out.generation)
     served, known_until = as_of(turn.workspace, sent, turn.window.start)
     rows = read_fresh(turn, data.encoder, sent.cutoff).rows
-    if served.memory is not sent.memory:
-        rows = rows.take(rows.matured_at >= known_until)
-    _keep(turn, replace(served, history=data.history), _learned(served, rows))
+    wanted = np.ones(len(rows), bool) if served.memory is sent.memory else rows.matured_at >= known_until
+    _keep(turn, replace(served, history=data.history), _learned(served, rows, wanted))
 
 
 def _there(turn: Turn, generation: int) -> bool:
@@ -171,5 +166,5 @@ def _taught(turn: Turn, data: TurnData, generation: int) -> Served:
     matured = data.fresh.matured_at
     if ((matured < known_until) & ~data.learned_before(turn.window.start)).any():
         rest = read_fresh(turn, data.encoder, made.cutoff)
-        return made.with_memory(_learned(made, rest.rows.take(rest.open)))
-    return served.with_memory(_learned(served, data.fresh.take((matured >= known_until) & data.is_open)))
+        return made.with_memory(_learned(made, rest.rows, rest.open))
+    return served.with_memory(_learned(served, data.fresh, (matured >= known_until) & data.is_open))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Bools, DriftAction, Examples, Ints, Refused, Verdict
+from components.domain import Bools, DriftAction, Examples, Ints, Matured, Refused, Verdict
 from components.drift.drift_action import Judged
 from components.drift.drift_report import DriftReport
 from components.evaluate.creep import Standing
@@ -16,7 +16,7 @@ from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.ranker.features import Encoder
 from components.ranker.history import History
-from components.serving.appraisal import Appraisal
+from components.serving.appraisal import Appraisal, appraised
 from components.serving.served import Served
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
@@ -91,14 +91,14 @@ class TurnData:
         return self.learnable < instant
 
     @property
-    def open(self) -> TrainingData:
+    def open(self) -> Matured:
         """What the challenger may learn from before the verdict: a copy, gone with who asks for it."""
-        return self.fresh.take(self.is_open)
+        return self.fresh.matured.take(self.is_open)
 
     @property
-    def held_out(self) -> TrainingData:
+    def held_out(self) -> Matured:
         """What is learned after the verdict: a copy."""
-        return self.fresh.take(self.held)
+        return self.fresh.matured.take(self.held)
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,7 @@ class Challenger:
 
     def appraise(self, examples: Examples) -> Appraisal:
         """(n,) what it thinks of n entries: by `preference` it ranks them, `expected` is the gate's reward model."""
-        score = self.memory.compensate(examples, self.checkpoint.model.predict(examples))
-        return Appraisal(score, self.memory.log_amount(examples))
+        return appraised(self.checkpoint.model.predict, self.memory, examples)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -60,18 +60,14 @@ class TrainingData:
 
     @property
     def matured(self) -> Matured:
-        """What a ranker learns from."""
-        return Matured(self.examples, self.reward, self.known_grade)
+        """What a ranker learns from; no copy. Without grades where no row has one."""
+        return Matured(self.examples, self.reward, self.grade if np.isfinite(self.grade).any() else None)
 
     @property
-    def known_grade(self) -> Floats | None:
-        """(n,) grades, None where no row has one."""
-        return self.grade if np.isfinite(self.grade).any() else None
-
-    @property
-    def arrived(self) -> Examples:
-        """The examples dated by the arrival of their outcome: what the memory learns from."""
-        return Examples(self.examples.keys, self.examples.numeric, self.matured_at)
+    def arrived(self) -> Matured:
+        """The same dated by the arrival of the outcome: what a memory learns from."""
+        by_arrival = Examples(self.examples.keys, self.examples.numeric, self.matured_at)
+        return replace(self.matured, examples=by_arrival)
 
     def take(self, rows: Bools | Ints) -> "TrainingData":
         """A copy of some rows, by mask or ascending index."""

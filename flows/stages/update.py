@@ -2,8 +2,11 @@
 
 from typing import cast
 
+import numpy as np
+
 from components.domain import DriftAction, Verdict
 from components.evaluate.gate import Kind
+from components.memory.gain import learn_all
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.update.checkpoint import load_checkpoint
@@ -46,13 +49,13 @@ def learn_held_out(
     """
     if isinstance(challenger, NoChallenger):
         return None
-    held = data.held_out
-    if judgement.verdict is not Verdict.PROMOTE or not len(held):
+    if judgement.verdict is not Verdict.PROMOTE or not data.held.any():
         return challenger
+    held = data.held_out
     model = challenger.checkpoint.model
     memory = challenger.memory.copy()
-    memory.learn(held.arrived, model.predict(held.examples), held.matured.reward, held.matured.grade)
-    made = warm_start(challenger.checkpoint, held.matured, None, turn.window.cutoff, turn.settings.update, turn.seed)
+    learn_all(memory, data.fresh.arrived, model.predict, np.flatnonzero(data.held))
+    made = warm_start(challenger.checkpoint, held, None, turn.window.cutoff, turn.settings.update, turn.seed)
     if made.diverged:
         return challenger
     memory.rebase(made.checkpoint.model.predict, made.checkpoint.model.digest())
@@ -60,7 +63,7 @@ def learn_held_out(
 
 
 def _from_scratch(turn: Turn, data: TurnData, champion: Champion | None) -> Challenger:
-    settings, spec, fresh = turn.settings, turn.source.spec, data.open.matured
+    settings, spec, fresh = turn.settings, turn.source.spec, data.open
     made = pretrain(spec, fresh, settings.ranker, settings.update, turn.seed)
     amounts = turn.source.outcome.amounts is not None
     memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, turn.seed, amounts=amounts)
@@ -74,7 +77,7 @@ def _warm(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion) -> 
     parent = load_checkpoint(turn.workspace.checkpoint(champion.live.generation))
     parent.model.forget(forgotten_keys(turn.workspace, champion.live.cutoff))
     replayed = None if data.replayed is None else data.replayed.matured
-    made = warm_start(parent, data.open.matured, replayed, turn.window.cutoff, turn.settings.update, turn.seed)
+    made = warm_start(parent, data.open, replayed, turn.window.cutoff, turn.settings.update, turn.seed)
     if made.diverged:
         return NoChallenger.diverged(made.diverged)
     memory = cast(ErrorMemory, champion.blind.memory.copy())

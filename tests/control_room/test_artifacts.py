@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from components.domain import Matured, Prediction, Verdict
+from components.domain import Matured, Verdict
 from components.memory.gain import learn_and_score
 from components.memory.memory import ErrorMemory
 from components.memory.settings import MemorySettings
@@ -124,15 +124,11 @@ def test_scoring_a_memory_while_it_learns_changes_nothing_it_learns_and_sees_no_
     alone, scored = (ErrorMemory.empty(SPEC, HIDDEN, MemorySettings(), 0) for _ in range(2))
     examples, prediction, reward = w.rows(0, 1500)
     alone.learn(examples, prediction, reward)
-    gain = learn_and_score(scored, Matured(examples, reward), prediction)
+    gain = learn_and_score(scored, Matured(examples, reward), lambda _: prediction)
     assert scored.digest() == alone.digest()
     assert gain is not None and gain.rows == 1500
     known = alone.compensate(examples, prediction).astype(float)
     hindsight = float(np.mean(np.logaddexp(0, known) - reward * known))
     assert hindsight < gain.compensated, "what was scored before it was learned is worse than hindsight"
-    empty = learn_and_score(scored, Matured(examples.take(slice(0, 0)), reward[:0]), _no(prediction))
+    empty = learn_and_score(scored, Matured(examples, reward), lambda _: prediction, np.empty(0, np.int64))
     assert empty is None
-
-
-def _no(prediction: Prediction) -> Prediction:
-    return Prediction(prediction.logit[:0], prediction.hidden[:0])
