@@ -92,7 +92,22 @@ def planned(holdings: Iterable[Holding], keep: Keep, settings: RetentionSettings
     return sorted(found, key=lambda pair: (ORDER.index(pair[0].kind), pair[0].path))
 
 
-ORDER = ("leftover", "bento", "model", "snapshot", "memory", "checkpoint", "bundle", "turn", "replay", "pages", "log")
+FACTS = "facts"
+"""A day of facts: it leaves the warehouse, and not its own folder."""
+ORDER = (
+    "leftover",
+    "bento",
+    "model",
+    "snapshot",
+    "memory",
+    "checkpoint",
+    "bundle",
+    "turn",
+    "replay",
+    "pages",
+    "log",
+    FACTS,
+)
 
 
 def holdings(workspace: Workspace) -> Iterator[Holding]:
@@ -107,7 +122,7 @@ def holdings(workspace: Workspace) -> Iterator[Holding]:
     for path in _inside(root / "memories"):
         if both := _MEMORY.fullmatch(path.name):
             yield Holding("memory", _name(root, path), int(both[1]), int(both[2]))
-    for folder in ("bundles", "memories", "replay", "checkpoints"):
+    for folder in ("bundles", "memories", "replay", "checkpoints", "facts", "."):
         for path in _inside(root / folder):
             if path.name.startswith(".") and path.name.endswith(".part"):
                 yield Holding("leftover", _name(root, path))

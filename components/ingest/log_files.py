@@ -20,8 +20,7 @@ def log_files(pattern: str) -> list[Path]:
     """
     if Path(pattern).is_file() or not glob.has_magic(pattern):
         return [Path(pattern)]
-    root = Path(Path(pattern).anchor)
-    files = sorted(file for file in root.glob(str(Path(pattern).relative_to(root))) if file.is_file())
+    files = [path for path in matching(pattern) if path.is_file()]
     if not files:
         raise ContractBroken(f"no file matches {pattern}; quote the pattern, and give that of .parquet or .csv logs")
     first = _columns(files[0])
@@ -30,6 +29,14 @@ def log_files(pattern: str) -> list[Path]:
         if None not in (first, other) and first != other:
             raise ContractBroken(_told_apart(files[0], file, first or set(), other or set()))
     return files
+
+
+def matching(pattern: str) -> list[Path]:
+    """Files and folders that a path with wildcards matches, in the order of their names; without any, itself."""
+    if not glob.has_magic(pattern):
+        return [Path(pattern)]
+    root = Path(Path(pattern).anchor)
+    return sorted(root.glob(str(Path(pattern).relative_to(root))))
 
 
 def _columns(path: Path) -> set[str] | None:

@@ -109,6 +109,10 @@ def ingest(
     else:
         rows, known, left = (sum(n) for n in zip(*((b.rows, b.duplicates, b.set_aside) for b in batches), strict=True))
         typer.echo(f"{rows + left} rows received, {rows - known} new, {known} here already, {left} set aside")
+        if gone := sum(batch.left_out for batch in batches):
+            typer.echo(
+                f"  left out: {gone} impressions of days that were pruned, see [retention]; a new home takes them"
+            )
         for fault in (fault for batch in batches for fault in batch.faults):
             typer.echo(f"  set aside: {fault}")
         for window in windows:

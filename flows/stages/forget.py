@@ -25,6 +25,7 @@ from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.turn import described_source, warehouse_of
 from flows.workspace import Workspace
+from warehouse.day_files import forget_in_days, write_beside
 from warehouse.forget import forget_users, forgotten_since
 
 REMAINS = (
@@ -36,7 +37,7 @@ REMAINS = (
 
 
 class Forgotten(Frozen):
-    """What was taken out of where: rows of the warehouse by table, and lines of the decision log.
+    """What was taken out of where: rows of the warehouse, lines of the decision log, requests of old days' files.
 
     `bundles` were made before, and may still name the user.
     """
@@ -45,6 +46,7 @@ class Forgotten(Frozen):
     at: int
     warehouse: dict[str, int]
     decision_log: int
+    old_days: int = 0
     bundles: tuple[str, ...]
     remains: tuple[str, ...] = REMAINS
 
@@ -70,12 +72,16 @@ def forget(workspace: Workspace) -> Forgotten | None:
     w = warehouse_of(workspace)
     keys = hash_ids(described_source(workspace).spec.fields[0].vocabulary, list(asked))
     rows = forget_users(w, {user: (at, int(key)) for (user, at), key in zip(asked.items(), keys, strict=True)})
+    old_days = forget_in_days(w, workspace.old_facts)
+    if workspace.old_facts.is_dir():
+        write_beside(w, workspace.old_facts, workspace.source)
     latest = max(asked.values())
     made = Forgotten(
         users=tuple(sorted(map(user_digest, asked))),
         at=latest,
         warehouse=rows,
         decision_log=redact(workspace.root, asked),
+        old_days=old_days,
         bundles=tuple(sorted(p.name for p in (workspace.root / "bundles").glob("g??????"))),
     )
     report = workspace.reports / "forgotten" / f"{latest}.json"

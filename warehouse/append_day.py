@@ -1,0 +1,50 @@
+"""Bring a day that left a warehouse into one: its files have the columns of the tables, which DuckDB takes as they are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+
+from components.domain import ContractBroken
+from components.schema import IMPRESSIONS, TABLES, names
+from warehouse import query
+from warehouse.append import Batch, append_once
+from warehouse.connect import Warehouse, connect
+from warehouse.sound_log import tell
+
+
+def append_day(w: Warehouse, folder: Path, entities: Mapping[str, pd.DataFrame], *, digest: str) -> Batch:
+    """As `warehouse.append.append_log`, of a day's folder.
+
+    Raises
+    ------
+    ContractBroken
+        If a file cannot be read, or has other columns; nothing is written then.
+    """
+    rows = {name: _checked(folder / f"{name}.parquet", name) for name in TABLES}[IMPRESSIONS]
+
+    def bring(connection: duckdb.DuckDBPyConnection) -> None:
+        tell(connection, {f"day_{name}": str(folder / f"{name}.parquet") for name in TABLES})
+        query.run_script(connection, "07_retention/day_tables")
+        for name in TABLES:
+            query.execute(connection, f"01_ingest/append_{name}", source=w.source, digest=digest)
+
+    with connect(w.path) as connection:
+        return append_once(connection, w.source, Batch(digest, rows, rows, False), bring, entities, str(folder))
+
+
+def _checked(path: Path, table: str) -> int:
+    """How many rows a file has, whose columns are those of a table."""
+    try:
+        found = pq.read_metadata(path)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ContractBroken(f"{path} is not a readable Parquet file ({reason}); bring it from a copy") from None
+    columns = set(found.schema.to_arrow_schema().names)
+    if columns != set(names(table)):
+        raise ContractBroken(
+            f"{path} has the columns {', '.join(sorted(columns))}; a day's {table} have {', '.join(names(table))}"
+        )
+    return int(found.num_rows)
