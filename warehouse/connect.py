@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from components.domain import Transient
-from warehouse.query import statements
+from warehouse.migrate import back_up, backup_of, lay_out, layout, migrate, newest, refuse_newer
 from warehouse.quiet_end import end_quietly
 
 log = logging.getLogger(__name__)
@@ -169,12 +169,44 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
+    """The file, laid out as this release works on it: one of an earlier release is copied aside and migrated."""
     path.parent.mkdir(parents=True, exist_ok=True)
     give_up = time.monotonic() + patience
+    backed_up: int | None = None
+    while True:
+        connection = _connected(path, give_up, patience)
+        try:
+            number = layout(connection)
+            if number == newest():
+                return connection
+            if number is None or number == backed_up:
+                _bring_up(connection, path, number)
+                return connection
+            refuse_newer(path, number)
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()  # a copy of an open file is none: what is open here may not be whole on the disk
+        back_up(path, number)
+        backed_up = number
+
+
+def _bring_up(connection: duckdb.DuckDBPyConnection, path: Path, number: int | None) -> None:
+    with transaction(connection):
+        if number is None:
+            lay_out(connection)
+        else:
+            migrate(connection, number)
+    if number is not None:
+        kept = backup_of(path, number)
+        log.warning("event=warehouse_migrated path=%s from=%d to=%d backup=%s", path, number, newest(), kept)
+
+
+def _connected(path: Path, give_up: float, patience: float) -> duckdb.DuckDBPyConnection:
     told = False
     while True:
         try:
-            connection = duckdb.connect(str(path), config=CONFIG)
+            return duckdb.connect(str(path), config=CONFIG)
         except duckdb.IOException as error:
             if "lock" not in str(error):
                 raise
@@ -187,17 +219,3 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
                 log.warning("event=warehouse_busy path=%s waiting_seconds=%g", path, patience)
                 told = True
             time.sleep(0.2)
-        else:
-            _lay_out(connection)
-            return connection
-
-
-def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
-    """The tables of a new file, all or none; and those, and the columns, that a file of an earlier release lacks."""
-    wanted = statements("00_schema/tables")
-    tables = sum(statement.startswith("create table") for statement in wanted)
-    if connection.execute("select count(*) from duckdb_tables()").fetchone() == (tables,):
-        return
-    with transaction(connection):
-        for statement in wanted:
-            connection.execute(statement)

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any, TypeVar
 
-from components.domain import Refused, Verdict
+from components.domain import ContractBroken, Refused, Verdict
 from components.evaluate.diagnostics import Diagnostics
 from components.evaluate.estimate import Estimate
 from components.evaluate.evaluation import (
@@ -24,8 +24,24 @@ from components.evaluate.sequential_test import Rest
 
 
 def read_evaluation(text: str) -> Evaluation:
-    """The evaluation that `to_json` wrote, without its sequential test."""
-    told, both = json.loads(text), ("value", "difference")
+    """The evaluation that `to_json` wrote, without its sequential test.
+
+    Raises
+    ------
+    ContractBroken
+        If another release wrote it, with other figures.
+    """
+    try:
+        return _read(json.loads(text))
+    except (KeyError, TypeError) as error:
+        raise ContractBroken(
+            f"an evaluation has not the figures of this release ({error}); another one wrote it: go on in a new "
+            "home, or with that release"
+        ) from None
+
+
+def _read(told: dict[str, Any]) -> Evaluation:
+    both = ("value", "difference")
     read = {
         "diagnostics": _figures(Diagnostics, told["diagnostics"]),
         "champion_diagnostics": _figures(Diagnostics, told["champion_diagnostics"]),

@@ -176,8 +176,8 @@ def resolves(name: str) -> bool:
 
 
 def test_every_dotted_name_that_a_document_says_exists() -> None:
-    # a file of a home, warehouse.duckdb, has such a name, too
-    pattern = r"`(?:python -m )?((?:flows|components|bento|warehouse|tests|benchmarks)(?!\.duckdb)(?:\.\w+)+)"
+    # a file of a home has such a name, too: warehouse.duckdb, and its copies
+    pattern = r"`(?:python -m )?((?:flows|components|bento|warehouse|tests|benchmarks)(?!(?:\.\d+)?\.duckdb)(?:\.\w+)+)"
     said = {(path.name, name) for path in documents() for name in re.findall(pattern, path.read_text())}
     assert len(said) > 10
     assert sorted((document, name) for document, name in said if not resolves(name)) == []

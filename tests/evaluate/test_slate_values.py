@@ -1,9 +1,11 @@
 """Slates in an evaluation: values by position, and other slate models as labelled alternatives."""
 
+import json
+
 import numpy as np
 import pytest
 
-from components.domain import Verdict
+from components.domain import ContractBroken, Verdict
 from components.evaluate.evaluate import EvaluateSettings, InLoop, evaluate
 from components.evaluate.evaluation_page import evaluation_page
 from components.evaluate.read_evaluation import read_evaluation
@@ -94,6 +96,14 @@ def test_positions_and_other_models_stand_in_the_document_and_on_the_page(judged
     assert read_evaluation(evaluation.to_json()).other_models == evaluation.other_models
     page = evaluation_page(evaluation, "Evaluation")
     assert "reward depends on its own item alone" in page and "Positions add up to the slate" in page
+
+
+def test_an_evaluation_of_another_release_is_told_in_one_line(judged):
+    told = json.loads(judged[1][0].to_json())
+    del told["diagnostics"]["users"]
+    with pytest.raises(ContractBroken, match=r"'users'.*another one wrote it") as found:
+        read_evaluation(json.dumps(told))
+    assert "\n" not in str(found.value)
 
 
 def test_where_whole_slate_weights_are_refused_the_alternatives_are_told_and_the_verdict_stays_hold():

@@ -1,8 +1,13 @@
--- The warehouse. Facts first, then the ledger: what the loop did, keyed by cutoff and generation.
--- Instants are UTC timestamps. Facts are append-only; what a contract rejects stays, and is named in quarantine.
+-- The warehouse, as a new file is laid out. Facts first, then the ledger: what the loop did, keyed by cutoff and
+-- generation. Instants are UTC timestamps. Facts are append-only; what a contract rejects stays, and is named in quarantine.
+-- A file of an earlier release comes to the same tables by the numbered scripts of sql/migrations: whoever changes
+-- something here writes the next of them.
+
+-- grain: one script of sql/migrations that this file has been through, or was laid out after.
+create table migrations (number integer primary key, name varchar not null);
 
 -- grain: one ingested file or decision log, by content. Read by: ingest (idempotence), status.
-create table if not exists batches (
+create table batches (
     digest varchar primary key,
     source varchar not null,
     path varchar not null,
@@ -13,7 +18,7 @@ create table if not exists batches (
 );
 
 -- grain: one call for a slate. `eligible` null: the log did not record what could have been shown.
-create table if not exists requests (
+create table requests (
     request_id varchar not null,
     source varchar not null,
     user_id varchar not null,
@@ -26,7 +31,7 @@ create table if not exists requests (
 
 -- grain: one item shown at one position. `propensity` is conditional on the prefix of the slate, null where the log
 -- has none; `logit` is the logging generation's own prediction, `score` what its memory made of it.
-create table if not exists impressions (
+create table impressions (
     impression_id varchar not null,
     request_id varchar not null,
     source varchar not null,
@@ -42,7 +47,7 @@ create table if not exists impressions (
 );
 
 -- grain: one thing a user did about one impression; reward is what the rule made of it, grade how strong it was, if known.
-create table if not exists outcomes (
+create table outcomes (
     impression_id varchar not null,
     source varchar not null,
     kind varchar not null,
@@ -53,16 +58,22 @@ create table if not exists outcomes (
 );
 
 -- grain: one user, one item; attributes as the source's fields name them. The last batch to name an id wins.
-create table if not exists users (source varchar, user_id varchar, attributes json, primary key (source, user_id));
-create table if not exists items (source varchar, item_id varchar, attributes json, primary key (source, item_id));
 -- `changed_at` is the latest change that the service was told; an item that is `hidden` is not served.
-alter table users add column if not exists changed_at timestamp;
-alter table items add column if not exists changed_at timestamp;
-alter table items add column if not exists hidden boolean default false;
+create table users (
+    source varchar, user_id varchar, attributes json, changed_at timestamp, primary key (source, user_id)
+);
+create table items (
+    source varchar,
+    item_id varchar,
+    attributes json,
+    changed_at timestamp,
+    hidden boolean default false,
+    primary key (source, item_id)
+);
 
 -- grain: one user who was forgotten: rows of the time before are taken out, also of what is ingested later. Whom, is
 -- told by the SHA-256 of the id, and by the key that models and memories had for it.
-create table if not exists forgotten (
+create table forgotten (
     source varchar not null,
     user_digest varchar not null,
     user_key ubigint not null,
@@ -71,7 +82,7 @@ create table if not exists forgotten (
 );
 
 -- grain: one rejected row of one window, with the contract it broke.
-create table if not exists quarantine (
+create table quarantine (
     source varchar not null,
     cutoff timestamp not null,
     table_name varchar not null,
@@ -82,7 +93,7 @@ create table if not exists quarantine (
 -- grain: one decision about a window, append-only and numbered in order; the latest of a window stands. HALTED: the loop
 -- refused to learn it. QUARANTINED: a person took it out. ACCEPTED, MENDED: it is learned after all, as it was logged or as
 -- it was brought again, from `learnable_at` on.
-create table if not exists set_asides (
+create table set_asides (
     number integer primary key,
     source varchar not null,
     start timestamp not null,
@@ -93,7 +104,7 @@ create table if not exists set_asides (
 );
 
 -- grain: one turn of the loop. `finished` is set last: a turn without it is resumed, never repeated.
-create table if not exists windows (
+create table windows (
     source varchar not null,
     cutoff timestamp not null,
     start timestamp not null,
@@ -103,16 +114,16 @@ create table if not exists windows (
     finished boolean not null default false,
     primary key (source, cutoff)
 );
-create table if not exists validations (
+create table validations (
     source varchar, cutoff timestamp, accepted bigint, quarantined bigint, report json, primary key (source, cutoff)
 );
-create table if not exists drift_reports (
+create table drift_reports (
     source varchar, cutoff timestamp, champion integer, action varchar, reasons varchar[], state json, report json,
     primary key (source, cutoff)
 );
 
 -- grain: one generation, promoted or held; numbers are never reused.
-create table if not exists generations (
+create table generations (
     generation integer primary key,
     source varchar not null,
     parent integer,
@@ -127,25 +138,25 @@ create table if not exists generations (
 );
 
 -- grain: one generation that the gate released; `standing` (JSON): what releases since its anchor may have lost.
-create table if not exists standings (generation integer primary key, source varchar not null, standing json not null);
+create table standings (generation integer primary key, source varchar not null, standing json not null);
 
 -- grain: one generation that the gate released with a value; `promise` (JSON): that value, and what its own requests
 -- have earned since.
-create table if not exists promises (generation integer primary key, source varchar not null, promise json not null);
+create table promises (generation integer primary key, source varchar not null, promise json not null);
 
 -- grain: the memory of one generation as of one cutoff.
-create table if not exists memories (
+create table memories (
     generation integer, cutoff timestamp, folder varchar not null, digest varchar not null,
     primary key (generation, cutoff)
 );
 
 -- grain: what the memory of one generation trusted as of one cutoff (JSON); it outlives the memory's folder.
-create table if not exists trusts (
+create table trusts (
     generation integer, cutoff timestamp, trust json not null, primary key (generation, cutoff)
 );
 
 -- grain: one judgement of the gate.
-create table if not exists evaluations (
+create table evaluations (
     source varchar, cutoff timestamp, challenger integer, champion integer, verdict varchar not null,
     reasons varchar[] not null, report json not null, primary key (source, cutoff)
 );
@@ -153,7 +164,7 @@ create table if not exists evaluations (
 -- grain: one generation that the gate let serve a share of the users beside the champion; `settings` (JSON) are those it
 -- was sent out with, `look` (JSON) the latest comparison. `verdict` null: it is out; PROMOTE, or ROLL_BACK: refused, the
 -- champion never moved. `ended_at` null with a verdict: a person ended it.
-create table if not exists canaries (
+create table canaries (
     generation integer primary key,
     source varchar not null,
     champion integer not null,
@@ -167,7 +178,7 @@ create table if not exists canaries (
 );
 
 -- grain: one move of the champion pointer; append-only, numbered in order.
-create table if not exists releases (
+create table releases (
     release integer primary key,
     source varchar not null,
     generation integer not null,

@@ -1,0 +1,2 @@
+-- grain: one script that the file has been through.
+insert into migrations (number, name) values ($number, $name)
