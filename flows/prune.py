@@ -44,7 +44,7 @@ class Pruned(Frozen):
     """What `evercurrent prune --json` prints: what goes or, without `dry_run`, went.
 
     `before` is the instant of data time from which on everything named stays; `kept` says why of every generation;
-    `runs` counts Prefect's flow runs. Facts from `facts_since` on stay because of `facts_why`, None without `facts_days`;
+    `runs` counts Prefect's flow runs. Facts from `facts_since` on stay because of `facts_why`, None: of all times;
     before it the days of `facts_kept`. `given_back`: bytes by which the warehouse's file became smaller.
     """
 

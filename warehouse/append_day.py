@@ -1,4 +1,4 @@
-"""Bring a day that left a warehouse into one: its files have the columns of the tables, which DuckDB takes as they are."""
+"""Bring a day that left a warehouse into one: its files have the columns of the tables, and DuckDB takes them so."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -14,10 +14,20 @@ from pathlib import Path
 import duckdb
 
 from components.domain import ContractBroken, Transient
-from components.ingest.day_folders import DAY_FILES, DESCRIPTION, ENTITIES, day_folder, day_folders
+from components.ingest.day_folders import DAY_FILES, DESCRIPTION, day_folder, day_folders
 from components.whole_file import sync_folder, write_durably, write_whole
 from warehouse import query
 from warehouse.connect import Warehouse, connect
+
+WRITTEN = {"users": "07_retention/write_users", "items": "07_retention/write_items"}
+"""What lies beside the days, and what writes it."""
+REST = {
+    "outcomes": "07_retention/rest_of_outcomes",
+    "quarantine": "07_retention/rest_of_quarantine",
+    "impressions": "07_retention/rest_of_impressions",
+    "requests": "07_retention/rest_of_requests",
+}
+"""What a day's file keeps when users are forgotten, in order: what finds the others comes last."""
 
 
 def write_day(connection: duckdb.DuckDBPyConnection, archive: Path, day: date) -> None:
@@ -48,8 +58,8 @@ def write_day(connection: duckdb.DuckDBPyConnection, archive: Path, day: date) -
 def write_beside(w: Warehouse, archive: Path, description: Path) -> None:
     """Write what the days need beside them to be brought into a new home: users, items, and the source."""
     with _disk(archive), connect(w.path) as connection:
-        for name in ENTITIES:
-            write_whole(archive / f"{name}.parquet", _copier(connection, f"07_retention/write_{name}", source=w.source))
+        for name, text in WRITTEN.items():
+            write_whole(archive / f"{name}.parquet", _copier(connection, text, source=w.source))
         write_durably(archive / DESCRIPTION, description.read_bytes())
 
 
@@ -76,8 +86,7 @@ def _forget_in(connection: duckdb.DuckDBPyConnection, source: str, folder: Path)
     query.execute(connection, "07_retention/of_forgotten_in_day", **asked)
     ((requests,),) = connection.execute(query.text("07_retention/count_of_forgotten")).fetchall()
     if requests:
-        for name in ("outcomes", "quarantine", "impressions", "requests"):
-            text = f"07_retention/rest_of_{name}"
+        for name, text in REST.items():
             needed = {p: paths[p] for p in query.parameters_of(text) if p in paths}
             if Path(paths[name]).exists():
                 write_whole(Path(paths[name]), _copier(connection, text, **needed), durable=True)
@@ -109,7 +118,7 @@ def _write(connection: duckdb.DuckDBPyConnection, view: str, path: Path) -> None
 def _room(archive: Path, *parts: Path) -> Iterator[None]:
     """Where the unfinished lies for the block; nothing of it is left, whatever happens."""
     with _disk(archive):
-        archive.mkdir(exist_ok=True)
+        archive.mkdir(parents=True, exist_ok=True)
         try:
             for part in parts:
                 shutil.rmtree(part, ignore_errors=True)

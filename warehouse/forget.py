@@ -16,7 +16,7 @@ QUERIES = {
     "impressions": "01_ingest/forget_impressions",
     "requests": "01_ingest/forget_requests",
     "users": "01_ingest/forget_users",
-    "pruned_likes": "07_retention/forget_likes",
+    "likes": "07_retention/forget_likes",
 }
 """What clears which table, in order: what finds the others comes last."""
 

@@ -209,7 +209,8 @@ def forget(
         typer.echo(made.model_dump_json(indent=1))
     else:
         rows = ", ".join(f"{count} {table}" for table, count in made.warehouse.items())
-        typer.echo(f"taken out: {rows}, {made.decision_log} lines of the decision log")
+        days = f", {made.old_days} requests of old days" if made.old_days else ""
+        typer.echo(f"taken out: {rows}, {made.decision_log} lines of the decision log{days}")
         typer.echo(f"made before, and kept: {', '.join(made.bundles) or 'nothing'}")
         for remains in made.remains:
             typer.echo(f"not reached: {remains}")

@@ -190,7 +190,7 @@ create table releases (
 
 -- grain: one UTC day whose facts were taken out of the warehouse: how much it was, and whether its files were kept. What
 -- is ingested later of such a day is left out. Read by: ingest, status, prune.
-create table if not exists pruned_days (
+create table pruned_days (
     source varchar not null,
     day date not null,
     requests bigint not null,
@@ -202,7 +202,7 @@ create table if not exists pruned_days (
 
 -- grain: one impression of a day that was taken out, whose item its user liked: the latest of every user, which a
 -- request of today still asks for. Read by: the macro `likes`.
-create table if not exists pruned_likes (
+create table pruned_likes (
     source varchar not null,
     impression_id varchar not null,
     user_id varchar not null,
@@ -213,7 +213,7 @@ create table if not exists pruned_likes (
 
 -- grain: one item shown on a day that was taken out; `first_logged_at` is when somebody else's log showed it first.
 -- Read by: publish (what can be served), evaluate (what is new).
-create table if not exists pruned_items (
+create table pruned_items (
     source varchar not null,
     item_id varchar not null,
     first_shown_at timestamp not null,

@@ -1,4 +1,4 @@
--- grain: row of requests, impressions, outcomes and quarantine that goes with a request of `going`, in the columns of
+-- grain: row of requests, impressions, outcomes and quarantine (which names an outcome by impression and kind) that goes with a request of `going`, in the columns of
 -- `components.schema`. Read by: prune, which writes them to the day's files and holds the files to them.
 create or replace temp view going_requests as
 select q.request_id, q.user_id, epoch_us(q.requested_at) as "at", q.generation, q.context::varchar as context, q.eligible
@@ -35,5 +35,9 @@ create or replace temp view going_quarantine as
 select epoch_us(x.cutoff) as cutoff, x.table_name, x.row_id, x.reason
 from quarantine as x
 where x.source = getvariable('going_source')
-    and x.row_id in (select request_id from going union all select impression_id from going_impressions)
+    and if(x.table_name = 'outcomes', regexp_replace(x.row_id, '/[^/]*$', ''), x.row_id) in (
+        select request_id from going
+        union all
+        select impression_id from going_impressions
+    )
 order by x.cutoff, x.table_name, x.row_id, x.reason;
