@@ -20,7 +20,7 @@ from warehouse.log_cells import identifier
 
 log = logging.getLogger("evercurrent")
 
-WORTH_SHARE, WORTH_BYTES = 0.25, 16 << 20
+WORTH_SHARE, WORTH_BYTES = 0.25, 4 << 20
 """Share of a file, and bytes, that must be free for the rest to be copied. Own choice: less is soon written again."""
 ROOM = 1.1
 """Room that the copy needs on the disk, in sizes of what is in use."""
