@@ -12,7 +12,7 @@ from components.domain import ContractBroken, Window
 from components.ingest.day_folders import day_folders, read_days
 from flows.prune import old_facts_of, prune
 from flows.prune_facts import OldFacts
-from flows.replay.recorded import read_recorded
+from flows.replay.replay import replay
 from flows.stages.forget import ask_to_forget, forget
 from flows.stages.ingest import ingest_file, ingest_files
 from flows.turn import warehouse_of
@@ -23,6 +23,9 @@ from tests.loop.late_shop import START, LateShop, turn
 from tests.loop.test_loop import command
 from warehouse import ledger, old_facts
 from warehouse.connect import connect
+from warehouse.day_files import write_beside
+from warehouse.facts import Maturing
+from warehouse.old_facts import Reach
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -176,15 +179,20 @@ def test_days_of_another_source_are_refused(played: Homes, tmp_path: Path, tiny:
 
 def test_a_replay_plays_days_that_left(played: Homes, tmp_path: Path) -> None:
     home = played.copy(tmp_path / "home")
-    prune(str(home))
-    description = tmp_path / "late.toml"
+    w, until = warehouse_of(Workspace(home)), instant_of_day(9)
+    (home / "facts").mkdir()
+    write_beside(w, home / "facts", home / "source.toml")
+    reach = Reach(until, until, Maturing("purchase", float(DAY)))
+    for day in old_facts.old_days(w, reach):
+        old_facts.take_out(w, day, reach.maturing, 3, home / "facts")
+    description, new = tmp_path / "late.toml", tmp_path / "new"
     text = (home / "facts" / "source.toml").read_text()
-    description.write_text(text.replace('title = "', 'pretrain = "1d"\ntitle = "') + '\n[world]\nperiod = "day"\n')
-    (tmp_path / "new").mkdir()
-    recorded = read_recorded(Workspace(tmp_path / "new"), description, home / "facts")
-    archived = read_days(day_folders(f"{home}/facts"))
-    assert recorded.turns >= 1 and len(recorded.tables.impressions) == len(archived.impressions)
-    assert set(recorded.log.item) <= set(archived.impressions["item_id"])
+    description.write_text(text.replace('title = "', 'pretrain = "4d"\ntitle = "') + '\n[world]\nperiod = "day"\n')
+    new.mkdir()
+    shutil.copy(played.folder / "home" / "evercurrent.toml", new)
+    record = replay(str(new), str(description), 2, str(home / "facts"))
+    assert [t.cutoff[:10] for t in record.turns] == ["2011-01-31", "2011-02-01"]
+    assert all(t.requests > 0 and t.impressions > 0 for t in record.turns)
 
 
 def test_who_is_forgotten_leaves_the_days_that_left(played: Homes, tmp_path: Path) -> None:
