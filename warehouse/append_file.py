@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from warehouse import query
-from warehouse.append import Batch, append_once
+from warehouse.append import Batch, append_once, closed
 from warehouse.connect import CONFIG, Warehouse, connect
 from warehouse.sound_log import MEMORY, SoundLog, tell
 
@@ -22,12 +22,14 @@ def append_file(
     """As `warehouse.append.append_log`, of a log that DuckDB reads itself; all its rows are sound."""
     received = Batch(digest, found.log.rows, found.log.rows, False)
     once = "append_once" if found.impressions_once else "append"
-    names = ("append_once_requests", f"{once}_impressions", f"{once}_outcomes")
+    requests, impressions, outcomes = "append_once_requests", f"{once}_impressions", f"{once}_outcomes"
 
     def bring(connection: duckdb.DuckDBPyConnection) -> None:
         _lay_out(connection, found)
-        for name in names:
-            query.execute(connection, f"01_ingest/{name}", source=w.source, digest=digest)
+        query.execute(connection, f"01_ingest/{requests}", source=w.source, digest=digest)
+        before = closed(connection, w.source)
+        for name in (impressions, outcomes):
+            query.execute(connection, f"01_ingest/{name}", source=w.source, digest=digest, closed=before)
 
     with connect(w.path) as connection, _modest(connection):
         return append_once(connection, w.source, received, bring, entities, path)
