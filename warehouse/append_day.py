@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from components.domain import ContractBroken
-from components.schema import IMPRESSIONS, TABLES, names
+from components.schema import IMPRESSIONS, REQUESTS, TABLES, names
 from warehouse import query
-from warehouse.append import Batch, append_once
+from warehouse.append import Batch, append_once, closed
 from warehouse.connect import Warehouse, connect
 from warehouse.sound_log import tell
 
@@ -28,8 +28,10 @@ def append_day(w: Warehouse, folder: Path, entities: Mapping[str, pd.DataFrame],
     def bring(connection: duckdb.DuckDBPyConnection) -> None:
         tell(connection, {f"day_{name}": str(folder / f"{name}.parquet") for name in TABLES})
         query.run_script(connection, "07_retention/day_tables")
+        before = closed(connection, w.source)
         for name in TABLES:
-            query.execute(connection, f"01_ingest/append_{name}", source=w.source, digest=digest)
+            late = {} if name == REQUESTS else {"closed": before}
+            query.execute(connection, f"01_ingest/append_{name}", source=w.source, digest=digest, **late)
 
     with connect(w.path) as connection:
         return append_once(connection, w.source, Batch(digest, rows, rows, False), bring, entities, str(folder))

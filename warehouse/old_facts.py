@@ -23,7 +23,7 @@ from warehouse.sound_log import tell
 
 log = logging.getLogger("evercurrent")
 
-SUMMARIES = ("keep_likes", "keep_items", "uncount")
+SUMMARIES = ("keep_likes", "keep_items")
 DELETIONS = ("delete_quarantine", "delete_outcomes", "delete_impressions", "delete_requests")
 """In this order: what the others are found by goes last."""
 
