@@ -5,11 +5,14 @@ The plan is pure: `planned` sees names and numbers alone. Whatever it does not r
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+from components.domain import DAY
 from components.frozen import Frozen
-from components.publish.retention import RetentionSettings, horizon_of
+from components.publish.retention import RetentionSettings, day_start, horizon_of
 from flows.workspace import Workspace
 
 TRASH = ".pruned"
@@ -84,6 +87,8 @@ def planned(holdings: Iterable[Holding], keep: Keep, settings: RetentionSettings
             why = f"generation {h.generation} is not needed any more" if gone else ""
         elif h.kind == "pages":
             why = "old" if _old(h, horizon_of(latest, settings.pages_days)) else ""
+        elif h.kind == "decisions" and settings.decisions_days is not None:
+            why = "old; the warehouse has what it says" if _old(h, horizon_of(latest, settings.decisions_days)) else ""
         elif h.kind in ("turn", "replay") and h.cutoff not in recent_turns:
             ingested = h.kind == "turn" or (h.cutoff or 0) < latest
             why = "old; the ledger has its figures" if _old(h, horizon) and ingested else ""
@@ -105,6 +110,7 @@ ORDER = (
     "turn",
     "replay",
     "pages",
+    "decisions",
     "log",
     FACTS,
 )
@@ -131,6 +137,9 @@ def holdings(workspace: Workspace) -> Iterator[Holding]:
     for path in _inside(workspace.reports / "turns"):
         if path.name.isdigit():
             yield Holding("pages", _name(root, path), cutoff=int(path.name))
+    for path in _inside(root / "decisions" / "archive"):
+        if (ends := _end_of_day(path.name)) is not None:
+            yield Holding("decisions", _name(root, path), cutoff=ends)
     yield from (
         Holding("log", _name(root, p), written=p.stat().st_mtime) for p in _inside(root / "logs") if p.is_file()
     )
@@ -161,6 +170,17 @@ def _newest_memories(there: Iterable[Holding], latest: int) -> set[str]:
             if key not in newest or (newest[key].cutoff or 0) < (h.cutoff or 0):
                 newest[key] = h
     return {h.path for h in newest.values()}
+
+
+def _end_of_day(name: str) -> int | None:
+    """The instant that ends the day a file is named after, microseconds; None where it is named otherwise.
+
+    >>> _end_of_day("1970-01-02-7-5.parquet") // DAY, _end_of_day("1970-02-31-7-5.parquet"), _end_of_day("notes")
+    (2, None, None)
+    """
+    with suppress(ValueError):
+        return day_start(date.fromisoformat(name[:10])) + DAY
+    return None
 
 
 def _old(h: Holding, horizon: int) -> bool:

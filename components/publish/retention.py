@@ -40,6 +40,9 @@ class RetentionSettings(Frozen):
     days; none: for good. What a generation that is kept has not learned stays however old it is."""
     old_facts: Literal["archive", "delete"] = "archive"
     """What becomes of older ones: Parquet files in `facts/`, a folder for each day, or nothing."""
+    decisions_days: float | None = Field(default=None, gt=0)
+    """Data time before the latest turn after which archived files of the decision log go for good, by the day in their
+    name; none: never. The warehouse has what they say."""
 
 
 @dataclass(frozen=True, slots=True)

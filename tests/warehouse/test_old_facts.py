@@ -482,3 +482,14 @@ def test_a_quarantined_outcome_of_who_is_forgotten_is_named_no_more(w: Warehouse
     ledger.record_validation(w, Window(FIRST, FIRST + 9 * DAY), 0, rejected, "{}")
     forgotten(w, "u4", FIRST + 20 * DAY)
     assert rows(w, "quarantine") == []
+
+
+def test_a_days_files_have_every_column_of_the_tables_but_how_a_row_came_here(w: Warehouse, archive: Path) -> None:
+    take(w, archive, before(3, since=3))
+    (first, *_) = day_folders(str(archive))
+    for table in TABLES:
+        with connect(w.path) as connection:
+            columns = set(connection.table(table).columns) - {"source", "batch", "known_from"}
+        instants = {"requested_at": "at", "shown_at": "at"}
+        wanted = {instants.get(name, name) for name in columns}
+        assert set(pd.read_parquet(first / f"{table}.parquet").columns) == wanted, "what is not written is lost"
