@@ -25,8 +25,17 @@ from warehouse.old_facts import OldDay, Reach, old_days, pruned_days, take_out
 from warehouse.records import SetAside, SetAsideStatus
 
 FIRST = 15_000 * DAY
+SHOP_SOURCE = """
+name = "shop"
+title = "A shop"
+attribution = 86400
+columns = {user_id = "user", item_id = "item"}
+time = {column = "at", unit = "us"}
+outcome = {column = "bought", kind = "purchase", equals = 1}
+fields = [{name = "user", kind = "id", of = "user"}, {name = "item", kind = "id", of = "item"}]
+"""
 HOUR = DAY // 24
-IN_A_DAY, EXPLICIT = Maturing("buy", 86_400.0), Maturing("buy", None)
+IN_A_DAY, EXPLICIT = Maturing("purchase", 86_400.0), Maturing("purchase", None)
 EVERYTHING = Reach(FIRST + 90 * DAY, FIRST + 90 * DAY, IN_A_DAY)
 ASIDE = "a window that is set aside may still be learned"
 UNLEARNED = "a generation that is kept has not learned it"
@@ -68,7 +77,7 @@ def shop(days: int = 6, per_day: int = 40, seed: int = 0) -> LogTables:
         {
             **{
                 "impression_id": bought["impression_id"],
-                "kind": "buy",
+                "kind": "purchase",
                 "reward": 1.0,
                 "grade": rng.random(len(bought)),
             },
@@ -281,14 +290,14 @@ def rows_of_entities(w: Warehouse) -> list[list[tuple[object, ...]]]:
 def test_quarantined_rows_go_with_what_they_are_of(w: Warehouse, archive: Path) -> None:
     first, last = shop().impressions["impression_id"].iloc[[0, -1]]
     rejected = pd.DataFrame(
-        [("impressions", first, "odd"), ("outcomes", f"{first}/buy", "odd"), ("impressions", last, "odd")],
+        [("impressions", first, "odd"), ("outcomes", f"{first}/purchase", "odd"), ("impressions", last, "odd")],
         columns=["table_name", "row_id", "reason"],
     )
     ledger.record_validation(w, Window(FIRST, FIRST + 9 * DAY), 0, rejected, "{}")
     take(w, archive, before(3, since=3))
     assert [row[3] for row in rows(w, "quarantine")] == [last]
     found = pd.read_parquet(day_folders(str(archive))[0] / "quarantine.parquet")
-    assert found["row_id"].tolist() == [first, f"{first}/buy"]
+    assert found["row_id"].tolist() == [first, f"{first}/purchase"]
 
 
 class Killed(BaseException):
@@ -478,7 +487,7 @@ def test_forgetting_that_is_killed_between_two_files_is_gone_on_with(
 def test_a_quarantined_outcome_of_who_is_forgotten_is_named_no_more(w: Warehouse) -> None:
     log = shop()
     request = log.requests.query("user_id == 'u4'")["request_id"].iloc[0]
-    rejected = pd.DataFrame([("outcomes", f"{request}-0/buy", "odd")], columns=["table_name", "row_id", "reason"])
+    rejected = pd.DataFrame([("outcomes", f"{request}-0/purchase", "odd")], columns=["table_name", "row_id", "reason"])
     ledger.record_validation(w, Window(FIRST, FIRST + 9 * DAY), 0, rejected, "{}")
     forgotten(w, "u4", FIRST + 20 * DAY)
     assert rows(w, "quarantine") == []
