@@ -31,6 +31,7 @@ class Batch:
 
     `rows` were received and sound, `duplicates` of them were here already, or are of days that were taken out:
     `left_out` counts those; `new` if work was done. `set_aside` more could not be used; `faults` says which and why.
+    `read_as` is the format it was found to be in.
     """
 
     digest: str
@@ -40,6 +41,7 @@ class Batch:
     set_aside: int = 0
     faults: tuple[str, ...] = ()
     left_out: int = 0
+    read_as: str = ""
 
 
 def append_log(

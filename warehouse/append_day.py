@@ -33,8 +33,9 @@ def append_day(w: Warehouse, folder: Path, entities: Mapping[str, pd.DataFrame],
             late = {} if name == REQUESTS else {"closed": before}
             query.execute(connection, f"01_ingest/append_{name}", source=w.source, digest=digest, **late)
 
+    received = Batch(digest, rows, rows, False, read_as="Parquet, a day that left a warehouse")
     with connect(w.path) as connection:
-        return append_once(connection, w.source, Batch(digest, rows, rows, False), bring, entities, str(folder))
+        return append_once(connection, w.source, received, bring, entities, str(folder))
 
 
 def _checked(path: Path, table: str) -> int:

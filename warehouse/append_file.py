@@ -13,14 +13,14 @@ import pandas as pd
 from warehouse import query
 from warehouse.append import Batch, append_once, closed
 from warehouse.connect import CONFIG, Warehouse, connect
-from warehouse.sound_log import MEMORY, SoundLog, tell
+from warehouse.sound_log import MEMORY, SoundLog, lay_out_cells, tell
 
 
 def append_file(
     w: Warehouse, found: SoundLog, entities: Mapping[str, pd.DataFrame], *, digest: str, path: str
 ) -> Batch:
-    """As `warehouse.append.append_log`, of a log that DuckDB reads itself; all its rows are sound."""
-    received = Batch(digest, found.log.rows, found.log.rows, False)
+    """As `warehouse.append.append_log`, of a log that DuckDB reads itself."""
+    received = Batch(digest, found.rows, found.rows, False, found.doubted.set_aside, found.doubted.faults)
     once = "append_once" if found.impressions_once else "append"
     requests, impressions, outcomes = "append_once_requests", f"{once}_impressions", f"{once}_outcomes"
 
@@ -37,7 +37,7 @@ def append_file(
 
 def _lay_out(connection: duckdb.DuckDBPyConnection, found: SoundLog) -> None:
     tell(connection, found.compiled.variables)
-    query.fill(connection, "01_ingest/log_cells", found.compiled.slots)
+    lay_out_cells(connection, found.compiled, found.doubted)
     query.execute(connection, "01_ingest/log_requests" if found.requests_once else "01_ingest/log_first_requests")
     query.execute(connection, "01_ingest/log_impressions")
     kinds = range(1, len(found.compiled.outcomes) // 2 + 1)
