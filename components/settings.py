@@ -20,8 +20,7 @@ from components.memory.settings import MemorySettings
 from components.operations import OperationsSettings, TimeoutSettings
 from components.policy.settings import PolicySettings
 from components.publish.retention import RetentionSettings
-from components.publish.settings import ReleaseSettings
-from components.publish.signature import PublishSettings
+from components.publish.settings import PublishSettings, ReleaseSettings
 from components.ranker.settings import RankerSettings
 from components.update.settings import UpdateSettings
 from components.validate.validate import ValidateSettings

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,32 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durable: bool = 
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def link_or_copy(source: Path, target: Path) -> bool:
+    """Let `target` be the file at `source`, which never changes; whether as a link, the bytes on the disk once.
+
+    Where the file system has no links, or no more of them, or `target` is on another one, it is a copy.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or the disk refuses the copy.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    link = target.with_name(f".{target.name}.{os.getpid()}.link")
+    try:
+        link.unlink(missing_ok=True)
+        link.hardlink_to(source)
+        link.replace(target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        write_whole(target, lambda part: shutil.copyfile(source, part))
+        return False
+    finally:
+        link.unlink(missing_ok=True)  # left where both were the same file already
+    return True
 
 
 def write_durably(path: Path, content: bytes) -> None:

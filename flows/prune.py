@@ -2,7 +2,7 @@
 
 Whoever answers, may have to come back, or is being compared stays, with all that the ledger names of the last month of
 data time. The ledger itself is never pruned, so a generation that went stays in the history; days of facts leave the
-warehouse where `facts_days` says so (`flows.prune_facts`).
+warehouse where `facts_days` says so (`flows.prune_facts`). Closed files of the decision log become archives.
 """
 
 import shutil
@@ -23,6 +23,7 @@ from components.frozen import Frozen
 from components.publish.pointer import Role, read_pointer
 from components.publish.retention import Lineage, Named, horizon_of, kept_generations
 from components.settings import read_settings
+from flows.archive import SEGMENT, archivable, archive
 from flows.control_room.failed import tell_failure
 from flows.control_room.hearing import hear
 from flows.prune_facts import NO_FACTS, OldFacts, find_old_facts, items_of, take_facts
@@ -101,16 +102,23 @@ def prune(home: str = ".evercurrent", dry_run: bool = False) -> Pruned:
 
 
 def plan(workspace: Workspace, now: datetime, facts: OldFacts = NO_FACTS, *, dry_run: bool) -> Pruned:
-    """What goes, with sizes; a file that two things share is counted with the first of them."""
+    """What goes, with sizes: a file that several things share counts with the first, and not if one of them stays."""
     w, settings = warehouse_of(workspace), read_settings(workspace.settings).retention
     turns = tuple(t.cutoff for t in ledger.turns(w))
     if not turns:
         return Pruned(home=str(workspace.root), dry_run=dry_run, before=None, items=(), bytes=0, runs=0, kept={})
     kept = kept_generations(lineage(workspace, w), turns[-1], settings)
     keep = Keep(kept, turns, now.timestamp(), _latest_in_stores(workspace))
+    there = list(holdings(workspace))
+    going = planned(there, keep, settings)
     seen: set[tuple[int, int]] = set()
-    items = tuple(_item(workspace, h, why, seen) for h, why in planned(holdings(workspace), keep, settings))
-    items += items_of(workspace, w, facts, settings)
+    for stays in set(there) - {h for h, _ in going}:
+        size_of(workspace.root / stays.path, seen)
+    items = (
+        *(_item(workspace, h, why, seen) for h, why in going),
+        *archivable(workspace, w, turns[-1], settings),
+        *items_of(workspace, w, facts, settings),
+    )
     return Pruned(
         home=str(workspace.root),
         dry_run=dry_run,
@@ -182,10 +190,13 @@ def take_away(workspace: Workspace, items: Sequence[Item]) -> None:
     trash = workspace.root / TRASH
     going = {item.path for item in items if item.kind == "memory"}
     w = warehouse_of(workspace)
+    for item in items:
+        if item.kind == SEGMENT:
+            archive(workspace, w, Path(item.path).name)
     ledger.forget_memory(w, *(m for m in ledger.memories(w) if m.folder in going))
     try:
         trash.mkdir(exist_ok=True)
-        for number, item in enumerate(item for item in items if item.kind != FACTS):
+        for number, item in enumerate(item for item in items if item.kind not in (SEGMENT, FACTS)):
             _move(workspace.root / item.path, trash / f"{time.time_ns()}-{number}")
         shutil.rmtree(trash)
     except OSError as error:

@@ -21,6 +21,7 @@ from flows.control_room.failed import signed
 from flows.control_room.log_line import Figures
 from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
+from flows.stages.decisions import take_decisions
 from flows.stages.drift import measure_drift as _measure_drift
 from flows.stages.drift import watch_drift as _watch_drift
 from flows.stages.evaluate import evaluate as _evaluate
@@ -28,7 +29,6 @@ from flows.stages.forget import Forgotten
 from flows.stages.forget import forget as _forget
 from flows.stages.halt import halt as _halt
 from flows.stages.halt import settle_halt as _settle_halt
-from flows.stages.ingest import take_decisions
 from flows.stages.memory import refresh_memory as _refresh_memory
 from flows.stages.publish import publish as _publish
 from flows.stages.read import read as _read

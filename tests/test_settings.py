@@ -257,6 +257,23 @@ def signed(s: Settings) -> str:
         return repr(sorted(path.name for path in home.iterdir()))
 
 
+def written_whole(s: Settings) -> str:
+    """Which of twelve generations in a row have their table and vocabulary whole."""
+    from components.ranker.layer_files import CHANGED
+    from components.ranker.model import Model
+    from components.update.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+
+    made, whole = Checkpoint.fresh(Model.fresh(RANKER_SPEC, s.ranker, 0)), list[int]()
+    with TemporaryDirectory() as home:
+        for generation in range(1, 13):
+            folder = Path(home) / str(generation)
+            save_checkpoint(made, folder, s.publish.full_every)
+            made = load_checkpoint(folder)
+            if not (folder / CHANGED).exists():
+                whole.append(generation)
+    return repr(whole)
+
+
 def pruned(s: Settings) -> str:
     """Which generations and what else of an old home is kept, as of an instant in its past and by the clock."""
     from uuid import UUID
@@ -479,6 +496,7 @@ CASES: dict[str, Case] = {
     "metrics.improve": Case("purchase", railed),
     "metrics.guardrails": Case([{"name": "new", "measures": "new_items", "margin": 0.2}], railed),
     "publish.signing_key": Case("key.pem", signed),
+    "publish.full_every": Case(1, written_whole),
     "release.canary.share": Case(0.3, sent_out),
     "release.canary.margin": Case(0.1, sent_out),
     "release.canary.error": Case(0.2, sent_out),

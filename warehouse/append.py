@@ -74,7 +74,7 @@ def append_once(
         return received
     with transaction(connection):
         bring(connection)
-        _upsert_entities(connection, source, entities)
+        upsert_entities(connection, source, entities)
         take_out(connection, source, digest)
         left_out = leave_out(connection, source, digest)
         query.execute(connection, "01_ingest/record_batch", source=source, digest=digest, path=path, rows=received.rows)
@@ -125,7 +125,7 @@ def mend_log(
         for window in windows:
             _replace(connection, w.source, window, batches)
         _append_facts(connection, w.source, tables, digest, None)
-        _upsert_entities(connection, w.source, entities)
+        upsert_entities(connection, w.source, entities)
         take_out(connection, w.source, digest)
         left_out = leave_out(connection, w.source, digest)
         if not query.rows(connection, "01_ingest/find_batch", digest=digest):
@@ -175,7 +175,8 @@ def _append_facts(
         query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest, **late)
 
 
-def _upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: Mapping[str, pd.DataFrame]) -> None:
+def upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: Mapping[str, pd.DataFrame]) -> None:
+    """Enter users and items, `entities` as of `append_log`, within a transaction of the caller."""
     for name, frame in entities.items():
         if len(frame):
             whole = frame.assign(

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from components.domain import Window
 from warehouse import query
+from warehouse.catalogues import with_eligible
 from warehouse.connect import Warehouse, connect
 
 
@@ -78,9 +79,10 @@ def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Sus
             query.frame(connection, f"02_validate/{name}", asked, source=w.source, **ends)
             for name in ("suspect_requests", "suspect_impressions", "suspect_outcomes")
         )
+        requests = with_eligible(connection, w.source, requests)
     counts = {name: int(str(count)) for name, count in whole.items()}
     return Suspects(
-        _eligible_or_none(requests),
+        requests,
         impressions,
         outcomes,
         counts["requests"],
@@ -92,12 +94,10 @@ def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Sus
 
 def window_requests(w: Warehouse, window: Window) -> pd.DataFrame:
     """The requests of a window, as logged: nothing is rejected yet."""
-    return _eligible_or_none(_frame(w, "02_validate/window_requests", start=window.start, cutoff=window.cutoff))
-
-
-def _eligible_or_none(requests: pd.DataFrame) -> pd.DataFrame:
-    eligible = requests["eligible"].astype(object)
-    return requests.assign(eligible=eligible.where(eligible.notna(), None))
+    ends = {"start": window.start, "cutoff": window.cutoff}
+    with connect(w.path) as connection:
+        found = query.frame(connection, "02_validate/window_requests", source=w.source, **ends)
+        return with_eligible(connection, w.source, found)
 
 
 def requests_in(w: Warehouse, window: Window) -> int:
@@ -160,8 +160,7 @@ def requests(w: Warehouse, request_ids: np.ndarray) -> pd.DataFrame:
     table = pa.table({"request_id": pa.array(request_ids, pa.string())})
     with connect(w.path) as connection:
         found = query.frame(connection, "05_evaluate/requests", {"requested": table}, source=w.source)
-    eligible = found["eligible"].astype(object)
-    return found.assign(eligible=eligible.where(eligible.notna(), None))
+        return with_eligible(connection, w.source, found)
 
 
 def matured(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:

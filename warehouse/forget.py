@@ -38,6 +38,8 @@ def forget_users(w: Warehouse, forgotten: Mapping[str, tuple[int, int]]) -> dict
 
 def take_out(connection: duckdb.DuckDBPyConnection, source: str, batch: str | None) -> dict[str, int]:
     """Rows of forgotten users, of one batch or of all, that went, by table."""
+    if not query.rows(connection, "01_ingest/forgotten", source=source, since=0):
+        return dict.fromkeys(QUERIES, 0)
     gone = {}
     for table, name in QUERIES.items():
         of = {"batch": batch} if "batch" in query.parameters_of(name) else {}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     d = csv_dialect(path)
-    unpacked = "gzip" if d.compressed else None
+    unpacked: Literal["gzip"] | None = "gzip" if d.compressed else None
     return pd.read_csv(
         path, sep=d.separator, quotechar=d.quote, decimal=d.decimal, encoding=d.encoding, compression=unpacked
     )

@@ -1,8 +1,9 @@
 """Facts of days that left the warehouse: a folder for each day, a Parquet file for each table.
 
 ``facts/day=2026-01-31/{requests,impressions,outcomes,quarantine}.parquet`` in the columns of `components.schema`, in
-order of time; beside the days ``users.parquet`` and ``items.parquet``, as they were known when the last one left, and
-the ``source.toml`` of their home. So a folder can be carried elsewhere, read by anything, and brought into a new home.
+order of time, and ``catalogues.parquet`` with the lists that requests refer to by `eligible_of`; beside the days
+``users.parquet`` and ``items.parquet``, as they were known when the last one left, and the ``source.toml`` of their
+home. So a folder can be carried elsewhere, read by anything, and brought into a new home.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from components.domain import ContractBroken
@@ -19,8 +21,10 @@ from components.ingest.source import Source, read_source
 from components.schema import TABLES
 from components.whole_file import digest_of
 
-QUARANTINE = "quarantine"
-DAY_FILES = (*TABLES, QUARANTINE)
+QUARANTINE, CATALOGUES = "quarantine", "catalogues"
+REFERENCE = "eligible_of"
+"""Beside the columns of the schema: which catalogue was eligible as a whole; null: `eligible` says it, or nothing."""
+DAY_FILES = (*TABLES, QUARANTINE, CATALOGUES)
 """What a day has a file of."""
 ENTITIES = ("users", "items")
 DESCRIPTION = "source.toml"
@@ -60,7 +64,17 @@ def read_days(folders: Iterable[Path]) -> LogTables:
     requests, impressions, outcomes = (
         pd.concat([_read(folder / f"{name}.parquet") for folder in days], ignore_index=True) for name in TABLES
     )
-    return LogTables(requests, impressions, outcomes, entities=read_entities(days[0].parent))
+    catalogues = pd.concat([_read(folder / f"{CATALOGUES}.parquet") for folder in days], ignore_index=True)
+    return LogTables(_resolved(requests, catalogues), impressions, outcomes, entities=read_entities(days[0].parent))
+
+
+def _resolved(requests: pd.DataFrame, catalogues: pd.DataFrame) -> pd.DataFrame:
+    """Requests with the items of the catalogue that they refer to; all that refer to one have the same array."""
+    items = dict(zip(catalogues["catalogue"], catalogues["items"], strict=True))
+    own, named = requests["eligible"], requests[REFERENCE]
+    both = [items.get(name) if mine is None else mine for mine, name in zip(own, named, strict=True)]
+    eligible = np.fromiter(both, object, len(both))
+    return requests.drop(columns=REFERENCE).assign(eligible=pd.Series(eligible, requests.index))
 
 
 def read_entities(archive: Path) -> dict[str, pd.DataFrame]:
@@ -86,12 +100,12 @@ def check_source(archive: Path, source: Source) -> None:
 
 def digest_of_day(folder: Path) -> str:
     """SHA-256 over the digests of a day's facts."""
-    digests = [digest_of(folder / f"{name}.parquet") for name in TABLES]
+    digests = [digest_of(folder / f"{name}.parquet") for name in (*TABLES, CATALOGUES)]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _is_day(path: Path) -> bool:
-    return path.name.startswith(_PREFIX) and all((path / f"{name}.parquet").is_file() for name in TABLES)
+    return path.name.startswith(_PREFIX) and all((path / f"{name}.parquet").is_file() for name in (*TABLES, CATALOGUES))
 
 
 def _read(path: Path) -> pd.DataFrame:

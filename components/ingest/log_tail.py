@@ -43,8 +43,6 @@ class LogTail(Generic[Line]):
     def lines(self) -> Iterator[Line]:
         """Lines that were completed since the last call; what is no line of the log is passed over."""
         for path in self._files():
-            if path.stat().st_size <= self._read.get(path.name, 0):
-                continue
             for raw in self._new(path):
                 line = self._parsed(raw)
                 if line is not None:
@@ -53,7 +51,13 @@ class LogTail(Generic[Line]):
     def _new(self, path: Path) -> Iterator[bytes]:
         """Whole lines after what was read, block by block."""
         rest = b""
-        with path.open("rb") as file:
+        try:
+            if path.stat().st_size <= self._read.get(path.name, 0):
+                return
+            log = path.open("rb")
+        except FileNotFoundError:  # archived since the folder was listed
+            return
+        with log as file:
             file.seek(self._read.get(path.name, 0))
             while block := file.read(BLOCK):
                 whole, end, rest = (rest + block).rpartition(b"\n")

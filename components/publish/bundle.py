@@ -31,13 +31,14 @@ from pydantic import BaseModel
 
 from components.domain import ContractBroken, Transient
 from components.ingest.reward_rule import RewardRule
+from components.parts import Part, list_parts
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
 from components.publish.attributes_file import write_attributes, write_ids
 from components.publish.golden import GOLDEN, check_arithmetic, golden_of
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import write_likes
-from components.publish.manifest import MANIFEST, Manifest, Provenance, bundle_name, list_parts, verify
+from components.publish.manifest import APART, MANIFEST, Manifest, Provenance, bundle_name, verify
 from components.publish.read_bundle import HIDDEN, HISTORY
 from components.publish.retrieval_file import write_retrieval
 from components.ranker.features import Encoder
@@ -45,7 +46,7 @@ from components.ranker.history import History, Likes, history_width
 from components.serving.catalogue import Catalogue
 from components.serving.retrieval import Retrieval, fit, freshest
 from components.serving.served import Served
-from components.whole_file import digest_of, sync_folder
+from components.whole_file import digest_of, link_or_copy, sync_folder
 
 if TYPE_CHECKING:
     from components.memory.memory import ErrorMemory
@@ -57,9 +58,11 @@ if TYPE_CHECKING:
 class BundleContent:
     """What goes into a bundle.
 
-    `reports` maps a file name such as ``drift.html`` to its content; `servable` holds the ids that a request without an
+    `reports` maps a file name such as ``drift.html`` to its content, or to a file that is replaced whole where it is
+    written again, whose bytes the bundle shares; `servable` holds the ids that a request without an
     eligible set is answered from, `hidden` those that are served to nobody, `history` what every user liked last as
-    known at the cutoff: needed where the encoder has the field `recent`.
+    known at the cutoff: needed where the encoder has the field `recent`. `saved` is the folder of a checkpoint that
+    was written of `model`: its files are the bundle's too.
     """
 
     provenance: Provenance
@@ -73,7 +76,8 @@ class BundleContent:
     hidden: np.ndarray = field(default_factory=lambda: np.empty(0, object))
     history: History | None = None
     id_changes: IdChanges | None = None
-    reports: Mapping[str, bytes] = field(default_factory=dict)
+    reports: Mapping[str, bytes | Path] = field(default_factory=dict)
+    saved: Path | None = None
 
 
 def write_bundle(bundles: Path, content: BundleContent) -> Path:
@@ -96,8 +100,8 @@ def write_bundle(bundles: Path, content: BundleContent) -> Path:
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _write_parts(part, content)
-        manifest = Manifest(**content.provenance.model_dump(), parts=list_parts(part))
+        known = _write_parts(part, content)
+        manifest = Manifest(**content.provenance.model_dump(), parts=list_parts(part, APART, known))
         _write_json(part / MANIFEST, manifest)
         _sync_tree(part)
         part.rename(folder)
@@ -116,10 +120,9 @@ def manifest_digest(folder: Path) -> str:
     return digest_of(folder / MANIFEST)
 
 
-def _write_parts(folder: Path, content: BundleContent) -> None:
-    from components.update.checkpoint import save_model
-
-    save_model(content.model, folder / "model")
+def _write_parts(folder: Path, content: BundleContent) -> dict[str, Part]:
+    """Write everything but the manifest; the digests that are known already, by path."""
+    known = _write_model(folder / "model", content)
     content.memory.save(folder / "memory")
     _write_json(folder / "memory" / "settings.json", content.memory_settings)
     _write_json(folder / "policy.json", content.policy)
@@ -146,7 +149,25 @@ def _write_parts(folder: Path, content: BundleContent) -> None:
     for name, report in content.reports.items():
         if Path(name).name != name:
             raise ValueError(f"report is named {name!r}; allowed is a file name without folders")
-        (folder / "reports" / name).write_bytes(report)
+        if isinstance(report, Path):
+            link_or_copy(report, folder / "reports" / name)
+        else:
+            (folder / "reports" / name).write_bytes(report)
+    return known
+
+
+def _write_model(folder: Path, content: BundleContent) -> dict[str, Part]:
+    from components.update.checkpoint import OPTIMIZER, read_parts, save_model
+
+    if content.saved is None:
+        save_model(content.model, folder)
+        return {}
+    known = {}
+    for part in read_parts(content.saved):
+        if part.path != OPTIMIZER and link_or_copy(content.saved / part.path, folder / part.path):
+            path = f"{folder.name}/{part.path}"
+            known[path] = part.model_copy(update={"path": path})
+    return known
 
 
 def _served(content: BundleContent) -> Served:

@@ -12,18 +12,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from components.domain import ContractBroken, Verdict, Window
 from components.frozen import Frozen, first_fault
-from components.whole_file import digest_of
+from components.parts import Part, differing, list_parts
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 """The signature, where there is one (`components/publish/signature.py`), is of the manifest, and so no part."""
-
-
-class Part(Frozen):
-    """One file of a bundle: `path` relative to the bundle with forward slashes, its size and SHA-256."""
-
-    path: str
-    bytes: int = Field(ge=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+APART = (MANIFEST, SIGNATURE)
 
 
 class IdChange(Frozen):
@@ -87,9 +80,12 @@ class Provenance(Frozen):
 
 
 class Manifest(Provenance):
-    """Provenance and the digest of every part, in order of path; `format` numbers the layout of the bundle."""
+    """Provenance and the digest of every part, in order of path; `format` numbers the layout of the bundle.
 
-    format: int = Field(default=1, ge=1, le=1)
+    Until 0.3 it was 1: a model without layers (`components.ranker.model_file`).
+    """
+
+    format: int = Field(default=2, ge=1, le=2)
     parts: tuple[Part, ...]
 
     @property
@@ -105,15 +101,6 @@ def bundle_name(generation: int) -> str:
     'g000007'
     """
     return f"g{generation:06d}"
-
-
-def list_parts(folder: Path) -> tuple[Part, ...]:
-    """Every file below `folder` but the manifest and its signature, in order of path."""
-    apart = {folder / MANIFEST, folder / SIGNATURE}
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p not in apart)
-    return tuple(
-        Part(path=f.relative_to(folder).as_posix(), bytes=f.stat().st_size, sha256=digest_of(f)) for f in files
-    )
 
 
 def digest_of_parts(parts: Iterable[Part]) -> str:
@@ -147,16 +134,9 @@ def verify(folder: Path) -> Manifest:
         If a part is missing, extra, or differs: names it, what was expected and found.
     """
     manifest = read_manifest(folder)
-    expected = {p.path: p for p in manifest.parts}
-    found = {p.path: p for p in list_parts(folder)}
-    for path in sorted(expected.keys() | found.keys()):
-        want, have = expected.get(path), found.get(path)
-        if want == have:
-            continue
-        wanted = f"{want.sha256[:12]}, {want.bytes} bytes" if want else "no such part"
-        had = f"{have.sha256[:12]}, {have.bytes} bytes" if have else "nothing"
+    wrong = differing(manifest.parts, list_parts(folder, APART))
+    if wrong is not None:
         raise ContractBroken(
-            f"bundle {folder}, part {path}: the manifest says {wanted}, found {had}; "
-            "restore the bundle from a copy, or roll back to another generation"
+            f"bundle {folder}, {wrong}; restore the bundle from a copy, or roll back to another generation"
         )
     return manifest

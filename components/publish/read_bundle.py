@@ -20,7 +20,7 @@ from components.publish.manifest import verify
 from components.publish.retrieval_file import read_retrieval
 from components.ranker.features import Encoder
 from components.ranker.history import History, history_width
-from components.ranker.model_file import load_forward
+from components.ranker.model_file import digest_before_layers, load_forward
 from components.serving.catalogue import Catalogue
 from components.serving.retrieval import freshest
 from components.serving.served import Served
@@ -46,7 +46,7 @@ def load_bundle(folder: Path) -> Served:
     width = history_width(spec)
     model = load_forward(folder / "model")
     memory = ErrorMemory.load(folder / "memory", spec, memory_settings)
-    check_memory(folder / "memory", memory, model.digest())
+    check_memory(folder / "memory", memory, model.digest() if manifest.format > 1 else digest_before_layers(model))
     catalogue = Catalogue.of(encoder, servable, model) if len(servable) else None
     served = Served(
         generation=manifest.generation,

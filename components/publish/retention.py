@@ -29,6 +29,9 @@ class RetentionSettings(Frozen):
     """Newest turn folders that are kept; the ledger has their figures, the next turn needs the evidence of the last."""
     pages_days: float = Field(default=365.0, ge=0)
     """Data time for which the pages of turns stay in the site: .1 MB a turn, and what people look up."""
+    segments_days: float = Field(default=30.0, ge=0)
+    """Data time before the latest turn after which a closed file of the decision log becomes an archive, a tenth of its
+    size; later, where champion or canary were made before and a service that starts needs it (`flows/archive.py`)."""
     logs_days: float = Field(default=30.0, ge=0)
     """Days since a log file was last written to, by the clock, after which it goes."""
     runs_days: float = Field(default=30.0, ge=0)

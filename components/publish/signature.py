@@ -12,20 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.domain import ContractBroken
-from components.frozen import Frozen
 from components.publish.manifest import MANIFEST, SIGNATURE
 from components.whole_file import write_durably
 
 SIGNING, CHECKING = "publish.signing_key", "EVERCURRENT_RELEASE_KEY"
 """Who names the keys: a setting of the home, and the environment of the service."""
-
-
-class PublishSettings(Frozen):
-    """How a bundle is released."""
-
-    signing_key: Path | None = None
-    """PEM file of the Ed25519 private key that bundles are signed with; without it they are not. A relative path is
-    looked up from the folder of the home."""
 
 
 def sign(folder: Path, key: Path) -> None:

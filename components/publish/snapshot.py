@@ -20,8 +20,9 @@ from pydantic import Field, ValidationError
 
 from components.domain import ContractBroken
 from components.frozen import Frozen, first_fault
+from components.parts import list_parts
 from components.publish.likes_file import read_likes, write_likes
-from components.publish.manifest import bundle_name, digest_of_parts, list_parts
+from components.publish.manifest import bundle_name, digest_of_parts
 from components.publish.read_bundle import HISTORY, check_memory
 from components.ranker.history import History, history_width
 from components.serving.served import Served

@@ -30,7 +30,9 @@ from components.feature_spec import FeatureSpec, Field, FieldOf
 from components.ranker.features import RECENT
 from components.ranker.forward_loops import Half, Past, Weights, combine, embed, multiply
 from components.ranker.hashing import AnyVocabulary
+from components.ranker.layered import Layered
 from components.ranker.online_logistic import OnlineLogistic
+from components.ranker.row_sums import Sums, row_sums
 from components.ranker.scaling import Scaling
 
 CALIBRATION_PRECISION = 10.0
@@ -75,6 +77,7 @@ class Forward:
     spec, vocabulary : how examples are read.
     size : D, numbers per embedding.
     table : (rows, D + 1 or more) embeddings, first-order weights, and what does not concern predicting.
+    sums : of the table's base (`components.ranker.row_sums`), where somebody knows them.
     dense : name -> array of the dense part, named as `components.ranker.model` names them.
     scaling, calibration : of numeric fields, and of logits.
     """
@@ -82,10 +85,11 @@ class Forward:
     spec: FeatureSpec
     vocabulary: AnyVocabulary
     size: int
-    table: Floats
+    table: Layered[np.float32]
     dense: Mapping[str, npt.NDArray[np.float32]]
     scaling: Scaling
     calibration: OnlineLogistic
+    sums: Sums | None = None
 
     @property
     def hidden_size(self) -> int:
@@ -93,8 +97,9 @@ class Forward:
         return int(self.weights.sizes[-1]) if len(self.weights.sizes) else self.size
 
     def digest(self) -> str:
-        """SHA-256 of the weights it predicts with: what a memory that belongs to it is known by."""
-        sha = hashlib.sha256(np.ascontiguousarray(self.table[:, : self.size + 1]).tobytes())
+        """What a memory that belongs to it is known by: SHA-256 of its weights, of the table by its rows' sums."""
+        sums = row_sums(self.table, self.size + 1, self.sums)
+        sha = hashlib.sha256(np.append(np.uint64(self.table.rows), sums).tobytes())
         for _, array in sorted((dict(self.dense) | dict(self.calibration.state())).items()):
             sha.update(array.tobytes())
         return sha.hexdigest()
@@ -168,7 +173,7 @@ class Forward:
         values = plain(self.scaling.apply(numeric)[:, side.numbers])
         fields = len(side.bounds) - 1 + len(side.numbers)
         vectors, first = np.zeros((len(keys), fields * self.size), np.float32), np.zeros(len(keys), np.float32)
-        embed(rows, known, values, self.size, self.table, side.bounds, side.numeric, vectors, first)
+        embed(rows, known, values, self.size, *self.table.parts, side.bounds, side.numeric, vectors, first)
         early = np.tile(side.bias, (len(keys), 1))
         multiply(vectors, side.early, early)
         query = np.tile(self._attention.bias, (len(keys), 1))
@@ -187,7 +192,7 @@ class Forward:
             known.reshape(-1, 1),
             np.empty((len(vectors), 0), np.float32),
             self.size,
-            self.table,
+            *self.table.parts,
             one,
             np.empty((0, self.size + 1), np.float32),
             vectors,

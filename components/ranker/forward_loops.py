@@ -10,6 +10,7 @@ import numpy as np
 
 from components.compiled import compiled
 from components.domain import Bools, Floats, Ints
+from components.ranker.layered import Places
 
 LANES = 64
 """Pairs that are computed side by side."""
@@ -71,13 +72,18 @@ def embed(
     known: Bools,
     values: Floats,
     size: int,
-    table: Floats,
+    base: Floats,
+    own: Floats,
+    place: Places,
     bounds: Ints,
     numeric: Floats,
     vectors: Floats,
     first: Floats,
 ) -> None:
-    """Field vectors (n, F D), a field of several values as the mean of those there are, and first-order terms."""
+    """Field vectors (n, F D), a field of several values as the mean of those there are, and first-order terms.
+
+    `base`, `own` and `place` are the parts of a table, see `components.ranker.layered`.
+    """
     probes = 1
     if known.shape[1] > 0:
         probes = rows.shape[1] // known.shape[1]
@@ -89,9 +95,11 @@ def embed(
                 present += known[n, column]
                 for probe in range(column * probes, (column + 1) * probes):
                     row = rows[n, probe]
+                    at = row if len(place) == 0 else np.int64(place[row])
+                    one = own[at] if at >= 0 else base[row]
                     for d in range(size):
-                        vectors[n, field * size + d] += table[row, d]
-                    weight += table[row, size]
+                        vectors[n, field * size + d] += one[d]
+                    weight += one[size]
             if present > 1:
                 share = np.float32(present)
                 for d in range(size):

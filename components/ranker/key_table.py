@@ -52,6 +52,17 @@ class KeyTable:
         _place(plain(keys), plain(rows), self._slots, self._shift)
         self._size += len(keys)
 
+    def put(self, keys: Keys, rows: Ints) -> None:
+        """Give (m,) distinct keys the rows (m,), whether they had one or not."""
+        while self._size + len(keys) > MAX_LOAD * len(self._slots):
+            self._double()
+        self._size += _put(plain(keys), plain(rows), self._slots, self._shift)
+
+    @property
+    def slots(self) -> "tuple[Keys, np.uint64]":
+        """What a compiled loop reads: (slots, 2) keys and rows, and how far a hash is shifted to its first slot."""
+        return self._slots, self._shift
+
     def insert(self, keys: Keys) -> Ints:
         """(m,) row of each key; absent keys get the next rows, in order of first appearance."""
         rows = self.find(keys)
@@ -136,6 +147,19 @@ def _place(keys: Keys, rows: Ints, slots: Keys, shift: np.uint64) -> None:
         while slots[slot, 0] != MISSING_KEY:
             slot = (slot + np.uint64(1)) & last
         slots[slot, 0], slots[slot, 1] = keys[i], np.uint64(rows[i])
+
+
+@compiled
+def _put(keys: Keys, rows: Ints, slots: Keys, shift: np.uint64) -> int:
+    """How many keys were not there yet."""
+    last, new = np.uint64(len(slots) - 1), 0
+    for i in range(len(keys)):
+        slot = (keys[i] * GOLDEN) >> shift
+        while slots[slot, 0] != keys[i] and slots[slot, 0] != MISSING_KEY:
+            slot = (slot + np.uint64(1)) & last
+        new += slots[slot, 0] == MISSING_KEY
+        slots[slot, 0], slots[slot, 1] = keys[i], np.uint64(rows[i])
+    return new
 
 
 @compiled

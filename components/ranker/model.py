@@ -19,11 +19,12 @@ from components.ranker.fm import FM
 from components.ranker.forward import Forward, fresh_calibration
 from components.ranker.graded_labels import GradedLabels
 from components.ranker.hashing import FUNCTIONS, AnyVocabulary, HashedVocabulary, empty_vocabulary
+from components.ranker.layer_files import Base
 from components.ranker.network import Inputs, Network, Scores
 from components.ranker.scaling import Scaling
 from components.ranker.settings import RankerSettings
 from components.ranker.table import EmbeddingTable, initial_rows
-from components.ranker.vocabulary import Turnover
+from components.ranker.vocabulary import Turnover, Vocabulary
 
 _ARCHITECTURES: dict[str, type[Network]] = {"fm": FM, "deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}
 
@@ -54,6 +55,7 @@ class Model:
     spec, settings, seed : what it was made of.
     vocabulary, table, network, numeric_fields, scaling : its parts.
     graded_labels : what it learns of an outcome; calibration : from its raw logit to that of the reward.
+    base : the files that table and vocabulary are changes against, if they were read from files.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Model:
         self.scaling = Scaling(np.zeros(len(spec.numeric), np.float32), np.ones(len(spec.numeric), np.float32))
         self.graded_labels = GradedLabels.plain()
         self.calibration = fresh_calibration()
+        self.base: Base | None = None
         self._column_vocabulary = spec.vocabulary_of_column
         self._probes = FUNCTIONS.get(settings.table, 1)
         self._widths = [field.width for field in spec.keyed]
@@ -89,6 +92,7 @@ class Model:
         twin.dense.load_state_dict(self.dense.state_dict())
         twin.scaling, twin.graded_labels = self.scaling, self.graded_labels
         twin.calibration.load(self.calibration.state())
+        twin.base = self.base
         return twin
 
     @property
@@ -97,7 +101,7 @@ class Model:
         return self.network.hidden_size
 
     def digest(self) -> str:
-        """SHA-256 of the weights it predicts with: what a memory that belongs to it is known by."""
+        """What a memory that belongs to it is known by, see `Forward.digest`."""
         return self.forward().digest()
 
     def rows(self, keys: Keys) -> Ints:
@@ -117,7 +121,12 @@ class Model:
         return turnover
 
     def forget(self, keys: Keys) -> None:
-        """Empty the rows of some ids, which are free then, with their learning history."""
+        """Empty the rows of some ids, which are free then, with their learning history.
+
+        What was written before keeps them: where the base knows one, what is made from now on is written without it.
+        """
+        if isinstance(self.vocabulary, Vocabulary) and self.vocabulary.base_knows(keys):
+            self.base = None
         self.table.put(self.vocabulary.forget(keys), 0.0)
 
     def score(self, vectors: torch.Tensor, first: torch.Tensor, present: torch.Tensor, numeric: torch.Tensor) -> Scores:
@@ -145,10 +154,11 @@ class Model:
             spec=self.spec,
             vocabulary=self.vocabulary,
             size=self.settings.embedding_size,
-            table=self.table.block.numpy(),
+            table=self.table.layers,
             dense=dense,
             scaling=self.scaling,
             calibration=self.calibration,
+            sums=None if self.base is None else self.base.sums,
         )
 
     def predict(self, examples: Examples) -> Prediction:

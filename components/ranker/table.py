@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from components.domain import Floats, Ints, Keys
+from components.ranker.layered import Layered
 from components.ranker.splitmix import GOLDEN, mix
 
 
@@ -31,16 +32,15 @@ def initial_rows(keys: Keys, embedding_size: int, scale: float, seed: int) -> Fl
 
 
 class EmbeddingTable:
-    """Rows in use, and spare capacity behind them.
+    """Rows in use: a base that is mapped from a file, if there is one, and what changed since.
 
     Attributes
     ----------
-    block : (rows, D + 2) float32, a view of the rows in use.
+    layers : (rows, D + 2) float32.
     """
 
-    def __init__(self, block: torch.Tensor) -> None:
-        self._buffer = block
-        self.block = block
+    def __init__(self, block: "torch.Tensor | Layered[np.float32]") -> None:
+        self.layers = block if isinstance(block, Layered) else Layered.whole(block.numpy())
 
     @classmethod
     def empty(cls, rows: int, embedding_size: int) -> "EmbeddingTable":
@@ -49,36 +49,41 @@ class EmbeddingTable:
 
     def copy(self) -> "EmbeddingTable":
         """An independent copy without spare capacity."""
-        return EmbeddingTable(self.block.clone())
+        return EmbeddingTable(self.layers.copy())
 
     @property
     def rows(self) -> int:
         """Rows in use."""
-        return len(self.block)
+        return self.layers.rows
+
+    @property
+    def block(self) -> torch.Tensor:
+        """(rows, D + 2) all of them in one piece, a view: a table on a base takes it all in for that."""
+        return torch.from_numpy(self.layers.block())
 
     @property
     def weight(self) -> torch.Tensor:
-        """(rows, D + 1) embeddings and first-order weights, a view."""
+        """(rows, D + 1) embeddings and first-order weights, as `block`."""
         return self.block[:, :-1]
 
     @property
     def history(self) -> torch.Tensor:
-        """(rows,) accumulated squared gradients, a view."""
-        return self.block[:, -1]
+        """(rows,) accumulated squared gradients, a copy."""
+        return torch.from_numpy(self.layers.column(-1))
 
     def resize(self, rows: int) -> None:
         """At least `rows` rows, new ones zero; doubles the capacity when it is used up."""
-        used = self.rows
-        if rows > len(self._buffer):
-            buffer = torch.zeros(max(rows, 2 * len(self._buffer)), self._buffer.shape[1])
-            buffer[:used] = self.block
-            self._buffer = buffer
-        self.block = self._buffer[: max(rows, used)]
+        self.layers.resize(rows)
 
     def put(self, rows: Ints, values: Floats | float) -> None:
         """Overwrite `rows` (m,) with `values` (m, D + 2), or with one number."""
-        self.block[torch.from_numpy(rows)] = torch.as_tensor(values)
+        self.layers.put(rows, values)
 
     def gather(self, rows: torch.Tensor) -> torch.Tensor:
         """(m, D + 2) a copy of `rows` (m,)."""
-        return self.block.index_select(0, rows)
+        return torch.from_numpy(self.layers.take(rows.numpy()))
+
+    def scatter(self, rows: torch.Tensor, values: torch.Tensor) -> None:
+        """Overwrite distinct `rows` (m,) with `values` (m, D + 2)."""
+        places = torch.from_numpy(self.layers.claim(rows.numpy()))
+        torch.from_numpy(self.layers.own).index_copy_(0, places.long(), values)

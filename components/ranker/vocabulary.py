@@ -14,7 +14,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from components.domain import MISSING_KEY, Ints, Keys
-from components.ranker.key_table import KeyTable
+from components.ranker.key_index import KeyIndex, Slots
+from components.ranker.layered import Layered
 
 MISSING_ROW = 0
 
@@ -44,19 +45,20 @@ class Seen:
         """An independent copy."""
         return Seen(*(getattr(self, f.name).copy() for f in fields(self)))
 
-    def put(self, index: Ints, entries: "Seen") -> None:
-        """Overwrite the entries at `index`."""
-        for f in fields(self):
-            getattr(self, f.name)[index] = getattr(entries, f.name)
-
-    def clear(self, index: Ints) -> None:
-        """Make the entries at `index` blank."""
-        self.put(index, Seen.blank(len(index)))
-
     @classmethod
     def blank(cls, size: int) -> "Seen":
         """Entries in which no id lives."""
         return cls(np.zeros(size, np.uint64), *(np.zeros(size, np.int64) for _ in range(4)))
+
+    @classmethod
+    def of(cls, rows: Ints) -> "Seen":
+        """From (m, 5) numbers, a column for each array."""
+        keys, *rest = (np.ascontiguousarray(column) for column in rows.T)
+        return cls(keys.view(np.uint64), *rest)
+
+    def numbers(self) -> Ints:
+        """(m, 5) what `of` reads."""
+        return np.stack([self.keys.view(np.int64), self.shared, self.count, self.first, self.last], 1)
 
     @classmethod
     def concat(cls, a: "Seen", b: "Seen") -> "Seen":
@@ -94,6 +96,10 @@ class Turnover:
     expired_rows: Ints
 
 
+KEY, SHARED, COUNT, FIRST, LAST = range(len(fields(Seen)))
+"""Columns of `Seen.numbers`."""
+
+
 class Vocabulary:
     """Key -> row, with what decides about admission and expiry.
 
@@ -104,34 +110,65 @@ class Vocabulary:
 
     def __init__(self, vocabularies: int) -> None:
         self.vocabularies = vocabularies
-        self.by_row = Seen.blank(1 + vocabularies)
         self.candidates = Seen.blank(0)
-        self._index = KeyTable()
+        self.layers = Layered.whole(Seen.blank(1 + vocabularies).numbers())
+        self._index = KeyIndex()
 
     @classmethod
     def restore(cls, vocabularies: int, by_row: Seen, candidates: Seen) -> "Vocabulary":
         """From saved arrays: `by_row` has one entry per row, `MISSING_KEY` where no id lives."""
         vocabulary = cls(vocabularies)
-        vocabulary.by_row, vocabulary.candidates = by_row, candidates
+        vocabulary.layers, vocabulary.candidates = Layered.whole(by_row.numbers()), candidates
         vocabulary._reindex()
+        return vocabulary
+
+    @classmethod
+    def on_base(cls, vocabularies: int, layers: Layered[np.int64], slots: Slots, candidates: Seen) -> "Vocabulary":
+        """From saved layers: (rows, 5) numbers, and the index of their base."""
+        vocabulary = cls(vocabularies)
+        base = layers.base[:, KEY].view(np.uint64)
+        vocabulary.layers, vocabulary.candidates, vocabulary._index = layers, candidates, KeyIndex(base, slots)
+        changed = layers.changed
+        new = layers.take(changed)[:, KEY].view(np.uint64)
+        old = np.zeros(len(changed), np.uint64)
+        known = changed < len(base)
+        old[known] = base[changed[known]]
+        moved = old != new
+        vocabulary._index.drop(old[moved & (old != MISSING_KEY)])
+        settled = moved & (new != MISSING_KEY)
+        vocabulary._index.place(new[settled], changed[settled])
         return vocabulary
 
     def copy(self) -> "Vocabulary":
         """An independent copy."""
         twin = Vocabulary(self.vocabularies)
-        twin.by_row, twin.candidates = self.by_row.copy(), self.candidates.copy()
+        twin.layers, twin.candidates = self.layers.copy(), self.candidates.copy()
         twin._index = self._index.copy()
         return twin
 
     @property
+    def by_row(self) -> Seen:
+        """One entry per row, `MISSING_KEY` where no id lives: a copy."""
+        return Seen.of(self.layers.take(np.arange(self.rows)))
+
+    @property
+    def keys(self) -> Keys:
+        """(rows,) key of each row, a copy."""
+        return self.layers.column(KEY).view(np.uint64)
+
+    @property
     def rows(self) -> int:
         """Rows a table needs: reserved, admitted and free ones."""
-        return len(self.by_row)
+        return self.layers.rows
 
     @property
     def admitted(self) -> int:
         """Ids that own a row now."""
-        return len(self._index)
+        return int(np.count_nonzero(self.keys))
+
+    def seen(self, rows: Ints) -> Seen:
+        """The entries of `rows`."""
+        return Seen.of(self.layers.take(rows))
 
     def find(self, keys: Keys, shared: Ints) -> Ints:
         """Row of each key; a key without a row reads its shared's out-of-vocabulary row.
@@ -156,8 +193,9 @@ class Vocabulary:
         rows = self._index.find(keys)
         when = np.broadcast_to(at[:, None], keys.shape)
         known = rows >= 0
-        np.add.at(self.by_row.count, rows[known], 1)
-        np.maximum.at(self.by_row.last, rows[known], when[known])
+        places = self.layers.claim(rows[known])
+        np.add.at(self.layers.own[:, COUNT], places, 1)
+        np.maximum.at(self.layers.own[:, LAST], places, when[known])
         new = ~known & (keys != MISSING_KEY)
         whose = np.broadcast_to(shared, keys.shape)[new]
         fresh = Seen(keys[new], whose, np.ones(len(whose), np.int64), when[new], when[new])
@@ -172,10 +210,8 @@ class Vocabulary:
         oldest : microseconds; candidates not seen since then are forgotten as well.
         """
         expired_rows = self._stale(oldest, floor)
-        expired = self.by_row.take(expired_rows)
-        if len(expired_rows):
-            self.by_row.clear(expired_rows)
-            self._reindex()
+        expired = self.seen(expired_rows)
+        self._clear(expired_rows, expired.keys)
         waiting = self.candidates.take(self.candidates.last >= oldest)
         enough = waiting.count >= admission_count
         admitted = waiting.take(enough)
@@ -185,30 +221,45 @@ class Vocabulary:
 
     def forget(self, keys: Keys) -> Ints:
         """Let some ids go, admitted or waiting; the rows that are free now."""
-        rows = np.flatnonzero(np.isin(self.by_row.keys, keys[keys != MISSING_KEY]))
+        mine = self.keys
+        rows = np.flatnonzero(np.isin(mine, keys[keys != MISSING_KEY]))
         self.candidates = self.candidates.take(~np.isin(self.candidates.keys, keys))
-        if len(rows):
-            self.by_row.clear(rows)
-            self._reindex()
+        self._clear(rows, mine[rows])
         return rows
 
+    def base_knows(self, keys: Keys) -> bool:
+        """Whether the base has a row of one of `keys`, and be it one that was freed since."""
+        return bool(np.isin(self.layers.base[:, KEY].view(np.uint64), keys).any())
+
     def _stale(self, oldest: int, floor: int) -> Ints:
-        rows = np.flatnonzero(self.by_row.keys)
-        stale = rows[self.by_row.last[rows] < oldest]
-        spare = min(len(stale), max(0, len(rows) - floor))
-        order = np.lexsort((self.by_row.keys[stale], self.by_row.last[stale]))
+        keys, last = self.keys, self.layers.column(LAST)
+        alive = keys != MISSING_KEY
+        stale = np.flatnonzero(alive & (last < oldest))
+        spare = min(len(stale), max(0, int(np.count_nonzero(alive)) - floor))
+        order = np.lexsort((keys[stale], last[stale]))
         return np.sort(stale[order[:spare]])
 
     def _settle(self, ids: Seen) -> Ints:
         reserved = 1 + self.vocabularies
-        free = reserved + np.flatnonzero(self.by_row.keys[reserved:] == MISSING_KEY)[: len(ids)]
+        free = reserved + np.flatnonzero(self.keys[reserved:] == MISSING_KEY)[: len(ids)]
         rows = np.concatenate([free, np.arange(self.rows, self.rows + len(ids) - len(free))])
-        self.by_row = Seen.concat(self.by_row, Seen.blank(len(ids) - len(free)))
-        self.by_row.put(rows, ids)
+        self.layers.resize(self.rows + len(ids) - len(free))
+        self.layers.put(rows, ids.numbers())
         self._index.place(ids.keys, rows)
         return rows
 
+    def _clear(self, rows: Ints, keys: Keys) -> None:
+        """Make `rows`, in which `keys` live, free."""
+        if not len(rows):
+            return
+        self.layers.put(rows, 0)
+        if self._index.has_base:
+            self._index.drop(keys)
+        else:
+            self._reindex()
+
     def _reindex(self) -> None:
-        rows = np.flatnonzero(self.by_row.keys)
-        self._index = KeyTable()
-        self._index.place(self.by_row.keys[rows], rows)
+        keys = self.keys
+        rows = np.flatnonzero(keys)
+        self._index = KeyIndex()
+        self._index.place(keys[rows], rows)

@@ -119,8 +119,8 @@ def freshest(served: Served) -> Ints:
     column = served.encoder.spec.columns[served.encoder.spec.fields[1].name].start
     keys = np.ascontiguousarray(served.catalogue.encoded.keys[:, column])
     rows = model.vocabulary.find(keys[:, None], np.zeros(1, np.int64))[:, 0]
-    first, owner = model.vocabulary.by_row.first[rows], model.vocabulary.by_row.keys[rows]
-    first = np.where(owner == keys, first, np.iinfo(np.int64).max)
+    seen = model.vocabulary.seen(rows)
+    first = np.where(seen.keys == keys, seen.first, np.iinfo(np.int64).max)
     newest = np.sort(first)[::-1][min(FRESH_POOL, len(first)) - 1] if len(first) else 0
     return np.flatnonzero(first >= newest)
 

@@ -1,16 +1,18 @@
 """A generation's weights on disk: enough to serve, or enough to continue.
 
-    <folder>/model.json            what the model is: feature spec, settings, seed, scores of outcomes
-    <folder>/model.safetensors     table, network, scaling, calibration
-    <folder>/vocabulary.parquet    row -> key, vocabulary, count, first, last
+    <folder>/model.json            what the model is: feature spec, settings, seed, scores of outcomes, layers
+    <folder>/model.safetensors     network, scaling, calibration
     <folder>/candidates.parquet    ids that wait for admission
-    <folder>/optimizer.safetensors only in a checkpoint
+    <folder>/...npy                table and vocabulary, see `components.ranker.layer_files`
+    <folder>/optimizer.safetensors only in a checkpoint; the table's part of the optimizer lies in its rows
+    <folder>/parts.json            only in a checkpoint, last: SHA-256 of every file above
 
-A checkpoint whose optimizer does not fit its weights key by key and row by row is
+A checkpoint whose files are not those that were written, or whose optimizer does not fit its weights key by key, is
 refused: continuing with another table's history is silent damage.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -18,10 +20,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken
+from components.frozen import Frozen
+from components.parts import Part, differing, list_parts
+from components.ranker.layer_files import FULL_EVERY, Told, write_layers
 from components.ranker.model import Model
 from components.ranker.model_file import TABLE, UNREADABLE, Described, describe, unreadable
 from components.ranker.scaling import Scaling
@@ -29,6 +35,14 @@ from components.ranker.table import EmbeddingTable
 from components.ranker.vocabulary import Seen
 from components.update.optimizer import DenseAdam
 from components.whole_file import write_whole
+
+PARTS, OPTIMIZER = "parts.json", "optimizer.safetensors"
+
+
+class Parts(Frozen):
+    """The content of parts.json."""
+
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +65,61 @@ class Checkpoint:
         return Checkpoint(self.model.copy(), self.optimizer.copy())
 
 
-def save_model(model: Model, folder: Path) -> None:
-    """Write what serving needs into `folder`, each file atomically."""
+def save_model(model: Model, folder: Path, full_every: int = FULL_EVERY) -> Told:
+    """Write what serving needs into `folder`, each file atomically; what model.json says of the layers.
+
+    A model that was read from files is written as changes against their base, see `components.ranker.layer_files`;
+    of `full_every` generations in a row at least one is whole.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    layers = write_layers(folder, model.table.layers, model.vocabulary, model.base, full_every)
     about = {
         "spec": [asdict(field) for field in model.spec.fields],
         "settings": model.settings.model_dump(mode="json"),
         "seed": model.seed,
         "graded_labels": model.graded_labels.lists(),
+        "layers": layers.model_dump(),
     }
     write_whole(folder / "model.json", lambda path: path.write_text(json.dumps(about, indent=1)))
     write_whole(folder / "model.safetensors", lambda path: save_file(_weights(model), path))
-    for name, seen in (("vocabulary", model.vocabulary.by_row), ("candidates", model.vocabulary.candidates)):
-        table = pa.table({f.name: getattr(seen, f.name) for f in fields(Seen)})
-        write_whole(folder / f"{name}.parquet", partial(pq.write_table, table))
+    waiting = pa.table({f.name: getattr(model.vocabulary.candidates, f.name) for f in fields(Seen)})
+    write_whole(folder / "candidates.parquet", partial(pq.write_table, waiting))
+    return layers
 
 
-def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
+def save_checkpoint(checkpoint: Checkpoint, folder: Path, full_every: int = FULL_EVERY) -> None:
     """Write what continuing needs into `folder`."""
-    save_model(checkpoint.model, folder)
-    tensors = {TABLE: checkpoint.model.table.history.contiguous(), "steps": torch.tensor(checkpoint.optimizer.steps)}
+    layers = save_model(checkpoint.model, folder, full_every)
+    tensors = {"steps": torch.tensor(checkpoint.optimizer.steps)}
     for name, (first, second) in checkpoint.optimizer.moments.items():
         tensors[f"first.{name}"], tensors[f"second.{name}"] = first, second
-    write_whole(folder / "optimizer.safetensors", lambda path: save_file(tensors, path))
+    write_whole(folder / OPTIMIZER, lambda path: save_file(tensors, path))
+    base = checkpoint.model.base
+    write_parts(folder, base.parts if base is not None and layers.since else {})
+
+
+def write_parts(folder: Path, known: Mapping[str, Part] | None = None) -> None:
+    """Write down the digest of every file of a checkpoint; what is `known`, because it is the parent's, is not read."""
+    parts = Parts(parts=list_parts(folder, (PARTS,), known))
+    write_whole(folder / PARTS, lambda path: path.write_text(parts.model_dump_json(indent=1)))
+
+
+def read_parts(folder: Path) -> tuple[Part, ...]:
+    """What the files of a checkpoint should be; none of one that was written before there were layers.
+
+    Raises
+    ------
+    ContractBroken
+        If it is half-written; one line.
+    """
+    try:
+        return Parts.model_validate_json((folder / PARTS).read_bytes()).parts
+    except FileNotFoundError:
+        if (folder / "vocabulary.parquet").exists():
+            return ()
+        raise ContractBroken(f"no whole checkpoint in {folder}: there is no {PARTS}; run the loop again") from None
+    except (OSError, ValidationError) as error:
+        raise ContractBroken(f"no readable {folder / PARTS}: {_one_line(error)}") from None
 
 
 def load_model(folder: Path) -> Model:
@@ -84,41 +130,50 @@ def load_model(folder: Path) -> Model:
     ContractBroken
         If a file is missing or broken, or the parts do not fit each other; one line.
     """
-    try:
-        told, weights = describe(folder), load_file(folder / "model.safetensors")
-        return _assemble(told, weights)
-    except UNREADABLE as error:
-        raise unreadable(folder, error) from None
+    return _load_model(folder, ())
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """The checkpoint in `folder`.
+    """The checkpoint in `folder`, after every digest was checked; table and vocabulary are mapped, not read.
 
     Raises
     ------
     ContractBroken
-        As `load_model`, and if the optimizer's key set or shapes are not those of the weights.
+        As `load_model`, if a file is not what was written, and if the optimizer's key set or shapes are not those of
+        the weights.
     """
-    model = load_model(folder)
+    parts = read_parts(folder)
+    wrong = differing(parts, list_parts(folder, (PARTS,))) if parts else None
+    if wrong is not None:
+        raise ContractBroken(f"checkpoint {folder}, {wrong}; restore it from a copy, or roll back and run the loop")
+    model = _load_model(folder, parts)
     try:
-        saved = load_file(folder / "optimizer.safetensors")
+        saved = load_file(folder / OPTIMIZER)
     except (OSError, SafetensorError) as error:
         raise ContractBroken(f"no readable optimizer in {folder}: {_one_line(error)}") from None
     optimizer = DenseAdam(model.dense)
-    wanted = {TABLE: model.table.history.shape, "steps": torch.Size([])}
+    wanted = {"steps": torch.Size([])} if parts else {TABLE: torch.Size([model.table.rows]), "steps": torch.Size([])}
     for name, (first, second) in optimizer.moments.items():
         wanted[f"first.{name}"], wanted[f"second.{name}"] = first.shape, second.shape
     _same_keys(wanted, {name: tensor.shape for name, tensor in saved.items()}, folder)
-    model.table.history.copy_(saved[TABLE])
+    if TABLE in saved:
+        model.table.block[:, -1].copy_(saved[TABLE])
     optimizer.steps = int(saved["steps"])
     optimizer.moments = {name: (saved[f"first.{name}"], saved[f"second.{name}"]) for name in optimizer.moments}
     return Checkpoint(model, optimizer)
 
 
+def _load_model(folder: Path, parts: tuple[Part, ...]) -> Model:
+    try:
+        told = describe(folder, {part.path: part for part in parts})
+        return _assemble(told, load_file(folder / "model.safetensors"))
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from None
+
+
 def _weights(model: Model) -> dict[str, torch.Tensor]:
     named = {f"dense.{name}": tensor.detach().clone() for name, tensor in model.dense.state_dict().items()}
     return named | {
-        TABLE: model.table.weight.contiguous(),
         "scaling.mean": torch.from_numpy(model.scaling.mean.copy()),
         "scaling.scale": torch.from_numpy(model.scaling.scale.copy()),
         **{f"calibration.{name}": torch.from_numpy(array) for name, array in model.calibration.state().items()},
@@ -126,13 +181,17 @@ def _weights(model: Model) -> dict[str, torch.Tensor]:
 
 
 def _assemble(told: Described, weights: dict[str, torch.Tensor]) -> Model:
-    table = EmbeddingTable.empty(told.vocabulary.rows, told.settings.embedding_size)
+    if told.layers is None:
+        table = EmbeddingTable.empty(told.vocabulary.rows, told.settings.embedding_size)
+        table.block[:, :-1].copy_(torch.from_numpy(told.table({TABLE: weights.pop(TABLE).numpy()}).block()))
+    else:
+        table = EmbeddingTable(told.table({}))
     model = Model(told.spec, told.settings, told.seed, told.vocabulary, table)
+    model.base = None if told.layers is None else told.layers.base
     model.graded_labels = told.graded_labels
     _same_keys(
         {k: v.shape for k, v in _weights(model).items()}, {k: v.shape for k, v in weights.items()}, Path("model")
     )
-    model.table.weight.copy_(weights[TABLE])
     model.scaling = Scaling(weights["scaling.mean"].numpy(), weights["scaling.scale"].numpy())
     model.calibration.load({name: weights[f"calibration.{name}"].numpy() for name in model.calibration.state()})
     model.dense.load_state_dict({name: weights[f"dense.{name}"] for name in model.dense.state_dict()})

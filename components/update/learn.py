@@ -90,7 +90,7 @@ def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> f
     touched = Touched.of(batch.rows.view(-1))
     old = block.index_select(0, touched.example)
     new = step_rows(old, touched.sum(gradients[0].flatten(0, 1)), touched.sum(gradients[1].view(-1, 1))[:, 0], rates)
-    table.block.index_copy_(0, touched.rows, new)
+    table.scatter(touched.rows, new)
     checkpoint.optimizer.step(model.dense, list(gradients[2:]), rates.dense)
     return float(loss.detach()) / len(batch.target)
 

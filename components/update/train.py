@@ -140,11 +140,11 @@ def _until_converged(
     """
     block = Batch.of(checkpoint.model, train)
     rng = np.random.default_rng([seed, 0])
-    fresh = checkpoint.model.table.block.clone()
+    fresh = checkpoint.model.table.copy()
     best, best_loss, since, curves = checkpoint.copy(), np.inf, 0, list[Floats]()
     while len(curves) < update.max_epochs and since < update.patience:
         if update.renew_table and curves:
-            checkpoint.model.table.block.copy_(fresh)
+            checkpoint.model.table = fresh.copy()
         curves.append(learn(checkpoint, block, rng, update))
         loss = mean_or_nan(training_loss(checkpoint.model, last))
         since += 1

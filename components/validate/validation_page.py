@@ -1,18 +1,21 @@
 """The page of a validation; Great Expectations' own pages take their style from the network."""
 
+from collections.abc import Sequence
+
 from components.pages.blocks import Badge, Column, KeyFigure, KeyFigures, Row, Section, Table, Text, Tone
 from components.pages.page import render
 from components.validate.suite import ContractResult
 from components.validate.validate import Validation
 
 
-def validation_page(validation: Validation) -> str:
-    """HTML of the findings, one file."""
+def validation_page(validation: Validation, notices: Sequence[str] = ()) -> str:
+    """HTML of the findings, one file; `notices` are what arrived out of its time, or broken."""
     verdict = Badge("ACCEPTED", Tone.OK) if validation.success else Badge("FAILED", Tone.BAD)
     sections = [
         Section("", [_tiles(validation)]),
         Section("Row contracts", [Text([_reading(validation)]), _contracts(validation)]),
         Section("Set aside", [_set_aside(validation)]),
+        *([Section("Arrived out of its time, or broken", [Text([notice]) for notice in notices])] if notices else []),
     ]
     return render("Validation", f"Window {validation.window}", sections, [verdict])
 

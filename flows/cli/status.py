@@ -12,8 +12,11 @@ from components.publish.pointer import Role, read_pointer
 from flows.stages.release import settings_of
 from flows.turn import warehouse_of
 from flows.workspace import Workspace
-from warehouse import ledger, set_asides
+from warehouse import ledger, segments, set_asides
 from warehouse.records import CanaryMade, Counts, JudgedGeneration, ReleaseMade, SetAsideMade
+
+BROKEN = 10
+"""Broken lines that are shown; the JSON has all."""
 
 
 class Status(Frozen):
@@ -29,6 +32,7 @@ class Status(Frozen):
     canary: int | None
     canaries: tuple[CanaryMade, ...]
     windows: tuple[SetAsideMade, ...] = ()
+    broken_lines: tuple[str, ...] = ()
 
 
 def read_status(workspace: Workspace) -> Status:
@@ -53,6 +57,7 @@ def read_status(workspace: Workspace) -> Status:
         canary=next((c.generation for c in canaries if c.verdict is None), None),
         canaries=canaries,
         windows=set_asides.standing(w),
+        broken_lines=tuple(map(str, segments.broken_records(w))),
     )
 
 
@@ -72,6 +77,11 @@ def show_status(status: Status) -> None:
         console.print(_canaries(status))
     if status.windows:
         console.print(_windows(status))
+    if status.broken_lines:
+        shown, more = status.broken_lines[:BROKEN], len(status.broken_lines) - BROKEN
+        rest = f"\n  and {more:,} more: --json" if more > 0 else ""
+        told = "\n  ".join(("broken lines of the decision log, kept aside:", *map(escape, shown)))
+        console.print(told + rest, soft_wrap=True)
 
 
 def _generations(status: Status) -> Table:

@@ -14,6 +14,7 @@ from pathlib import Path
 from components.domain import EvercurrentError, Transient
 from components.publish.bundle import manifest_digest
 from components.publish.manifest import verify
+from components.whole_file import link_or_copy
 from flows.stages.bento_packages import OURS, packages
 
 MODEL, SERVICE, BUNDLE = "evercurrent_bundle", "bento.service:Evercurrent", "bundle"
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def enter_model_store(bundle: Path) -> str:
-    """Copy a bundle into the model store, whole, and return its tag.
+    """Enter a bundle into the model store, whole, and return its tag.
 
     Raises
     ------
@@ -34,13 +35,12 @@ def enter_model_store(bundle: Path) -> str:
 
     manifest = verify(bundle)
     tag = f"{MODEL}:{_version(bundle)}"
-    if _has(bentoml.models, tag):
-        return tag
     labels = {"generation": str(manifest.generation), "source": manifest.source}
     metadata = {"cutoff": manifest.cutoff, "parent": manifest.parent or 0, "manifest": manifest_digest(bundle)}
     try:
-        with bentoml.models.create(tag, labels=labels, metadata=metadata) as model:
-            shutil.copytree(bundle, Path(model.path) / BUNDLE)  # apart from the store's own files
+        if not _has(bentoml.models, tag):
+            with bentoml.models.create(tag, labels=labels, metadata=metadata) as model:
+                (Path(model.path) / BUNDLE).mkdir()  # apart from the store's own files, which BentoML copies twice
         share_files(bundle, Path(bentoml.models.get(tag).path) / BUNDLE)
     except OSError as error:
         raise Transient(f"cannot enter {bundle.name} into the model store: {error.strerror or error}") from None
@@ -48,20 +48,15 @@ def enter_model_store(bundle: Path) -> str:
 
 
 def share_files(bundle: Path, copy: Path) -> None:
-    """Let a copy of a bundle lie where the bundle does (hard links), so that the disk holds one of both.
+    """Make `copy` a bundle that lies where the bundle does (hard links), so that the disk holds one of both.
 
-    Bundles never change, and both are verified by the same digests. A file system that cannot do it keeps the copy.
+    Bundles never change, and both are verified by the same digests. A file system that cannot do it gets a copy. What
+    was cut short is completed by doing it again.
     """
-    for part in (p for p in bundle.rglob("*") if p.is_file()):
+    for part in (p for p in sorted(bundle.rglob("*")) if p.is_file()):
         twin = copy / part.relative_to(bundle)
-        link = twin.with_name(f".{twin.name}.link")
-        try:
-            link.unlink(missing_ok=True)
-            link.hardlink_to(part)
-            link.replace(twin)
-        except OSError:
-            link.unlink(missing_ok=True)
-            return
+        if not (twin.exists() and twin.samefile(part)):
+            link_or_copy(part, twin)
 
 
 def build_bento(bundle: Path) -> str:

@@ -16,15 +16,18 @@ from components.feature_spec import FieldOf
 from components.frozen import Frozen
 from components.ingest.log_lines import ForgetLine, user_digest, written
 from components.ingest.log_tail import ENDING, day_of
-from components.ingest.redact import asked_to_forget, redact
+from components.ingest.redact import as_logged, asked_to_forget, finish_redaction, redact
 from components.memory.memory import ErrorMemory
 from components.publish.read_bundle import load_bundle
 from components.ranker.features import hash_ids
 from components.ranker.forward import Forward
 from components.serving.served import Served
 from components.whole_file import write_durably
+from flows.stages.decisions import settle_redacted
 from flows.turn import described_source, warehouse_of
 from flows.workspace import Workspace
+from warehouse import segments
+from warehouse.connect import Warehouse
 from warehouse.day_files import forget_in_days, write_beside
 from warehouse.forget import forget_users, forgotten_since
 
@@ -65,13 +68,20 @@ def forget(workspace: Workspace) -> Forgotten | None:
     Transient
         If the disk refuses; nothing is lost, the next call goes on.
     """
-    asked = asked_to_forget(workspace.root) if workspace.decisions.is_dir() else {}
-    if not asked:
-        redact(workspace.root, {})  # what a cut may have left half done
+    if not workspace.decisions.is_dir() or not workspace.source.exists():
         return None
     w = warehouse_of(workspace)
+    asked = _asked(workspace, w)
+
+    def settle(files: frozenset[str]) -> None:
+        settle_redacted(workspace, w, files)
+
+    if not asked:
+        finish_redaction(workspace.root, settle)  # what a cut may have left half done
+        return None
     keys = hash_ids(described_source(workspace).spec.fields[0].vocabulary, list(asked))
     rows = forget_users(w, {user: (at, int(key)) for (user, at), key in zip(asked.items(), keys, strict=True)})
+    segments.forget_broken_records(w, list(map(as_logged, asked)))
     old_days = forget_in_days(w, workspace.old_facts)
     if workspace.old_facts.is_dir():
         write_beside(w, workspace.old_facts, workspace.source)
@@ -80,13 +90,22 @@ def forget(workspace: Workspace) -> Forgotten | None:
         users=tuple(sorted(map(user_digest, asked))),
         at=latest,
         warehouse=rows,
-        decision_log=redact(workspace.root, asked),
+        decision_log=redact(workspace.root, asked, settle),
         old_days=old_days,
         bundles=tuple(sorted(p.name for p in (workspace.root / "bundles").glob("g??????"))),
     )
     report = workspace.reports / "forgotten" / f"{latest}.json"
     write_durably(report, json.dumps(made.model_dump(mode="json"), indent=1).encode())
+    segments.forgetting_done(w, asked)
     return made
+
+
+def _asked(workspace: Workspace, w: Warehouse) -> dict[str, int]:
+    """Whom the log says to forget: as far as it was read, the warehouse knows; the rest is looked through."""
+    read, latest = segments.segments(w), segments.forget_asked(w)
+    for user, at in asked_to_forget(workspace.root, {name: one.bytes for name, one in read.items()}).items():
+        latest[user] = max(at, latest.get(user, 0))
+    return latest
 
 
 def released(workspace: Workspace, generation: int) -> Served:

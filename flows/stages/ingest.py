@@ -1,4 +1,4 @@
-"""Ingest: a file or the service's decision log becomes rows of the warehouse, once per content."""
+"""Ingest: a file becomes rows of the warehouse, once per content; the service's log: `flows.stages.decisions`."""
 
 import hashlib
 import json
@@ -12,7 +12,6 @@ import pandas as pd
 from components.domain import ContractBroken, Window
 from components.feature_spec import FieldOf
 from components.ingest.day_folders import check_source, day_folders, digest_of_day, read_entities
-from components.ingest.decision_log import read_decision_log
 from components.ingest.interactions import LogTables, attributes, canonical, column_names
 from components.ingest.log_files import NO_FOLDERS, Folders, log_files
 from components.ingest.read_log import how_read, read_log, with_folders
@@ -180,14 +179,3 @@ def ingest_tables(workspace: Workspace, source: Source, tables: LogTables, origi
         digest.update(pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy().tobytes())
     w = Warehouse(workspace.database, source.name)
     return append_log(w, tables, tables.entities, digest=digest.hexdigest(), path=origin)
-
-
-def take_decisions(workspace: Workspace) -> Batch | None:
-    """Bring the service's decision log in, if it wrote one; what is here already changes nothing."""
-    files = sorted(workspace.decisions.glob("*.jsonl")) if workspace.decisions.is_dir() else []
-    if not files or not workspace.source.exists():
-        return None
-    tables = read_decision_log(files)
-    if not len(tables.requests) and not any(map(len, tables.entities.values())):
-        return None
-    return ingest_tables(workspace, read_source(workspace.source), tables, str(workspace.decisions))

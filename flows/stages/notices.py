@@ -1,10 +1,10 @@
-"""What arrived out of its time, as a line for whoever reads the turn."""
+"""What arrived out of its time, or broken, as a line for whoever reads the turn."""
 
 from collections.abc import Sequence
 
 from components.domain import HOUR, iso
 from flows.turn import Turn
-from warehouse import facts
+from warehouse import facts, segments
 from warehouse.facts import Late
 
 TOLD = 3
@@ -14,9 +14,10 @@ TOLD = 3
 def notices(turn: Turn, came_late: Sequence[Late], now: int) -> tuple[str, ...]:
     """What came after its window was closed, and what is logged as of after `now`, microseconds.
 
-    The first is an export that was late, or old, or a clock that went back; the second a clock that is ahead.
+    The first is an export that was late, or old, or a clock that went back; the second a clock that is ahead. And
+    broken lines of the decision log, each told by one turn: a disk, or a hand.
     """
-    return (*_late(came_late), *_ahead(turn, now))
+    return (*_late(came_late), *_ahead(turn, now), *_broken(turn))
 
 
 def _late(found: Sequence[Late]) -> list[str]:
@@ -38,4 +39,18 @@ def _ahead(turn: Turn, now: int) -> list[str]:
     return [
         f"{found.impressions:,} impressions are logged as shown after now, {iso(now)}, the last {iso(found.latest)}: a "
         "clock is ahead; they are learned when their time comes"
+    ]
+
+
+def _broken(turn: Turn) -> list[str]:
+    w, cutoff = turn.warehouse, turn.window.cutoff
+    segments.tell_broken(w, cutoff)  # what this turn tells when it is resumed, too
+    found = segments.told_broken(w, cutoff)
+    if not found:
+        return []
+    named = "; ".join(map(str, found[:TOLD]))
+    more = f"; and {len(found) - TOLD:,} more" if len(found) > TOLD else ""
+    return [
+        f"{len(found):,} lines of the decision log are broken and kept aside, the rest is read: {named}{more}; all of "
+        "them: evercurrent status"
     ]

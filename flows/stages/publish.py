@@ -43,7 +43,7 @@ def publish(
             answers = trial.generation if judgement.verdict is Verdict.PROMOTE else answers
         return Published(None, answers, manifest_digest(turn.workspace.bundle(answers)))
     generation = ledger.generation_number(turn.warehouse, turn.window.cutoff)
-    save_checkpoint(challenger.checkpoint, turn.workspace.checkpoint(generation))
+    save_checkpoint(challenger.checkpoint, turn.workspace.checkpoint(generation), turn.settings.publish.full_every)
     bundle = write_bundle(turn.workspace.root / "bundles", _content(turn, generation, data, challenger, judgement))
     _signed(turn, bundle)
     _record_generation(turn, generation, challenger.update, bundle)
@@ -115,6 +115,7 @@ def _content(
         history=data.history,
         id_changes=changes,
         reports=_reports(turn),
+        saved=turn.workspace.checkpoint(generation),
     )
 
 
@@ -141,12 +142,12 @@ def _provenance(
     )
 
 
-def _reports(turn: Turn) -> dict[str, bytes]:
+def _reports(turn: Turn) -> dict[str, Path]:
     """The turn's pages, which need nothing but themselves, and the figures behind them."""
     files = [
         folder / f"{page}{end}" for page in KEPT for folder, end in ((turn.pages, ".html"), (turn.folder, ".json"))
     ]
-    return {p.name: p.read_bytes() for p in files if p.exists()}
+    return {p.name: p for p in files if p.exists()}
 
 
 def _record_generation(turn: Turn, generation: int, update: Update, bundle: Path) -> None:

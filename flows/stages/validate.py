@@ -34,7 +34,7 @@ def validate(turn: Turn, now: int | None) -> ValidatedWindow:
         if unsound := _unsound(turn, _checked(turn, window)):
             return ValidatedWindow(_checked(turn, turn.window), unsound, said, came_late)
     validation = _checked(turn, turn.window)
-    write_page(turn.pages / TurnPage.VALIDATION.file, validation_page(validation))
+    write_page(turn.pages / TurnPage.VALIDATION.file, validation_page(validation, said))
     write_page(turn.folder / "validation.json", validation.to_json())
     unsound = _unsound(turn, validation)
     if unsound and turn.champion is None:

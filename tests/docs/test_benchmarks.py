@@ -15,6 +15,7 @@ SERVING = "--seconds 1 --connections 1 --items 5 --slate-size 2 --kills 1 --swap
 SMALLEST = {
     "adaptation": ("--rows", "60"),
     "canary": ("--months", "1", "--worlds", "shop", "--losses", "0.3", "--workers", "1"),
+    "generation_size": ("--ids", "2e3", "--days", "1", "--repeats", "1"),
     "memory_speed": ("--quick", "--calls", "10"),
     "off_policy": ("--smallest", "--workers", "1"),
     "scale": ("--sizes", "2e3"),

@@ -233,6 +233,19 @@ def test_a_dry_run_says_what_would_go_with_sizes_and_touches_nothing(world: Work
     assert "would go" in found.said
 
 
+def test_what_a_kept_generation_shares_with_one_that_goes_stays_readable_and_is_not_counted(world: Workspace) -> None:
+    freed = plan(world, NOW, dry_run=True).bytes
+    base = world.bundle(10) / "table.npy"
+    base.write_bytes(b"x" * 1000)
+    (world.checkpoint(10) / "table.npy").hardlink_to(base)
+    assert plan(world, NOW, dry_run=True).bytes == freed + 1000
+    (world.bundle(60) / "table.npy").hardlink_to(base)
+    found = plan(world, NOW, dry_run=False)
+    assert found.bytes == freed
+    take_away(world, found.items)
+    assert not base.exists() and (world.bundle(60) / "table.npy").read_bytes() == b"x" * 1000
+
+
 def _in(path: str, item: str) -> bool:
     return path == item or path.startswith(f"{item}/")
 

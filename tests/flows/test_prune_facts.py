@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components.domain import ContractBroken, Window
@@ -13,15 +14,17 @@ from components.ingest.day_folders import day_folders, read_days
 from flows.prune import old_facts_of, prune
 from flows.prune_facts import OldFacts
 from flows.replay.replay import replay
+from flows.stages.decisions import take_decisions
 from flows.stages.forget import ask_to_forget, forget
 from flows.stages.ingest import ingest_file, ingest_files
 from flows.turn import warehouse_of
 from flows.workspace import Workspace, enter
 from tests.conftest import DAY, TinySource
+from tests.flows.test_decisions import AT, ITEMS, NAMED, empty, outcome, put, request
 from tests.loop import late_shop
 from tests.loop.late_shop import START, LateShop, turn
 from tests.loop.test_loop import command
-from warehouse import ledger, old_facts
+from warehouse import facts, ledger, old_facts
 from warehouse.connect import connect
 from warehouse.day_files import write_beside
 from warehouse.facts import Maturing
@@ -212,3 +215,27 @@ def test_facts_that_go_for_good_leave_no_folder(played: Homes, tmp_path: Path) -
     found = prune(str(home))
     assert any("for good" in item.why for item in found.items) and not (home / "facts").exists()
     assert len(old_facts.pruned_days(warehouse_of(Workspace(home)))) >= 2
+
+
+def test_a_services_decisions_of_a_day_that_went_keep_their_eligible_sets_and_do_not_come_back(
+    tmp_path: Path, tiny: TinySource
+) -> None:
+    home, until, explicit = empty(tmp_path / "home", tiny), AT + 9 * 86_400_000_000, Maturing("like", None)
+    put(home, "2026-01-01-7-1", NAMED, request("r1"), outcome("r1-0"), request("r2", "bob", AT + 1, ("heat", "alien")))
+    take_decisions(home)
+    w = warehouse_of(home)
+    (day,) = old_facts.old_days(w, Reach(until, until, explicit))
+    home.old_facts.mkdir()
+    write_beside(w, home.old_facts, home.source)
+    old_facts.take_out(w, day, explicit, 0, home.old_facts)
+    found = read_days(day_folders(str(home.old_facts))).requests.set_index("request_id")["eligible"]
+    assert list(found["r1"]) == list(ITEMS) and list(found["r2"]) == ["heat", "alien"]
+    put(home, "2026-01-01-9-9", NAMED, request("r1"), request("r7", "eve", AT + 3), outcome("r7-0"))
+    put(home, "2026-01-02-9-9", NAMED, request("r8", "eve", AT + 86_400_000_000))
+    brought = take_decisions(home)
+    assert brought is not None and (brought.rows, brought.duplicates, brought.left_out) == (6, 4, 4)
+    assert list(facts_of(home.root)) == ["2026-01-02"]
+    new = enter(tmp_path / "new")
+    (batch,) = ingest_files(new, str(home.old_facts), home.old_facts / "source.toml")
+    asked = facts.requests(warehouse_of(new), np.array(["r1", "r2"])).set_index("request_id")["eligible"]
+    assert batch.new and list(asked["r1"]) == list(ITEMS) and list(asked["r2"]) == ["heat", "alien"]

@@ -105,7 +105,11 @@ def test_what_two_workers_accepted_counts_once_the_first_by_time(tmp_path):
         ({"user": "ann"}, "line 2: Object missing required field `type`"),
         ({"type": "outcome", "kind": "x"}, "line 2: Object missing required field `impression_id`"),
         (OUTCOME | {"reward": "good"}, r"line 2: Expected `float`, got `str` - at `\$.reward`"),
-        (REQUEST | {"eligible": None}, "line 2: eligible is null and no line before names the servable items of 7"),
+        (
+            REQUEST | {"eligible": None},
+            "line 2: what was eligible is not known of 1 requests from here on: no line before names the servable "
+            "items of generation 7",
+        ),
         (REQUEST | {"slate": 3}, r"line 2: Expected `array`, got `int` - at `\$.slate`"),
         ([1], "line 2: Expected `object`, got `array`"),
     ],

@@ -116,7 +116,7 @@ def test_weights_optimizer_and_vocabulary_of_the_challenger_are_the_same_bits(
     for name, each in zip("ab", pair, strict=True):
         save_checkpoint(each.challenger.checkpoint, tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert "optimizer.safetensors" in files and "vocabulary.parquet" in files
+    assert "optimizer.safetensors" in files and "vocabulary.npy" in files
     assert [digest_of(tmp_path / "a" / name) for name in files] == [digest_of(tmp_path / "b" / name) for name in files]
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -14,7 +15,10 @@ from components.evaluate.evaluation import Evaluation
 from components.evaluate.read_evaluation import read_evaluation
 from components.publish.manifest import read_manifest
 from components.publish.pointer import Role, read_pointer, read_releases
+from components.publish.read_bundle import load_bundle
 from components.ranker.features import hash_ids
+from components.ranker.forward import Forward
+from components.ranker.layer_files import BASE_FILES
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from flows.cli.status import read_status
@@ -72,9 +76,9 @@ def test_two_turns_make_three_generations_and_every_figure_is_there(record: Repl
 
 def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home: Path, tiny: TinySource) -> None:
     changes = [pd.read_parquet(home / "bundles" / f"g{g:06d}" / "id_changes.parquet") for g in (1, 2, 3)]
-    vocabulary = pd.read_parquet(home / "bundles" / "g000003" / "model" / "vocabulary.parquet")
+    served = cast(Forward, load_bundle(home / "bundles" / "g000003").model)
     everything = pd.concat(changes)
-    assert set(everything["key"]) == set(vocabulary["keys"]) - {0}
+    assert set(everything["key"]) == set(served.vocabulary.by_row.keys) - {0}
     assert everything["id"].notna().all()
     first = changes[0]
     assert set(first.loc[first["field"] == "item", "id"]) <= set(tiny.frame["what"].astype(str))
@@ -82,6 +86,23 @@ def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home
     manifest = read_manifest(home / "bundles" / "g000001")
     counts = first.groupby("field").size()
     assert {c.field: c.admitted for c in manifest.ids} == counts.to_dict()
+
+
+def test_what_generations_have_in_common_and_their_pages_lie_on_the_disk_once(record: ReplayRecord, home: Path) -> None:
+    bundles, checkpoints = home / "bundles", home / "checkpoints"
+    for name in BASE_FILES:
+        first = bundles / "g000001" / "model" / name
+        assert first.samefile(checkpoints / "g000001" / name)
+    for part in (bundles / "g000002" / "model").iterdir():
+        assert part.samefile(checkpoints / "g000002" / part.name)
+    pages = [page for page in (bundles / "g000002" / "reports").iterdir() if page.suffix == ".html"]
+    (store,) = (home / "bentoml" / "models").glob("*/g000002-*")
+    cutoff = read_manifest(bundles / "g000002").cutoff
+    assert len(pages) == 3
+    for page in pages:
+        redrawn = page.name == "evaluation.html"  # by the replay, which knows the truth; the bundle keeps what it had
+        assert page.samefile(home / "reports" / "turns" / str(cutoff) / page.name) != redrawn
+        assert page.samefile(store / "bundle" / "reports" / page.name)
 
 
 def test_what_the_gate_promised_stands_beside_what_each_release_earned_on_its_own_requests(

@@ -61,7 +61,9 @@ def learned(home: Path, generation: int) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in (".safetensors", ".npz", ".parquet") and "reports" not in path.parts
+        if path.is_file()
+        and path.suffix in (".safetensors", ".npy", ".npz", ".parquet")
+        and "reports" not in path.parts
     }
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from components.domain import DAY, ContractBroken, Examples, Matured
 from components.ranker.settings import RankerSettings
 from components.ranker.table import initial_rows
-from components.update.checkpoint import Checkpoint, load_checkpoint, load_model, save_checkpoint
+from components.update.checkpoint import Checkpoint, load_checkpoint, load_model, save_checkpoint, write_parts
 from components.update.learn import log_loss
 from components.update.settings import UpdateSettings
 from components.update.train import pretrain
@@ -37,7 +37,8 @@ def state(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         named |= {f"{name}.{f}": getattr(seen, f) for f in ("keys", "shared", "count", "first", "last")}
     named |= {f"calibration.{k}": a for k, a in model.calibration.state().items()}
     named |= {f"graded_labels.{k}": a for k, a in asdict(model.graded_labels).items()}
-    return named | {"table": model.table.block.numpy(), "steps": np.array(optimizer.steps)}
+    table = model.table.layers.take(np.arange(model.table.rows))
+    return named | {"table": table, "steps": np.array(optimizer.steps)}
 
 
 def assert_same(a: Checkpoint, b: Checkpoint) -> None:
@@ -207,14 +208,26 @@ def test_an_optimizer_that_does_not_fit_the_weights_is_refused(parent: Checkpoin
     path = tmp_path / "optimizer.safetensors"
     tensors = load_file(path)
     save_file({k: v for k, v in tensors.items() if k != "first.network.bias"}, path)
+    write_parts(tmp_path)
     with pytest.raises(ContractBroken, match=r"first\.network\.bias is absent, allowed is \(\)"):
         load_checkpoint(tmp_path)
-    save_file(tensors | {"table": tensors["table"][:-1].contiguous()}, path)
-    with pytest.raises(ContractBroken, match="table is"):
+    save_file(tensors | {"second.numeric.weight": tensors["second.numeric.weight"][:, :-1].contiguous()}, path)
+    write_parts(tmp_path)
+    with pytest.raises(ContractBroken, match=r"second\.numeric\.weight is \(1, 4\), allowed is \(1, 5\)"):
         load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["model.json", "model.safetensors", "vocabulary.parquet", "candidates.parquet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.json",
+        "model.safetensors",
+        "candidates.parquet",
+        "table.npy",
+        "vocabulary.npy",
+        "index.npy",
+    ],
+)
 def test_a_missing_or_cut_file_is_one_line(parent: Checkpoint, tmp_path: Path, name: str) -> None:
     save_checkpoint(parent, tmp_path)
     whole = (tmp_path / name).read_bytes()

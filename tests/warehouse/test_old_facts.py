@@ -97,7 +97,15 @@ ENTITIES = {
 def w(tmp_path: Path) -> Warehouse:
     made = Warehouse(tmp_path / "home" / "w.duckdb", "shop")
     append_log(made, shop(), ENTITIES, digest="all", path="shop.parquet")
+    refer(made)
     return made
+
+
+def refer(w: Warehouse) -> None:
+    """Let requests without an eligible set refer to a catalogue, as a service's do."""
+    with connect(w.path) as connection:
+        connection.execute("insert into catalogues values ('shop', 'c1', ['i1', 'i2']), ('shop', 'c2', ['i9'])")
+        connection.execute("update requests set eligible_of = 'c1' where eligible is null")
 
 
 @pytest.fixture
@@ -271,6 +279,10 @@ def test_archived_days_make_the_same_rows_in_a_new_home(w: Warehouse, archive: P
     tables = read_days(day_folders(str(archive)))
     batches = [append_day(fresh, day, tables.entities, digest=digest_of_day(day)) for day in day_folders(str(archive))]
     assert everything(fresh) == wanted
+    with connect(fresh.path) as connection:
+        assert connection.sql("select * from catalogues").fetchall() == [("shop", "c1", ["i1", "i2"])]
+    known = tables.requests.set_index("request_id")["eligible"].map(list)
+    assert known["r0"] == ["i1", "i2"] and known["r1"] == [f"i{k}" for k in range(8)]
     assert [b.rows for b in batches] == [day.impressions for day in days] and all(b.new for b in batches)
     assert rows_of_entities(fresh) == rows_of_entities(w)
     again = [append_day(fresh, day, {}, digest=digest_of_day(day)) for day in day_folders(str(archive))]
@@ -350,6 +362,7 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_run_ends_as_if_nothing_
     assert sorted(p.name for p in archive.iterdir()) == ["day=2011-01-26", "day=2011-01-27"]
     twin = Warehouse(tmp_path / "twin.duckdb", "shop")
     append_log(twin, shop(), ENTITIES, digest="all", path="shop.parquet")
+    refer(twin)
     take(twin, tmp_path / "twin", before(3, since=3))
     assert everything(w) == everything(twin)
     pd.testing.assert_frame_equal(

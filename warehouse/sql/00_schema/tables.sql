@@ -17,7 +17,55 @@ create table batches (
     last_at timestamp
 );
 
--- grain: one call for a slate. `eligible` null: the log did not record what could have been shown.
+-- grain: one list of items that was eligible as a whole, named by its digest: what a service could show at a time. Stored
+-- once, however many requests refer to it.
+create table catalogues (
+    source varchar, catalogue varchar, items varchar[] not null, primary key (source, catalogue)
+);
+
+-- grain: one file of the service's decision log: how many bytes and lines of it are in the warehouse, written in the
+-- transaction that brings their rows; `crc` is the CRC-32 of those bytes, `edge` of the last of them (components/ingest/
+-- segment.py), `written_ns` the file's own instant when they were read. `requests`, `outcomes`, `broken` count its lines.
+create table segments (
+    source varchar,
+    file varchar,
+    bytes bigint not null,
+    lines bigint not null,
+    crc bigint not null,
+    edge bigint not null,
+    written_ns bigint not null,
+    requests bigint not null,
+    outcomes bigint not null,
+    broken bigint not null,
+    first_at timestamp,
+    last_at timestamp,
+    primary key (source, file)
+);
+
+-- grain: one generation's servable items as one file of the decision log named them last: requests further on refer to it.
+create table segment_catalogues (
+    source varchar, file varchar, generation integer, catalogue varchar not null, primary key (source, file, generation)
+);
+
+-- grain: one line of the decision log that is none, kept as it stands there (`raw`), or after which something is missing.
+-- `cutoff`: the turn that told of it, null until one has.
+create table broken_records (
+    source varchar not null,
+    file varchar not null,
+    line bigint not null,
+    "offset" bigint not null,
+    reason varchar not null,
+    raw blob not null,
+    cutoff timestamp
+);
+
+-- grain: one user whom the decision log says to forget, until that is done.
+create table forget_asked (
+    source varchar not null, user_id varchar not null, asked_at timestamp not null
+);
+
+-- grain: one call for a slate. What was eligible: the items of the catalogue `eligible_of`, else `eligible`; both null: the
+-- log did not record it.
 create table requests (
     request_id varchar not null,
     source varchar not null,
@@ -26,6 +74,7 @@ create table requests (
     generation integer,
     context json,
     eligible varchar[],
+    eligible_of varchar,
     batch varchar not null
 );
 

@@ -3,7 +3,7 @@
 -- impression (a double, another's position, its request, its outcomes) has its request or its id, so contracts between
 -- rows find all they need in what has these requests. Read by: validate.
 with asked as materialized (
-    select request_id, user_id, eligible
+    select request_id, user_id, eligible, eligible_of
     from requests
     where source = $source and requested_at >= make_timestamp($start) and requested_at < make_timestamp($cutoff)
     order by requested_at, request_id
@@ -33,6 +33,18 @@ of_impressions as (
         or not coalesce(isnan(s.propensity) or (s.propensity > 0 and s.propensity <= 1), true)
         or not coalesce(s.position >= 0, false)
         or not coalesce(list_contains(a.eligible, s.item_id), true)
+),
+listed as (
+    select c.catalogue, unnest(c.items) as item_id
+    from catalogues as c
+    where c.source = $source and c.catalogue in (select eligible_of from asked)
+),
+outside as (
+    select s.request_id
+    from shown as s
+    join asked as a on a.request_id = s.request_id
+    anti join listed as l on l.catalogue = a.eligible_of and l.item_id = s.item_id
+    where a.eligible_of is not null
 ),
 doubles as (
     select s.request_id
@@ -64,6 +76,8 @@ first_shown as (
 select request_id from of_requests
 union
 select request_id from of_impressions
+union
+select request_id from outside
 union
 select request_id from doubles
 union

@@ -11,7 +11,7 @@ shown as (
     where i.source = $source
     group by i.request_id
 )
-select q.request_id, q.user_id, epoch_us(q.requested_at) as "at", q.generation, q.context, q.eligible, s.positions, s.broken
+select q.request_id, q.user_id, epoch_us(q.requested_at) as "at", q.generation, q.context, q.eligible, q.eligible_of, s.positions, s.broken
 from requests as q
 join shown as s on s.request_id = q.request_id
 anti join rejected as x on x.row_id = q.request_id and x.table_name = 'requests'

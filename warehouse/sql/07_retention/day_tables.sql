@@ -2,6 +2,9 @@
 create or replace temp view batch_requests as
 select * from read_parquet(getvariable('day_requests'), hive_partitioning = false);
 
+create or replace temp view batch_catalogues as
+select * from read_parquet(getvariable('day_catalogues'), hive_partitioning = false);
+
 create or replace temp view batch_impressions as
 select * from read_parquet(getvariable('day_impressions'), hive_partitioning = false);
 

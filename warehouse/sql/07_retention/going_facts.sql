@@ -1,11 +1,17 @@
--- grain: row of requests, impressions, outcomes and quarantine (which names an outcome by impression and kind) that goes with a request of `going`, in the columns of
+-- grain: row of requests, of the catalogues they refer to, of impressions, outcomes and quarantine (which names an outcome by impression and kind) that goes with a request of `going`, in the columns of
 -- `components.schema`. Read by: prune, which writes them to the day's files and holds the files to them.
 create or replace temp view going_requests as
-select q.request_id, q.user_id, epoch_us(q.requested_at) as "at", q.generation, q.context::varchar as context, q.eligible
+select q.request_id, q.user_id, epoch_us(q.requested_at) as "at", q.generation, q.context::varchar as context, q.eligible, q.eligible_of
 from requests as q
 semi join going as g on g.request_id = q.request_id
 where q.source = getvariable('going_source') and q.requested_at < make_timestamp(getvariable('going_before')::bigint)
 order by q.requested_at, q.request_id;
+
+create or replace temp view going_catalogues as
+select c.catalogue, c.items
+from catalogues as c
+where c.source = getvariable('going_source') and c.catalogue in (select eligible_of from going_requests)
+order by c.catalogue;
 
 create or replace temp view going_impressions as
 select
