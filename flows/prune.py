@@ -1,19 +1,21 @@
 """Prune a home: what nobody needs any more goes, oldest decisions first planned, then done.
 
 Whoever answers, may have to come back, or is being compared stays, with all that the ledger names of the last month of
-data time. The ledger itself and the warehouse's facts are never pruned, so a generation that went stays in the history.
-Closed files of the decision log do not go: they become archives.
+data time. The ledger itself is never pruned, so a generation that went stays in the history; days of facts leave the
+warehouse where `facts_days` says so (`flows.prune_facts`). Closed files of the decision log become archives.
 """
 
 import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow
 from prefect.logging import get_run_logger
+from pydantic import Field
 
 from components.domain import Transient, iso
 from components.evaluate.creep import Standing
@@ -24,22 +26,27 @@ from components.settings import read_settings
 from flows.archive import SEGMENT, archivable, archive
 from flows.control_room.failed import tell_failure
 from flows.control_room.hearing import hear
-from flows.prune_plan import TRASH, Holding, Item, Keep, holdings, planned
+from flows.prune_facts import NO_FACTS, OldFacts, find_old_facts, items_of, take_facts
+from flows.prune_plan import FACTS, TRASH, Holding, Item, Keep, holdings, planned
 from flows.prune_runs import forget_runs, old_runs
 from flows.site.disk_use import size_of, told
 from flows.site.draw import refresh_site
-from flows.turn import warehouse_of
+from flows.turn import ALL_TIME, warehouse_of
 from flows.workspace import Workspace, enter
 from flows.writing import writing
 from warehouse import ledger
 from warehouse.connect import Warehouse
+
+FROZEN_ARM = "frozen arm of the replay"
+"""Why generation 1 of a replay stays: to be compared with, never to answer."""
 
 
 class Pruned(Frozen):
     """What `evercurrent prune --json` prints: what goes or, without `dry_run`, went.
 
     `before` is the instant of data time from which on everything named stays; `kept` says why of every generation;
-    `runs` counts Prefect's flow runs.
+    `runs` counts Prefect's flow runs. Facts from `facts_since` on stay because of `facts_why`, None: of all times;
+    before it the days of `facts_kept`. `given_back`: bytes by which the warehouse's file became smaller.
     """
 
     home: str
@@ -49,12 +56,17 @@ class Pruned(Frozen):
     bytes: int
     runs: int
     kept: dict[int, str]
+    facts_since: str | None = None
+    facts_why: str = ""
+    facts_kept: dict[str, str] = Field(default_factory=dict)
+    given_back: int = 0
 
     @property
     def said(self) -> str:
         """One line."""
         verb = "would go" if self.dry_run else "went"
-        return f"{len(self.items)} things of {told(self.bytes)} and {self.runs} flow runs {verb}"
+        given_back = f"; the warehouse's file gave back {told(self.given_back)}" if self.given_back else ""
+        return f"{len(self.items)} things of {told(self.bytes)} and {self.runs} flow runs {verb}{given_back}"
 
 
 @flow(name="prune", on_running=[hear], on_failure=[tell_failure])
@@ -71,22 +83,25 @@ def prune(home: str = ".evercurrent", dry_run: bool = False) -> Pruned:
     workspace = enter(Path(home))
     now = datetime.now(UTC)
     if dry_run:
-        found = plan(workspace, now, dry_run=True)
+        found = plan(workspace, now, old_facts_of(workspace), dry_run=True)
     else:
         with writing(workspace, patient=True):
-            found = plan(workspace, now, dry_run=False)
+            facts = old_facts_of(workspace)
+            found = plan(workspace, now, facts, dry_run=False)
             take_away(workspace, found.items)
+            given_back = take_facts(workspace, facts, read_settings(workspace.settings).retention)
+            found = found.model_copy(update={"given_back": given_back})
             refresh_site(workspace)
     runs = old_runs(now, read_settings(workspace.settings).retention)
     if not dry_run:
         forget_runs(runs)
     found = found.model_copy(update={"runs": len(runs)})
-    counted = (len(found.items), found.bytes, found.runs, dry_run)
-    get_run_logger().info("stage=prune items=%d bytes=%d runs=%d dry_run=%s", *counted)
+    counted = (len(found.items), found.bytes, found.given_back, found.runs, dry_run)
+    get_run_logger().info("stage=prune items=%d bytes=%d given_back=%d runs=%d dry_run=%s", *counted)
     return found
 
 
-def plan(workspace: Workspace, now: datetime, *, dry_run: bool) -> Pruned:
+def plan(workspace: Workspace, now: datetime, facts: OldFacts = NO_FACTS, *, dry_run: bool) -> Pruned:
     """What goes, with sizes: a file that several things share counts with the first, and not if one of them stays."""
     w, settings = warehouse_of(workspace), read_settings(workspace.settings).retention
     turns = tuple(t.cutoff for t in ledger.turns(w))
@@ -102,6 +117,7 @@ def plan(workspace: Workspace, now: datetime, *, dry_run: bool) -> Pruned:
     items = (
         *(_item(workspace, h, why, seen) for h, why in going),
         *archivable(workspace, w, turns[-1], settings),
+        *items_of(workspace, w, facts, settings),
     )
     return Pruned(
         home=str(workspace.root),
@@ -111,7 +127,22 @@ def plan(workspace: Workspace, now: datetime, *, dry_run: bool) -> Pruned:
         bytes=sum(i.bytes for i in items),
         runs=0,
         kept=kept,
+        facts_since=None if facts.since is None else iso(facts.since),
+        facts_why=facts.why,
+        facts_kept=dict(facts.kept),
     )
+
+
+def old_facts_of(workspace: Workspace) -> OldFacts:
+    """The days of facts that may go; none before there is a champion, whom nobody could relearn without them."""
+    w, settings = warehouse_of(workspace), read_settings(workspace.settings)
+    last = ledger.last_window(w, ALL_TIME)
+    if last is None or ledger.champion(w) is None:
+        return NO_FACTS
+    known = lineage(workspace, w)
+    needed = {number: why for number, why in known.needed.items() if why != FROZEN_ARM}
+    kept = kept_generations(replace(known, needed=needed), last.cutoff, settings.retention)
+    return find_old_facts(workspace, w, settings, last.cutoff, kept)
 
 
 def lineage(workspace: Workspace, w: Warehouse) -> Lineage:
@@ -147,14 +178,14 @@ def _needed(workspace: Workspace, w: Warehouse) -> dict[int, str]:
         if (pointer := read_pointer(workspace.root, role)) is not None:
             needed.setdefault(pointer.generation, str(role))
     if (workspace.root / "replay").is_dir() and ledger.generations(w):
-        needed.setdefault(ledger.generations(w)[0].generation, "frozen arm of the replay")
+        needed.setdefault(ledger.generations(w)[0].generation, FROZEN_ARM)
     return needed
 
 
 def take_away(workspace: Workspace, items: Sequence[Item]) -> None:
     """Do what was planned, in order. Killed in between, nothing is half gone, and the next plan has the rest.
 
-    Memories leave the ledger before their folders go: no turn may choose one that is not there.
+    Memories leave the ledger before their folders go: no turn may choose one that is not there. Facts have no folder.
     """
     trash = workspace.root / TRASH
     going = {item.path for item in items if item.kind == "memory"}
@@ -165,7 +196,7 @@ def take_away(workspace: Workspace, items: Sequence[Item]) -> None:
     ledger.forget_memory(w, *(m for m in ledger.memories(w) if m.folder in going))
     try:
         trash.mkdir(exist_ok=True)
-        for number, item in enumerate(item for item in items if item.kind != SEGMENT):
+        for number, item in enumerate(item for item in items if item.kind not in (SEGMENT, FACTS)):
             _move(workspace.root / item.path, trash / f"{time.time_ns()}-{number}")
         shutil.rmtree(trash)
     except OSError as error:

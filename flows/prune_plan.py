@@ -5,11 +5,14 @@ The plan is pure: `planned` sees names and numbers alone. Whatever it does not r
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+from components.domain import DAY
 from components.frozen import Frozen
-from components.publish.retention import RetentionSettings, horizon_of
+from components.publish.retention import RetentionSettings, day_start, horizon_of
 from flows.workspace import Workspace
 
 TRASH = ".pruned"
@@ -84,6 +87,8 @@ def planned(holdings: Iterable[Holding], keep: Keep, settings: RetentionSettings
             why = f"generation {h.generation} is not needed any more" if gone else ""
         elif h.kind == "pages":
             why = "old" if _old(h, horizon_of(latest, settings.pages_days)) else ""
+        elif h.kind == "decisions" and settings.decisions_days is not None:
+            why = "old; the warehouse has what it says" if _old(h, horizon_of(latest, settings.decisions_days)) else ""
         elif h.kind in ("turn", "replay") and h.cutoff not in recent_turns:
             ingested = h.kind == "turn" or (h.cutoff or 0) < latest
             why = "old; the ledger has its figures" if _old(h, horizon) and ingested else ""
@@ -92,7 +97,23 @@ def planned(holdings: Iterable[Holding], keep: Keep, settings: RetentionSettings
     return sorted(found, key=lambda pair: (ORDER.index(pair[0].kind), pair[0].path))
 
 
-ORDER = ("leftover", "bento", "model", "snapshot", "memory", "checkpoint", "bundle", "turn", "replay", "pages", "log")
+FACTS = "facts"
+"""A day of facts: it leaves the warehouse, and not its own folder."""
+ORDER = (
+    "leftover",
+    "bento",
+    "model",
+    "snapshot",
+    "memory",
+    "checkpoint",
+    "bundle",
+    "turn",
+    "replay",
+    "pages",
+    "decisions",
+    "log",
+    FACTS,
+)
 
 
 def holdings(workspace: Workspace) -> Iterator[Holding]:
@@ -107,7 +128,7 @@ def holdings(workspace: Workspace) -> Iterator[Holding]:
     for path in _inside(root / "memories"):
         if both := _MEMORY.fullmatch(path.name):
             yield Holding("memory", _name(root, path), int(both[1]), int(both[2]))
-    for folder in ("bundles", "memories", "replay", "checkpoints"):
+    for folder in ("bundles", "memories", "replay", "checkpoints", "facts", "."):
         for path in _inside(root / folder):
             if path.name.startswith(".") and path.name.endswith(".part"):
                 yield Holding("leftover", _name(root, path))
@@ -116,6 +137,9 @@ def holdings(workspace: Workspace) -> Iterator[Holding]:
     for path in _inside(workspace.reports / "turns"):
         if path.name.isdigit():
             yield Holding("pages", _name(root, path), cutoff=int(path.name))
+    for path in _inside(root / "decisions" / "archive"):
+        if (ends := _end_of_day(path.name)) is not None:
+            yield Holding("decisions", _name(root, path), cutoff=ends)
     yield from (
         Holding("log", _name(root, p), written=p.stat().st_mtime) for p in _inside(root / "logs") if p.is_file()
     )
@@ -146,6 +170,17 @@ def _newest_memories(there: Iterable[Holding], latest: int) -> set[str]:
             if key not in newest or (newest[key].cutoff or 0) < (h.cutoff or 0):
                 newest[key] = h
     return {h.path for h in newest.values()}
+
+
+def _end_of_day(name: str) -> int | None:
+    """The instant that ends the day a file is named after, microseconds; None where it is named otherwise.
+
+    >>> _end_of_day("1970-01-02-7-5.parquet") // DAY, _end_of_day("1970-02-31-7-5.parquet"), _end_of_day("notes")
+    (2, None, None)
+    """
+    with suppress(ValueError):
+        return day_start(date.fromisoformat(name[:10])) + DAY
+    return None
 
 
 def _old(h: Holding, horizon: int) -> bool:

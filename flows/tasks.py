@@ -99,7 +99,8 @@ def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 def _ingested(batch: Batch | None) -> Figures:
     if batch is None:
         return {"rows": 0}
-    return {"rows": batch.rows, "duplicates": batch.duplicates, "set_aside": batch.set_aside}
+    figures = {"rows": batch.rows, "duplicates": batch.duplicates, "set_aside": batch.set_aside}
+    return {**figures, "left_out": batch.left_out} if batch.left_out else figures
 
 
 def _forgot(made: Forgotten | None) -> Figures:

@@ -54,6 +54,11 @@ class Workspace:
         return self.root / "decisions"
 
     @property
+    def old_facts(self) -> Path:
+        """Facts that left the warehouse, a folder for each day."""
+        return self.root / "facts"
+
+    @property
     def reports(self) -> Path:
         """The site: pages of all turns, and those that belong to no single one."""
         return self.root / "reports"

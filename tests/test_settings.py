@@ -286,7 +286,8 @@ def pruned(s: Settings) -> str:
     lineage = Lineage(tuple(range(1, 61)), {60: "champion"}, named, released=tuple(range(1, 20)))
     kept = kept_generations(lineage, 60 * DAY, s.retention)
     keep = Keep(kept, tuple(d * DAY for d in range(1, 501)), now=60 * 86_400.0)
-    old = [Holding(kind, f"{kind}/{d}", cutoff=d * DAY) for kind in ("turn", "pages") for d in range(1, 501)]
+    kinds = ("turn", "pages", "decisions")
+    old = [Holding(kind, f"{kind}/{d}", cutoff=d * DAY) for kind in kinds for d in range(1, 501)]
     logs = [Holding("log", f"logs/{d}", written=d * 86_400.0) for d in range(1, 61)]
     ended = datetime(2030, 1, 1, tzinfo=UTC)
     runs = [SimpleNamespace(id=UUID(int=d), end_time=ended - timedelta(days=d)) for d in range(1, 400)]
@@ -295,6 +296,30 @@ def pruned(s: Settings) -> str:
         patched.setattr(prune_runs, "_finished", lambda _, skip: iter(runs[skip:]))
         gone = prune_runs.old_runs(ended, s.retention)
     return repr((kept, [h.path for h, _ in planned([*old, *logs], keep, s.retention)], gone))
+
+
+def old_days_out(s: Settings) -> str:
+    """Facts of twelve days after a turn over all but the last two: which go, and where to."""
+    from flows.prune_facts import find_old_facts, take_facts
+    from flows.workspace import Workspace
+    from tests.warehouse.test_old_facts import FIRST, SHOP_SOURCE, shop
+    from warehouse import ledger
+    from warehouse.append import append_log
+    from warehouse.connect import Warehouse
+    from warehouse.records import Generation
+
+    with TemporaryDirectory() as folder:
+        home = Workspace(Path(folder))
+        home.source.write_text(SHOP_SOURCE)
+        w, latest = Warehouse(home.database, "shop"), FIRST + 12 * DAY
+        append_log(w, shop(days=12), {}, digest="all", path="all")
+        made = {"start": FIRST + 10 * DAY, "cutoff": latest, "rows": 1, "grown": 0, "expired": 0}
+        kept = Generation(**made, generation=1, parent=None, bundle="", manifest_digest="")
+        ledger.record_generation(w, kept)
+        found = find_old_facts(home, w, s, latest, {1: "champion"})
+        take_facts(home, found, s.retention)
+        files = sorted(p.name for p in home.root.glob("facts/day=*"))
+        return repr(([day.day for day in found.going], found.why, files))
 
 
 def sent_out(s: Settings) -> str:
@@ -499,6 +524,9 @@ CASES: dict[str, Case] = {
     "retention.logs_days": Case(5.0, pruned),
     "retention.runs_days": Case(300.0, pruned),
     "retention.runs": Case(300, pruned),
+    "retention.facts_days": Case(5.0, old_days_out),
+    "retention.old_facts": Case("delete", old_days_out, {"retention.facts_days": 5.0}),
+    "retention.decisions_days": Case(5.0, pruned),
     "world.lag": Case(60.0, played),
     "operations.wait_seconds": Case(5.0, waits),
     "operations.try_seconds": Case(5.0, waits),

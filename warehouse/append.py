@@ -29,8 +29,9 @@ ENTITIES = pa.schema(
 class Batch:
     """What one ingested file brought.
 
-    `rows` were received and sound, `duplicates` of them were here already; `new` if work was done. `set_aside` more
-    could not be used; `faults` says which and why. `read_as` is the format it was found to be in.
+    `rows` were received and sound, `duplicates` of them were here already, or are of days that were taken out:
+    `left_out` counts those; `new` if work was done. `set_aside` more could not be used; `faults` says which and why.
+    `read_as` is the format it was found to be in.
     """
 
     digest: str
@@ -39,6 +40,7 @@ class Batch:
     new: bool
     set_aside: int = 0
     faults: tuple[str, ...] = ()
+    left_out: int = 0
     read_as: str = ""
 
 
@@ -74,9 +76,22 @@ def append_once(
         bring(connection)
         upsert_entities(connection, source, entities)
         take_out(connection, source, digest)
+        left_out = leave_out(connection, source, digest)
         query.execute(connection, "01_ingest/record_batch", source=source, digest=digest, path=path, rows=received.rows)
     brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
-    return replace(received, duplicates=int(str(brought["duplicates"])), new=True)
+    return replace(received, duplicates=int(str(brought["duplicates"])), new=True, left_out=left_out)
+
+
+def leave_out(connection: duckdb.DuckDBPyConnection, source: str, digest: str) -> int:
+    """Take out what a batch brought of days whose facts were pruned; the impressions that went."""
+    if not query.rows(connection, "07_retention/pruned_days", source=source):
+        return 0
+    of_batch: dict[str, query.Parameter] = {"source": source, "digest": digest}
+    query.execute(connection, "07_retention/left_out", **of_batch)
+    (counted,) = query.rows(connection, "07_retention/count_left_out", **of_batch)
+    for name in ("leave_outcomes", "leave_impressions", "leave_requests"):
+        query.execute(connection, f"07_retention/{name}", **of_batch)
+    return int(str(counted["impressions"]))
 
 
 def mend_log(
@@ -112,6 +127,7 @@ def mend_log(
         _append_facts(connection, w.source, tables, digest, None)
         upsert_entities(connection, w.source, entities)
         take_out(connection, w.source, digest)
+        left_out = leave_out(connection, w.source, digest)
         if not query.rows(connection, "01_ingest/find_batch", digest=digest):
             query.execute(
                 connection, "01_ingest/record_batch", source=w.source, digest=digest, path=path, rows=len(tables)
@@ -127,7 +143,7 @@ def mend_log(
                 learnable_at=learnable_at,
                 **ends,
             )
-    return Batch(digest, len(tables), 0, True, tables.set_aside, tables.faults), windows
+    return Batch(digest, len(tables), 0, True, tables.set_aside, tables.faults, left_out), windows
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, source: str, window: Window, batches: dict[str, pa.Table]) -> None:

@@ -85,6 +85,13 @@ def connect(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConne
         _give_back(path, opened, linger)
 
 
+def users_of(path: Path) -> int:
+    """How many in this process use the file at the moment."""
+    with _guard:
+        opened = _open_files.get(path.absolute())
+        return 0 if opened is None else opened.users
+
+
 def _take(path: Path, patience: float) -> _Open:
     """The file, open; opened anew if another one lies at its path by now."""
     with _guard:

@@ -16,6 +16,7 @@ QUERIES = {
     "impressions": "01_ingest/forget_impressions",
     "requests": "01_ingest/forget_requests",
     "users": "01_ingest/forget_users",
+    "likes": "07_retention/forget_likes",
 }
 """What clears which table, in order: what finds the others comes last."""
 
@@ -41,7 +42,7 @@ def take_out(connection: duckdb.DuckDBPyConnection, source: str, batch: str | No
         return dict.fromkeys(QUERIES, 0)
     gone = {}
     for table, name in QUERIES.items():
-        of = {} if table == "users" else {"batch": batch}
+        of = {"batch": batch} if "batch" in query.parameters_of(name) else {}
         (row,) = query.rows(connection, name, source=source, **of)
         gone[table] = int(str(next(iter(row.values()))))
     return gone

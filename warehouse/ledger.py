@@ -57,6 +57,12 @@ def windows(w: Warehouse, since: int, before: int) -> tuple[Window, ...]:
     return tuple(Window(whole(row["start"]), whole(row["cutoff"])) for row in found)
 
 
+def unfinished_windows(w: Warehouse, after: int) -> tuple[Window, ...]:
+    """The windows of turns that were begun and are not finished, of those that end after an instant; in order."""
+    found = rows(w, "unfinished_windows", cutoff=after)
+    return tuple(Window(whole(row["start"]), whole(row["cutoff"])) for row in found)
+
+
 def first_generation(w: Warehouse) -> int | None:
     """The cutoff at which the first generation was made; None before."""
     made = generations(w)

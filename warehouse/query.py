@@ -111,6 +111,12 @@ def fill(
     return connection.execute(text(name).format(**slots), parameters or None)
 
 
+def run_script(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Run the statements of a script, in order; they know no parameters."""
+    for statement in statements(name):
+        connection.execute(statement)
+
+
 @contextmanager
 def _registered(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> Iterator[None]:
     for name, table in tables.items():

@@ -212,13 +212,15 @@ class Judged(Frozen):
 
 
 class Counts(Frozen):
-    """Rows of the warehouse."""
+    """Rows of the warehouse; impressions of days that were taken out of it are not among them."""
 
     batches: int
     requests: int
     impressions: int
     outcomes: int
     quarantined: int
+    pruned_days: int = 0
+    pruned_impressions: int = 0
 
 
 class BatchTaken(Frozen):

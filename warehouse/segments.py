@@ -16,7 +16,7 @@ from components.ingest.log_lines import ItemLine
 from components.ingest.segment import Span, Taken
 from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS
 from warehouse import query
-from warehouse.append import Batch, closed, upsert_entities
+from warehouse.append import Batch, closed, leave_out, upsert_entities
 from warehouse.connect import Warehouse, connect, transaction
 from warehouse.forget import take_out
 
@@ -98,13 +98,19 @@ def append_spans(w: Warehouse, spans: Sequence[Span], found: LogColumns, path: s
         _append_changes(connection, w.source, found)
         _append_beside(connection, w.source, found)
         take_out(connection, w.source, digest)
+        left_out = leave_out(connection, w.source, digest)
         for taken in _counted(spans, found):
             query.execute(connection, "01_ingest/record_segment", source=w.source, **taken)
         if brought:
-            of: dict[str, query.Parameter] = {"digest": digest, "path": path, "rows": rows, "duplicates": rows - new}
+            of: dict[str, query.Parameter] = {
+                "digest": digest,
+                "path": path,
+                "rows": rows,
+                "duplicates": rows - new + left_out,
+            }
             query.execute(connection, "01_ingest/record_reading", source=w.source, **of, **_ends(tables))
     faults = tuple(map(str, found.broken))
-    return Batch(digest, rows, rows - new, bool(brought), len(faults), faults)
+    return Batch(digest, rows, rows - new + left_out, bool(brought), len(faults), faults, left_out)
 
 
 def reckon_again(w: Warehouse, taken: Sequence[Taken]) -> None:

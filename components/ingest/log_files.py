@@ -88,15 +88,21 @@ def _meant(pattern: str) -> list[Path]:
         if not found:
             raise ContractBroken(f"no log below {pattern}; allowed are {', '.join(ALLOWED)}")
         return found
-    root = Path(path.anchor)
-    matched = sorted(root.glob(str(path.relative_to(root))))
-    found = [file for match in matched for file in (sorted(_below(match)) if match.is_dir() else [match])]
+    found = [file for match in matching(pattern) for file in (sorted(_below(match)) if match.is_dir() else [match])]
     for file in found:
         if not is_log(file):
             raise ContractBroken(f"{file} matches {pattern} and is no log; allowed are {', '.join(ALLOWED)}")
     if not found:
         raise ContractBroken(f"no file matches {pattern}; quote the pattern, and give that of .parquet or .csv logs")
     return found
+
+
+def matching(pattern: str) -> list[Path]:
+    """Files and folders that a path with wildcards matches, in the order of their names; without any, itself."""
+    if not glob.has_magic(pattern):
+        return [Path(pattern)]
+    root = Path(Path(pattern).anchor)
+    return sorted(root.glob(str(Path(pattern).relative_to(root))))
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -6,6 +6,8 @@ Pure: what the ledger says goes in, numbers and reasons come out.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,7 +16,7 @@ from components.frozen import Frozen
 
 
 class RetentionSettings(Frozen):
-    """What `evercurrent prune` leaves. The ledger and the warehouse's facts are never pruned."""
+    """What `evercurrent prune` leaves. The ledger is never pruned, facts only where `facts_days` says so."""
 
     days: float = Field(default=30.0, ge=0)
     """Data time before the latest turn within which everything that the ledger names is kept. A month: as long as a
@@ -36,6 +38,14 @@ class RetentionSettings(Frozen):
     """Days since a Prefect flow run ended, by the clock, after which it goes with its task runs, logs and artifacts."""
     runs: int = Field(default=200, ge=0)
     """Newest flow runs that are kept however old they are."""
+    facts_days: float | None = Field(default=None, gt=0)
+    """Data time before the latest turn for which requests, impressions and outcomes stay in the warehouse, in whole
+    days; none: for good. What a generation that is kept has not learned stays however old it is."""
+    old_facts: Literal["archive", "delete"] = "archive"
+    """What becomes of older ones: Parquet files in `facts/`, a folder for each day, or nothing."""
+    decisions_days: float | None = Field(default=None, gt=0)
+    """Data time before the latest turn after which archived files of the decision log go for good, by the day in their
+    name; none: never. The warehouse has what they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,15 @@ def horizon_of(latest: int, days: float) -> int:
     10
     """
     return latest - round(days * DAY)
+
+
+def day_start(day: date) -> int:
+    """Midnight UTC, microseconds.
+
+    >>> day_start(date(1970, 1, 3)) // DAY
+    2
+    """
+    return (day - date(1970, 1, 1)).days * DAY
 
 
 def _keep(kept: dict[int, str], generations: Iterable[int], why: str) -> None:

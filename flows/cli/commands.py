@@ -112,6 +112,10 @@ def ingest(
         typer.echo(f"{rows + left} rows received, {rows - known} new, {known} here already, {left} set aside")
         for way, files in Counter(batch.read_as for batch in batches).items():
             typer.echo(f"read as {way}" + (f" ({files} files)" if len(batches) > 1 else ""))
+        if gone := sum(batch.left_out for batch in batches):
+            typer.echo(
+                f"  left out: {gone} impressions of days that were pruned, see [retention]; a new home takes them"
+            )
         for fault in (fault for batch in batches for fault in batch.faults):
             typer.echo(f"  set aside: {fault}")
         for window in windows:
@@ -208,7 +212,8 @@ def forget(
         typer.echo(made.model_dump_json(indent=1))
     else:
         rows = ", ".join(f"{count} {table}" for table, count in made.warehouse.items())
-        typer.echo(f"taken out: {rows}, {made.decision_log} lines of the decision log")
+        days = f", {made.old_days} requests of old days" if made.old_days else ""
+        typer.echo(f"taken out: {rows}, {made.decision_log} lines of the decision log{days}")
         typer.echo(f"made before, and kept: {', '.join(made.bundles) or 'nothing'}")
         for remains in made.remains:
             typer.echo(f"not reached: {remains}")

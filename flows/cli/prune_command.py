@@ -22,7 +22,7 @@ def prune(
     home: HomeFolder = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Take away what `[retention]` does not keep: old bundles, checkpoints, memories, turn folders, pages, runs."""
+    """Take away what `[retention]` does not keep: bundles, checkpoints, memories, turn folders, pages, runs, facts."""
     entered(home)
     from flows.prune import prune as take_away
 
@@ -49,6 +49,10 @@ def _show(found: "Pruned") -> None:
         console.print(table)
     kept = ", ".join(f"{generation} ({why})" for generation, why in found.kept.items())
     console.print(f"kept: {kept or 'everything: no turn has been finished yet'}", soft_wrap=True)
+    if found.facts_since is not None:
+        console.print(f"facts since {found.facts_since} are kept: {found.facts_why}", soft_wrap=True)
+    for day, why in found.facts_kept.items():
+        console.print(f"facts of {day} are kept: {why}", soft_wrap=True)
     console.print(found.said, soft_wrap=True)
 
 

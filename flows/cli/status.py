@@ -69,6 +69,7 @@ def show_status(status: Status) -> None:
     console.print(
         f"{c.batches} batches, {c.requests} requests, {c.impressions} impressions, {c.outcomes} outcomes, "
         f"{c.quarantined} rows in quarantine"
+        + (f"; {c.pruned_impressions} impressions of {c.pruned_days} days were pruned" if c.pruned_days else "")
     )
     console.print(_generations(status))
     console.print(_releases(status))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from components.domain import DAY, SECOND, ContractBroken, Window, iso
+from components.ingest.day_folders import check_source, day_folders, digest_of_day, read_days, read_entities
 from components.ingest.interactions import LogTables, canonical
 from components.ingest.read_log import read_log
 from components.ingest.source import SimulatedLog, Source, read_source
@@ -75,8 +76,7 @@ def read_recorded(workspace: Workspace, description: Path, data: Path | None, da
     source = read_source(description)
     if days is not None:
         source = _lasting(source, days)
-    frame, digest = _simulated(source.simulated) if source.simulated and not data else _read(source, description, data)
-    tables = canonical(frame, source, source.name)
+    tables, entities, digest = _logged(source, description, data)
     rules = rules_of(source, read_settings(workspace.settings).world)
     log = _interactions(tables)
     start = int(log.at[0]) // DAY * DAY
@@ -85,7 +85,7 @@ def read_recorded(workspace: Workspace, description: Path, data: Path | None, da
         description=description,
         digest=digest,
         tables=tables,
-        entities=entity_frames(frame, source, description.parent),
+        entities=entities,
         log=log,
         rules=rules,
         start=start,
@@ -108,6 +108,16 @@ def rules_of(source: Source, world: WorldSettings) -> Rules:
 def window_after(recorded: Recorded, cutoff: int) -> Window:
     """The period that follows a cutoff."""
     return Window(cutoff, cutoff + recorded.rules.period)
+
+
+def _logged(source: Source, description: Path, data: Path | None) -> "tuple[LogTables, dict[str, pd.DataFrame], str]":
+    """Tables, users and items, and the digest of a log, or of days that were taken out of a warehouse."""
+    if days := day_folders(str(data)) if data else []:
+        check_source(days[0].parent, source)
+        digest = hashlib.sha256("\n".join(map(digest_of_day, days)).encode()).hexdigest()
+        return read_days(days), read_entities(days[0].parent), digest
+    frame, digest = _simulated(source.simulated) if source.simulated and not data else _read(source, description, data)
+    return canonical(frame, source, source.name), entity_frames(frame, source, description.parent), digest
 
 
 def _read(source: Source, description: Path, data: Path | None) -> "tuple[pd.DataFrame, str]":

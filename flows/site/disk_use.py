@@ -7,6 +7,7 @@ from pathlib import Path
 KINDS = {
     "warehouse.duckdb": "warehouse",
     "warehouse.duckdb.wal": "warehouse",
+    "facts": "old facts",
     "bundles": "bundles",
     "bentoml": "BentoML's stores",
     "checkpoints": "checkpoints",

@@ -107,4 +107,5 @@ def _and(first: Batch | None, second: Batch) -> Batch:
         first.new or second.new,
         first.set_aside + second.set_aside,
         first.faults + second.faults,
+        first.left_out + second.left_out,
     )

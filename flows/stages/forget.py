@@ -28,6 +28,7 @@ from flows.turn import described_source, warehouse_of
 from flows.workspace import Workspace
 from warehouse import segments
 from warehouse.connect import Warehouse
+from warehouse.day_files import forget_in_days, write_beside
 from warehouse.forget import forget_users, forgotten_since
 
 REMAINS = (
@@ -39,7 +40,7 @@ REMAINS = (
 
 
 class Forgotten(Frozen):
-    """What was taken out of where: rows of the warehouse by table, and lines of the decision log.
+    """What was taken out of where: rows of the warehouse, lines of the decision log, requests of old days' files.
 
     `bundles` were made before, and may still name the user.
     """
@@ -48,6 +49,7 @@ class Forgotten(Frozen):
     at: int
     warehouse: dict[str, int]
     decision_log: int
+    old_days: int = 0
     bundles: tuple[str, ...]
     remains: tuple[str, ...] = REMAINS
 
@@ -80,12 +82,16 @@ def forget(workspace: Workspace) -> Forgotten | None:
     keys = hash_ids(described_source(workspace).spec.fields[0].vocabulary, list(asked))
     rows = forget_users(w, {user: (at, int(key)) for (user, at), key in zip(asked.items(), keys, strict=True)})
     segments.forget_broken_records(w, list(map(as_logged, asked)))
+    old_days = forget_in_days(w, workspace.old_facts)
+    if workspace.old_facts.is_dir():
+        write_beside(w, workspace.old_facts, workspace.source)
     latest = max(asked.values())
     made = Forgotten(
         users=tuple(sorted(map(user_digest, asked))),
         at=latest,
         warehouse=rows,
         decision_log=redact(workspace.root, asked, settle),
+        old_days=old_days,
         bundles=tuple(sorted(p.name for p in (workspace.root / "bundles").glob("g??????"))),
     )
     report = workspace.reports / "forgotten" / f"{latest}.json"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from components.domain import ContractBroken, Window
 from components.feature_spec import FieldOf
+from components.ingest.day_folders import check_source, day_folders, digest_of_day, read_entities
 from components.ingest.interactions import LogTables, attributes, canonical, column_names
 from components.ingest.log_files import NO_FOLDERS, Folders, log_files
 from components.ingest.read_log import how_read, read_log, with_folders
@@ -20,6 +21,7 @@ from flows.turn import ALL_TIME
 from flows.workspace import Workspace
 from warehouse import ledger
 from warehouse.append import Batch, append_log, mend_log
+from warehouse.append_day import append_day
 from warehouse.append_file import append_file
 from warehouse.connect import Warehouse
 from warehouse.log_cells import Unsaid
@@ -58,8 +60,25 @@ def ingest_files(workspace: Workspace, pattern: str, description: Path) -> list[
     ContractBroken
         As `log_files`, before anything is written; as `ingest_file`, after the files before it were.
     """
+    if days := day_folders(pattern):
+        return ingest_days(workspace, days, description)
     columns = column_names(read_source(description))
     return [ingest_file(workspace, f.path, description, f.folders) for f in log_files(pattern, columns)]
+
+
+def ingest_days(workspace: Workspace, days: list[Path], description: Path) -> list[Batch]:
+    """Bring days in that were taken out of a warehouse, with the users and items as they were known then.
+
+    Raises
+    ------
+    ContractBroken
+        If they are of another source, or a file of theirs is none.
+    """
+    archive = days[0].parent
+    check_source(archive, read_source(description))
+    w = Warehouse(workspace.database, settle_source(workspace, description).name)
+    entities = read_entities(archive)
+    return [append_day(w, day, entities, digest=digest_of_day(day)) for day in days]
 
 
 def ingest_file(workspace: Workspace, path: Path, description: Path, folders: Folders = NO_FOLDERS) -> Batch:

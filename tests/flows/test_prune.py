@@ -14,7 +14,7 @@ from components.publish.canary import Canary
 from components.publish.pointer import Pointer, Role, move_pointer
 from components.publish.retention import Lineage, Named, RetentionSettings, kept_generations
 from flows.prune import plan, prune, take_away
-from flows.prune_plan import Holding, Keep, planned
+from flows.prune_plan import Holding, Keep, holdings, planned
 from flows.replay.replay import replay
 from flows.rollback import _check_kept
 from flows.site.draw import draw_site
@@ -74,10 +74,25 @@ KEEP = Keep({3: "champion"}, (1 * DAY, 2 * DAY, 3 * DAY, 4 * DAY), now=1e9, late
         (Holding("log", "logs/server.log", written=1e9 - 10), True),
         (Holding("log", "logs/worker.log", written=1e9), False),
         (Holding("leftover", "bundles/.g000009.7.part"), True),
+        (Holding("decisions", "decisions/archive/1970-01-02-7-1.parquet", cutoff=2 * DAY), True),
+        (Holding("decisions", "decisions/archive/1970-01-03-7-1.parquet", cutoff=3 * DAY), False),
     ],
 )
 def test_what_goes(holding: Holding, goes: bool) -> None:
-    assert bool(planned([holding], KEEP, STRICT)) is goes
+    assert bool(planned([holding], KEEP, STRICT.model_copy(update={"decisions_days": 1.0}))) is goes
+
+
+def test_archives_of_the_decision_log_go_by_the_day_in_their_name_and_by_default_never(tmp_path: Path) -> None:
+    folder = tmp_path / "decisions" / "archive"
+    folder.mkdir(parents=True)
+    for name in ("1970-01-02-7-1.parquet", "1970-01-04-7-1.parquet", "1970-02-31-7-1.parquet", "notes.txt"):
+        (folder / name).write_text("x")
+    (tmp_path / "decisions" / "1970-01-02-8-1.jsonl").write_text("{}")
+    there = list(holdings(Workspace(tmp_path)))
+    assert [h.cutoff for h in there] == [2 * DAY, 4 * DAY]
+    assert planned(there, KEEP, STRICT) == []
+    gone = planned(there, KEEP, STRICT.model_copy(update={"decisions_days": 1.0}))
+    assert [h.path for h, _ in gone] == ["decisions/archive/1970-01-02-7-1.parquet"]
 
 
 def test_of_a_kept_generation_the_memory_that_the_next_turn_starts_from_stays_and_the_newest() -> None:
@@ -297,7 +312,7 @@ def test_a_replayed_home_goes_on_after_it_was_pruned_and_says_the_same_of_the_pa
     settings = "[update]\nmax_epochs = 1\n\n[evaluate]\nminimum_users = 20\nminimum_ess = 10\nmargin = 0.5\n"
     (home / "evercurrent.toml").write_text(settings)
     first = replay(str(home), str(tiny.description), 2, str(tiny.log))
-    strict = "\n".join(f"{k} = {v}" for k, v in STRICT.model_dump().items())
+    strict = "\n".join(f"{k} = {json.dumps(v)}" for k, v in STRICT.model_dump(exclude_none=True).items())
     (home / "evercurrent.toml").write_text(f"{settings}\n[retention]\n{strict}\n")
     found = prune(str(home))
     assert found.runs >= 3

@@ -103,13 +103,20 @@ create or replace temp macro of_forgotten(of_source, of_batch) as table (
     where q.source = of_source and (of_batch is null or q.batch = of_batch)
 );
 
--- grain: matured impression whose item its user liked; `number` counts a user's likes in order of arrival, from 1.
+-- grain: matured impression whose item its user liked; `number` counts a user's likes in order of arrival, from 1, or from
+-- the first that is known where the facts before were taken out.
 create or replace temp macro likes(of_source, of_kind, attribution) as table (
+    with liked as (
+        select user_id, item_id, impression_id, matured_at
+        from matured(of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp)
+        where reward >= 0.5
+        union all
+        select user_id, item_id, impression_id, matured_at from pruned_likes where source = of_source
+    )
     select
         user_id,
         item_id,
         matured_at,
         row_number() over (partition by user_id order by matured_at, impression_id) as number
-    from matured(of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp)
-    where reward >= 0.5
+    from liked
 );

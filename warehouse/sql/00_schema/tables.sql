@@ -239,3 +239,36 @@ create table releases (
     reason varchar not null,
     cutoff timestamp
 );
+
+-- grain: one UTC day whose facts were taken out of the warehouse: how much it was, and whether its files were kept. What
+-- is ingested later of such a day is left out. Read by: ingest, status, prune.
+create table pruned_days (
+    source varchar not null,
+    day date not null,
+    requests bigint not null,
+    impressions bigint not null,
+    outcomes bigint not null,
+    archived boolean not null,
+    primary key (source, day)
+);
+
+-- grain: one impression of a day that was taken out, whose item its user liked: the latest of every user, which a
+-- request of today still asks for. Read by: the macro `likes`.
+create table pruned_likes (
+    source varchar not null,
+    impression_id varchar not null,
+    user_id varchar not null,
+    item_id varchar not null,
+    shown_at timestamp not null,
+    matured_at timestamp not null
+);
+
+-- grain: one item shown on a day that was taken out; `first_logged_at` is when somebody else's log showed it first.
+-- Read by: publish (what can be served), evaluate (what is new).
+create table pruned_items (
+    source varchar not null,
+    item_id varchar not null,
+    first_shown_at timestamp not null,
+    first_logged_at timestamp,
+    primary key (source, item_id)
+);

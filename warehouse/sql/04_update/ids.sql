@@ -1,4 +1,5 @@
--- grain: one raw value of one keyed field, wherever the log named it. Read by: publish, to say which ids came and went.
+-- grain: one raw value of one keyed field, wherever the log named it; of days that were taken out, items are known, users
+-- and context are not. Read by: publish, to say which ids came and went.
 with attributes as (
     select attributes from users where source = $source
     union all
@@ -16,6 +17,8 @@ named as (
     select 'user' as field, user_id as id from requests where source = $source
     union all
     select 'item' as field, item_id as id from impressions where source = $source
+    union all
+    select 'item' as field, item_id as id from pruned_items where source = $source
     union all
     select field, id from described
 )

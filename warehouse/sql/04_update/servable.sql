@@ -6,4 +6,9 @@ select item_id from impressions
 where
     source = $source and generation is null and shown_at < make_timestamp($cutoff)
     and item_id not in (select item_id from items where source = $source and hidden)
+union
+select item_id from pruned_items
+where
+    source = $source and first_logged_at < make_timestamp($cutoff)
+    and item_id not in (select item_id from items where source = $source and hidden)
 order by item_id
