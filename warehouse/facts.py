@@ -100,6 +100,20 @@ def _eligible_or_none(requests: pd.DataFrame) -> pd.DataFrame:
     return requests.assign(eligible=eligible.where(eligible.notna(), None))
 
 
+def look_back(w: Warehouse, window: Window, known: int, rows: int, maturing: Maturing) -> int:
+    """From when on an open window is looked at again by who has learned what was known before `known`.
+
+    Parameters
+    ----------
+    rows : impressions, the latest, that are looked at in any case.
+    """
+    ends = {"start": window.start, "cutoff": window.cutoff, "known": known, "rows": rows}
+    with connect(w.path) as connection:
+        asked: dict[str, query.Parameter] = {"source": w.source, "attribution": maturing.attribution, **ends}
+        (row,) = query.rows(connection, "02_validate/look_back", **asked)
+    return int(str(row["since"]))
+
+
 def requests_in(w: Warehouse, window: Window) -> int:
     """How many requests were made inside a window."""
     with connect(w.path) as connection:

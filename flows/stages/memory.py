@@ -38,9 +38,9 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     if data.champion is None:
         return None
     served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
-    live, gain = _scored(served, data.fresh.take(_unknown(served, data.champion, data, known_until)))
+    live, gain = scored(served, data.fresh.take(unknown_rows(served, data.champion, data, known_until)))
     blind = _blind(turn, served, data, known_until)
-    _keep(turn, replace(served, history=data.history), live)
+    keep(turn, replace(served, history=data.history), live)
     generation = served.generation
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
     earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation and _there(turn, g)}
@@ -66,7 +66,7 @@ def keep_as_it_was(turn: Turn) -> None:
     for generation in sorted(g for g in answering if g is not None):
         served, _ = as_of(turn.workspace, released(turn.workspace, generation), turn.window.start)
         history = read_history(turn.warehouse, turn.source, turn.window.cutoff)
-        _keep(turn, replace(served, history=history), cast(ErrorMemory, served.memory))
+        keep(turn, replace(served, history=history), cast(ErrorMemory, served.memory))
 
 
 def as_of(workspace: Workspace, made: Served, until: int) -> "tuple[Served, int]":
@@ -86,7 +86,7 @@ def as_of(workspace: Workspace, made: Served, until: int) -> "tuple[Served, int]
     return made.with_memory(without_forgotten(workspace, made, memory, kept.cutoff)), kept.cutoff
 
 
-def _unknown(served: Served, made: Served, data: TurnData, known_until: int) -> Bools:
+def unknown_rows(served: Served, made: Served, data: TurnData, known_until: int) -> Bools:
     """(n,) what of the fresh rows a memory does not know: a bundle's knows none of them, a snapshot's what matured."""
     if served.memory is made.memory:
         return np.ones(len(data.fresh), bool)
@@ -100,13 +100,13 @@ def _blind(turn: Turn, served: Served, data: TurnData, known_until: int) -> Erro
     the bundle, which knows nothing of it.
     """
     assert data.champion is not None, "only a champion has a memory"
-    unknown = _unknown(served, data.champion, data, known_until)
+    unknown = unknown_rows(served, data.champion, data, known_until)
     if (~unknown & ~data.learned_before(turn.window.start)).any():
         served, unknown = data.champion, np.ones(len(data.fresh), bool)
-    return _learned(served, data.fresh.take(unknown & data.is_open))
+    return learned(served, data.fresh.take(unknown & data.is_open))
 
 
-def _learned(served: Served, data: TrainingData) -> ErrorMemory:
+def learned(served: Served, data: TrainingData) -> ErrorMemory:
     memory = cast(ErrorMemory, served.memory.copy())
     if len(data):
         matured = data.matured
@@ -114,8 +114,8 @@ def _learned(served: Served, data: TrainingData) -> ErrorMemory:
     return memory
 
 
-def _scored(served: Served, data: TrainingData) -> tuple[ErrorMemory, MemoryGain | None]:
-    """As `_learned`, with what the memory was worth on what it learned."""
+def scored(served: Served, data: TrainingData) -> tuple[ErrorMemory, MemoryGain | None]:
+    """As `learned`, with what the memory was worth on what it learned."""
     memory = cast(ErrorMemory, served.memory.copy())
     if not len(data):
         return memory, None
@@ -123,7 +123,7 @@ def _scored(served: Served, data: TrainingData) -> tuple[ErrorMemory, MemoryGain
     return memory, learn_and_score(memory, arrived, served.model.predict(data.examples))
 
 
-def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
+def keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
     """Write the snapshot; those of the same window that two later ones superseded go: nothing reads them."""
     made = write_snapshot(
         turn.workspace.root,
@@ -150,7 +150,7 @@ def _refresh_canary(turn: Turn, data: TurnData) -> None:
     rows = read_fresh(turn, data.encoder, sent.cutoff).rows
     if served.memory is not sent.memory:
         rows = rows.take(rows.frame["matured_at"].to_numpy() >= known_until)
-    _keep(turn, replace(served, history=data.history), _learned(served, rows))
+    keep(turn, replace(served, history=data.history), learned(served, rows))
 
 
 def _there(turn: Turn, generation: int) -> bool:
@@ -171,5 +171,5 @@ def _taught(turn: Turn, data: TurnData, generation: int) -> Served:
     matured = data.fresh.frame["matured_at"].to_numpy()
     if ((matured < known_until) & ~data.learned_before(turn.window.start)).any():
         rest = read_fresh(turn, data.encoder, made.cutoff)
-        return made.with_memory(_learned(made, rest.rows.take(rest.open)))
-    return served.with_memory(_learned(served, data.fresh.take((matured >= known_until) & data.is_open)))
+        return made.with_memory(learned(made, rest.rows.take(rest.open)))
+    return served.with_memory(learned(served, data.fresh.take((matured >= known_until) & data.is_open)))
