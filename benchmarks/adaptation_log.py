@@ -8,7 +8,7 @@ import pandas as pd
 
 from components.domain import DAY, HOUR, WEEK, ContractBroken, Ints, Matured
 from components.feature_spec import FeatureSpec, FieldKind, FieldOf
-from components.ingest.interactions import field_values, grade_of, instants, reward_of
+from components.ingest.log_rows import field_values, grade_of, instants, reward_of
 from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from components.ranker.features import CLOCK_FIELDS, RECENT, Attributes, Encoder

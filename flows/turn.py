@@ -93,6 +93,13 @@ class HeldOutRecord(Frozen):
     dropped: dict[str, int] = Field(default_factory=dict)
 
 
+class LateRecord(Frozen):
+    """What came after the window it belongs to was closed, and was learned by a turn."""
+
+    impressions: int = 0
+    outcomes: int = 0
+
+
 class TurnRecord(Frozen):
     """The figures of one finished turn, as the ledger keeps them."""
 
@@ -106,6 +113,7 @@ class TurnRecord(Frozen):
     quarantined: int
     drift_action: str
     held_out: HeldOutRecord = HeldOutRecord()
+    late: LateRecord = LateRecord()
     ids_grown: int
     ids_expired: int
     value: ValueRecord

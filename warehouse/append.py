@@ -30,7 +30,7 @@ class Batch:
     """What one ingested file brought.
 
     `rows` were received and sound, `duplicates` of them were here already; `new` if work was done. `set_aside` more
-    could not be used; `faults` says which and why.
+    could not be used; `faults` says which and why. `read_as` is the format it was found to be in.
     """
 
     digest: str
@@ -39,6 +39,7 @@ class Batch:
     new: bool
     set_aside: int = 0
     faults: tuple[str, ...] = ()
+    read_as: str = ""
 
 
 def append_log(
@@ -51,7 +52,7 @@ def append_log(
     received = Batch(digest, len(tables), len(tables), False, tables.set_aside, tables.faults)
 
     def bring(connection: duckdb.DuckDBPyConnection) -> None:
-        _append_facts(connection, w.source, tables, digest)
+        _append_facts(connection, w.source, tables, digest, closed(connection, w.source))
 
     with connect(w.path) as connection:
         return append_once(connection, w.source, received, bring, entities, path)
@@ -108,7 +109,7 @@ def mend_log(
         batches = {f"batch_{name}": arrow(getattr(tables, name), name) for name in TABLES}
         for window in windows:
             _replace(connection, w.source, window, batches)
-        _append_facts(connection, w.source, tables, digest)
+        _append_facts(connection, w.source, tables, digest, None)
         _upsert_entities(connection, w.source, entities)
         take_out(connection, w.source, digest)
         if not query.rows(connection, "01_ingest/find_batch", digest=digest):
@@ -142,10 +143,20 @@ def _replace(connection: duckdb.DuckDBPyConnection, source: str, window: Window,
         query.execute(connection, f"01_ingest/{name}", read, source=source, **ends)
 
 
-def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: LogTables, digest: str) -> None:
+def closed(connection: duckdb.DuckDBPyConnection, source: str) -> int | None:
+    """The cutoff of the latest finished turn: what is appended now and is older came late. None before the first."""
+    (row,) = query.rows(connection, "01_ingest/closed", source=source)
+    return None if row["closed"] is None else int(str(row["closed"]))
+
+
+def _append_facts(
+    connection: duckdb.DuckDBPyConnection, source: str, tables: LogTables, digest: str, before: int | None
+) -> None:
+    """Facts of instants before `before` are known from that on."""
     for name in TABLES:
         table = {f"batch_{name}": arrow(getattr(tables, name), name)}
-        query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest)
+        late = {} if name == REQUESTS else {"closed": before}
+        query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest, **late)
 
 
 def _upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: Mapping[str, pd.DataFrame]) -> None:

@@ -11,23 +11,25 @@ import duckdb
 import pandas as pd
 
 from warehouse import query
-from warehouse.append import Batch, append_once
+from warehouse.append import Batch, append_once, closed
 from warehouse.connect import CONFIG, Warehouse, connect
-from warehouse.sound_log import MEMORY, SoundLog, tell
+from warehouse.sound_log import MEMORY, SoundLog, lay_out_cells, tell
 
 
 def append_file(
     w: Warehouse, found: SoundLog, entities: Mapping[str, pd.DataFrame], *, digest: str, path: str
 ) -> Batch:
-    """As `warehouse.append.append_log`, of a log that DuckDB reads itself; all its rows are sound."""
-    received = Batch(digest, found.log.rows, found.log.rows, False)
+    """As `warehouse.append.append_log`, of a log that DuckDB reads itself."""
+    received = Batch(digest, found.rows, found.rows, False, found.doubted.set_aside, found.doubted.faults)
     once = "append_once" if found.impressions_once else "append"
-    names = ("append_once_requests", f"{once}_impressions", f"{once}_outcomes")
+    requests, impressions, outcomes = "append_once_requests", f"{once}_impressions", f"{once}_outcomes"
 
     def bring(connection: duckdb.DuckDBPyConnection) -> None:
         _lay_out(connection, found)
-        for name in names:
-            query.execute(connection, f"01_ingest/{name}", source=w.source, digest=digest)
+        query.execute(connection, f"01_ingest/{requests}", source=w.source, digest=digest)
+        before = closed(connection, w.source)
+        for name in (impressions, outcomes):
+            query.execute(connection, f"01_ingest/{name}", source=w.source, digest=digest, closed=before)
 
     with connect(w.path) as connection, _modest(connection):
         return append_once(connection, w.source, received, bring, entities, path)
@@ -35,7 +37,7 @@ def append_file(
 
 def _lay_out(connection: duckdb.DuckDBPyConnection, found: SoundLog) -> None:
     tell(connection, found.compiled.variables)
-    query.fill(connection, "01_ingest/log_cells", found.compiled.slots)
+    lay_out_cells(connection, found.compiled, found.doubted)
     query.execute(connection, "01_ingest/log_requests" if found.requests_once else "01_ingest/log_first_requests")
     query.execute(connection, "01_ingest/log_impressions")
     kinds = range(1, len(found.compiled.outcomes) // 2 + 1)

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from components.feature_spec import FieldOf
-from components.ingest.interactions import json_rows, lacking
+from components.ingest.interactions import lacking
+from components.ingest.log_rows import json_rows
 from components.ingest.plain_log import PlainLog
 from components.ingest.source import OutcomeColumn, Source
 from warehouse.log_cells import (
@@ -29,7 +30,7 @@ from warehouse.log_cells import (
     whole_cell,
 )
 
-Variable = str | list[str] | list[float] | list[int] | list[bool]
+Variable = str | list[str] | list[str | None] | list[float] | list[int] | list[bool]
 NOTHING = Cell("null", "true")
 
 
@@ -43,12 +44,14 @@ class CompiledLog:
     outcomes : the same of reward and grade of each outcome, ``reward_1``, ``grade_1``, ...
     judged : outcomes whose distinct values the rule has yet to judge: number -> outcome; those that are reward 1 become
         the variable ``positive_<number>``.
+    given : the columns that the log's folders give it, and their types.
     variables : what the expressions ask the connection for, by name.
     """
 
     cells: dict[str, Cell]
     outcomes: dict[str, Cell]
     judged: dict[int, OutcomeColumn]
+    given: dict[str, pa.DataType]
     variables: dict[str, Variable] = field(default_factory=dict)
 
     @property
@@ -56,6 +59,13 @@ class CompiledLog:
         """Name -> expression."""
         said = ", ".join(f"{cell.value} as {name}" for name, cell in self.outcomes.items())
         return {name: cell.value for name, cell in self.cells.items()} | {"outcomes": said}
+
+    @property
+    def folders(self) -> str:
+        """The columns that the log's folders give it, to be said after its own."""
+        types = ["bigint" if pa.types.is_integer(of) else "varchar" for of in self.given.values()]
+        named = enumerate(zip(self.given, types, strict=True), 1)
+        return "".join(f", getvariable('folders')[{n}]::{of} as {identifier(name)}" for n, (name, of) in named)
 
 
 def compiled(log: PlainLog, source: Source) -> CompiledLog:
@@ -75,7 +85,8 @@ def compiled(log: PlainLog, source: Source) -> CompiledLog:
         for what, cell in zip(("reward", "grade"), _outcome(log.types, number, outcome), strict=True)
     }
     judged = {n: o for n, o in kinds.items() if o.at_least is None and o.reward is None}
-    return CompiledLog(_cells(log.types, source), outcomes, judged, _variables(log, source))
+    given = {name: log.types[name] for name in log.folders.given}
+    return CompiledLog(_cells(log.types, source), outcomes, judged, given, _variables(log, source))
 
 
 def _cells(types: Types, source: Source) -> dict[str, Cell]:
@@ -144,6 +155,7 @@ def _variables(log: PlainLog, source: Source) -> dict[str, Variable]:
     fields = [f.name for f in source.fields if f.of is FieldOf.CONTEXT and (f.column or f.name) in log.types]
     return {
         "log_path": str(log.path),
+        "folders": [None if value is None else str(value) for value in log.folders.given.values()] or [""],
         "kinds": [outcome.kind for outcome in kinds],
         "lows": [outcome.amounts.low if outcome.amounts else outcome.at_least or 0.0 for outcome in kinds],
         "highs": [_high(outcome) for outcome in kinds],

@@ -123,6 +123,27 @@ def requests_in(w: Warehouse, window: Window) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """What came of a window after it was closed, as counts of impressions and outcomes."""
+
+    window: Window
+    impressions: int
+    outcomes: int
+
+
+def late(w: Warehouse, start: int) -> tuple[Late, ...]:
+    """What came since the turn that ended at `start` and belongs to windows before that, in order of those.
+
+    What is older than every window is told of as one that ends where they begin.
+    """
+    with connect(w.path) as connection:
+        found = query.rows(connection, "02_validate/late", source=w.source, start=start)
+    named = ("start", "cutoff", "impressions", "outcomes")
+    spans = [[int(str(row[name])) for name in named] for row in found]
+    return tuple(Late(Window(begin, end), impressions, outcomes) for begin, end, impressions, outcomes in spans)
+
+
+@dataclass(frozen=True, slots=True)
 class Ahead:
     """How many impressions were shown after an instant, and when the last of them, None where there is none."""
 

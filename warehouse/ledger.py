@@ -88,20 +88,12 @@ def finish_turn(
         if aside is not None:
             query.execute(connection, "06_ledger/record_set_aside", source=w.source, **parameters(aside))
         counts = {"requests": requests, "impressions": impressions}
-        query.execute(connection, "06_ledger/count_again", source=w.source, cutoff=cutoff)
         query.execute(connection, "06_ledger/close_window", source=w.source, cutoff=cutoff, turn=record, **counts)
 
 
 def turns(w: Warehouse) -> tuple[TurnKept, ...]:
     """Every finished turn with what its stages found, in order."""
     return records(w, "turns", TurnKept)
-
-
-def late(w: Warehouse, start: int) -> dict[Window, int]:
-    """Impressions that have come, of windows that ended by `start`, since a turn counted them last."""
-    found = rows(w, "late", start=start)
-    more = {Window(whole(r["start"]), whole(r["cutoff"])): whole(r["more"]) for r in found}
-    return {window: rows for window, rows in more.items() if rows > 0}
 
 
 def record_validation(w: Warehouse, window: Window, accepted: int, rejected: pd.DataFrame, report: str) -> None:

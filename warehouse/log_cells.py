@@ -30,7 +30,11 @@ class Unsaid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An expression, null where a cell is missing, and the condition under which it is what the careful way says."""
+    """An expression, null where a cell is missing, and the condition under which it is what the careful way says.
+
+    Where the condition does not hold the expression may be anything, but never an error: an engine may ask it all the
+    same.
+    """
 
     value: str
     sound: str
@@ -91,11 +95,12 @@ def instant_cell(types: Types, column: str, unit: str, *, needed: bool) -> Cell:
         blank = "false" if needed else f"{name} = ''"
         return Cell(value, f"{missing} or {blank} or ({read})")
     if unit in UNITS and pa.types.is_integer(of):
-        return Cell(f"{name}::bigint * {UNITS[unit]}", f"{missing} or {name} between 0 and {EXACT // UNITS[unit]}")
+        read = f"{name} between 0 and {EXACT // UNITS[unit]}"
+        return Cell(f"case when {read} then {name}::bigint * {UNITS[unit]} end", f"{missing} or {read}")
     if unit in UNITS and pa.types.is_float64(of) and not needed:
         number = number_cell(types, column).value
         read = f"trunc({name}) = {name} and {name} between 0 and {EXACT // UNITS[unit]}"
-        return Cell(f"({number})::bigint * {UNITS[unit]}", f"({number}) is null or ({read})")
+        return Cell(f"case when {read} then ({number})::bigint * {UNITS[unit]} end", f"({number}) is null or ({read})")
     raise Unsaid(f"column {column} holds {of} for times in unit {unit}")
 
 
@@ -114,7 +119,7 @@ def whole_cell(types: Types, column: str, *, needed: bool) -> Cell:
     number = number_cell(types, column)
     missing = "false" if needed else f"({number.value}) is null"
     read = f"trunc({number.value}) = {number.value} and {number.value} between -2147483648 and 2147483647"
-    return Cell(f"({number.value})::integer", f"{missing} or (({number.sound}) and ({read}))")
+    return Cell(f"try_cast({number.value} as integer)", f"{missing} or (({number.sound}) and ({read}))")
 
 
 def ids_cell(types: Types, column: str) -> Cell:

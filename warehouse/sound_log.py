@@ -1,7 +1,8 @@
-"""May DuckDB read a log by itself? Only if every row is sound, as `components.ingest.set_aside` would have it.
+"""May DuckDB read a log by itself? If of every column it can be said exactly what is read; and then which of its rows?
 
-Asked is a DuckDB of its own beside the log, so that a log that is refused leaves nothing in the warehouse. A doubt is
-an answer: no.
+Those that are sound, as `components.ingest.set_aside` would have it. The others are in doubt, and looked at again
+(`warehouse.doubted_rows`). Asked is a DuckDB of its own beside the log, so that a log that is refused leaves nothing in
+the warehouse.
 """
 
 from collections.abc import Iterator
@@ -10,17 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from components.domain import Ints
 from components.feature_spec import FieldKind, FieldOf
 from components.ingest.interactions import attributes, described
-from components.ingest.plain_log import PlainLog, holds_nan, plain_log
+from components.ingest.log_files import Folders
+from components.ingest.plain_log import PlainLog, nan_rows, plain_log
 from components.ingest.read_log import frame_of
 from components.ingest.reward_rule import RewardRule
 from components.ingest.source import Source
 from warehouse import query
 from warehouse.compiled_log import CompiledLog, Variable, compiled, sql_type
+from warehouse.doubted_rows import MOST_IN_DOUBT, DoubtedRows, doubted_rows
 from warehouse.log_cells import Unsaid, id_cell, identifier, is_list, is_text, type_of
 
 MEMORY = "1GB"
@@ -38,35 +43,42 @@ Connection = duckdb.DuckDBPyConnection
 
 @dataclass(frozen=True, slots=True)
 class SoundLog:
-    """A log that DuckDB may read: what is read of it, whether each request, each impression is named once; entities.
+    """A log that DuckDB may read: what is read of it, and which rows are not for it.
 
-    `entities` are the users and items that the log itself describes.
+    `requests_once` and `impressions_once` say whether each is named once. `entities` are the users and items that the
+    log itself describes.
     """
 
     log: PlainLog
     compiled: CompiledLog
+    doubted: DoubtedRows
     requests_once: bool
     impressions_once: bool
     entities: dict[str, pd.DataFrame]
 
+    @property
+    def rows(self) -> int:
+        """How many of its rows are sound."""
+        return self.log.rows - self.doubted.set_aside
 
-def sound_log(path: Path, source: Source, room: Path) -> SoundLog:
+
+def sound_log(path: Path, folders: Folders, source: Source, room: Path) -> SoundLog:
     """The log at `path`, if DuckDB may read it; what does not fit into memory goes into the folder `room`.
 
     Raises
     ------
     Unsaid
         If it may not; the text says why.
+    ContractBroken
+        If more than a twentieth of it cannot be used.
     """
-    log = plain_log(path, room)
+    log = plain_log(path, folders, room)
     if log is None:
         raise Unsaid("the file is not plain")
     said = compiled(log, source)
-    if holds_nan(log, described(source)):
-        raise Unsaid("a nan in a column of numbers")
     try:
         with _beside(room) as connection:
-            return _judged(connection, log, said, source)
+            return _judged(connection, log, said, source, str(path))
     except duckdb.Error as error:
         raise Unsaid(f"DuckDB: {str(error).splitlines()[0]}") from None
 
@@ -84,18 +96,21 @@ def _beside(room: Path) -> Iterator[Connection]:
         yield connection
 
 
-def _judged(connection: Connection, log: PlainLog, said: CompiledLog, source: Source) -> SoundLog:
+def _judged(connection: Connection, log: PlainLog, said: CompiledLog, source: Source, origin: str) -> SoundLog:
     tell(connection, said.variables)
-    _hold(connection, said)
+    query.fill(connection, "01_ingest/log_rows", {"folders": said.folders})
+    _hold(connection, log)
     said.variables.update(_positive(connection, log, said))
     tell(connection, said.variables)
-    query.fill(connection, "01_ingest/log_cells", said.slots)
-    own_requests, own_impressions = source.columns.request_id, source.columns.impression_id
-    impressions_once = _distinct(connection, "impression_id" if own_impressions else 'user_id, item_id, "at"', log.rows)
-    requests_once = _distinct(connection, "request_id", log.rows) if own_requests else impressions_once
-    if own_requests and not requests_once and _number(connection, "01_ingest/log_of_two_users"):
-        raise Unsaid("requests of several users")
-    return SoundLog(log, said, requests_once, impressions_once, _entities(connection, log, source))
+    named = source.columns
+    requests_once = named.request_id is not None and _distinct(connection, identifier(named.request_id)) == log.rows
+    numbers = _in_doubt(connection, log, said, source, requests_once)
+    doubted = doubted_rows(log, numbers, source, origin)
+    lay_out_cells(connection, said, doubted)
+    own = "impression_id" if named.impression_id else 'user_id, item_id, "at"'
+    impressions_once = _distinct(connection, own, "log_cells") == log.rows - doubted.set_aside
+    once = requests_once if named.request_id else impressions_once
+    return SoundLog(log, said, doubted, once, impressions_once, _entities(connection, log, source))
 
 
 def tell(connection: Connection, variables: dict[str, Variable]) -> None:
@@ -104,12 +119,41 @@ def tell(connection: Connection, variables: dict[str, Variable]) -> None:
         connection.execute(f"set variable {name} = $value", {"value": value})
 
 
-def _hold(connection: Connection, said: CompiledLog) -> None:
-    """Every condition in every row; each is a scan of its columns."""
-    asked = {cell.sound: name for name, cell in {**said.cells, **said.outcomes}.items() if cell.sound != "true"}
-    for sound, name in asked.items():
-        if _number(connection, "01_ingest/log_unsound", sound=sound):
-            raise Unsaid(f"rows whose {name} is not sound")
+def lay_out_cells(connection: Connection, said: CompiledLog, doubted: DoubtedRows) -> None:
+    """Let a connection read the cells of the log's rows under the name of ``log_cells``; its variables are told."""
+    for name, table in doubted.tables.items():
+        connection.register(name, table)
+    query.fill(connection, "01_ingest/log_rows", {"folders": said.folders})
+    query.fill(connection, "01_ingest/log_cells", said.slots)
+
+
+def _hold(connection: Connection, log: PlainLog) -> None:
+    """What the log's folders say of it is so in every row."""
+    for name, value in log.folders.said.items():
+        tell(connection, {"folder": "" if value is None else str(value)})
+        said = "getvariable('folder')" if value is not None else "null"
+        so = f"{identifier(name)}::varchar is not distinct from {said}"
+        if len(_numbers(connection, "01_ingest/log_unsound", sound=so)):
+            raise Unsaid(f"column {name} says something else than the folder")
+
+
+def _in_doubt(connection: Connection, log: PlainLog, said: CompiledLog, source: Source, requests_once: bool) -> Ints:
+    """Numbers of the rows that are not, or may not be, what the conditions say; each is a scan of its columns."""
+    found = [nan_rows(log, described(source))]
+    for sound in {cell.sound for cell in (*said.cells.values(), *said.outcomes.values())} - {"true"}:
+        found.append(_numbers(connection, "01_ingest/log_unsound", sound=sound))
+    request, user = source.columns.request_id, identifier(source.columns.user_id)
+    if request and not requests_once:
+        found.append(_numbers(connection, "01_ingest/log_of_two_users", request=identifier(request), user=user))
+    numbers = np.unique(np.concatenate(found))
+    if len(numbers) > MOST_IN_DOUBT:
+        raise Unsaid(f"more than {MOST_IN_DOUBT} rows are in doubt")
+    return numbers
+
+
+def _numbers(connection: Connection, name: str, **slots: str) -> Ints:
+    found = query.fill(connection, name, slots, most=MOST_IN_DOUBT + 1).fetchnumpy()
+    return np.asarray(found["n"], np.int64)
 
 
 def _positive(connection: Connection, log: PlainLog, said: CompiledLog) -> dict[str, Variable]:
@@ -126,12 +170,8 @@ def _positive(connection: Connection, log: PlainLog, said: CompiledLog) -> dict[
     return found
 
 
-def _distinct(connection: Connection, ids: str, rows: int) -> bool:
-    return _number(connection, "01_ingest/log_distinct", id=ids) == rows
-
-
-def _number(connection: Connection, name: str, **slots: str) -> int:
-    ((number,),) = query.fill(connection, name, slots).fetchall()
+def _distinct(connection: Connection, ids: str, rows: str = "log_rows") -> int:
+    ((number,),) = query.fill(connection, "01_ingest/log_distinct", {"id": ids, "rows": rows}).fetchall()
     return int(number)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from components.csv_dialect import csv_dialect, is_csv
 from components.domain import SECOND, ContractBroken, Doubles, Ints
 from components.evaluate.logged_decisions import SUM_TOLERANCE
 
@@ -29,9 +30,11 @@ FEATURE = Within(-np.inf, np.inf, "finite numbers, or empty", empty=True)
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        frame = _read_csv(path) if is_csv(path) else pd.read_parquet(path)
     except FileNotFoundError:
         raise ContractBroken(f"no file at {path}; allowed is a .parquet or .csv file") from None
+    except ContractBroken:
+        raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ContractBroken(f"{path} cannot be read: {reason}; allowed is a .parquet or .csv file") from None
@@ -39,6 +42,14 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         raise ContractBroken(f"{path} lacks column {missing[0]}; needed are {', '.join(columns)}")
     return frame
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    d = csv_dialect(path)
+    unpacked = "gzip" if d.compressed else None
+    return pd.read_csv(
+        path, sep=d.separator, quotechar=d.quote, decimal=d.decimal, encoding=d.encoding, compression=unpacked
+    )
 
 
 def typed(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> pd.DataFrame:

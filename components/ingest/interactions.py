@@ -11,24 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from components.domain import ContractBroken, Doubles, Ints
-from components.feature_spec import FieldKind, FieldOf
-from components.ingest.cells import (
-    Cells,
-    amounts_of,
-    ids_of,
-    instants_of,
-    items_of,
-    lists_of,
-    missing_in,
-    numbers_of,
-    texts_of,
-    wholes_of,
-)
-from components.ingest.reward_rule import RewardRule
-from components.ingest.set_aside import sound_rows
-from components.ingest.source import FieldColumn, Source
+from components.domain import ContractBroken
+from components.feature_spec import FieldOf
+from components.ingest.cells import ids_of, missing_in
+from components.ingest.log_rows import field_values, json_rows, rows_of
+from components.ingest.set_aside import Excerpt
+from components.ingest.source import Source
 from components.ranker.features import CLOCK_FIELDS, RECENT
+from components.schema import IMPRESSIONS, OUTCOMES, REQUESTS, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,73 +49,19 @@ def canonical(frame: pd.DataFrame, source: Source, origin: str) -> LogTables:
         If a described column is missing or holds something else; one line.
     """
     _require(frame, source, origin)
-    sound = sound_rows(frame.reset_index(drop=True), source, origin)
-    frame = sound.frame.reset_index(drop=True)
-    ids = _identified(frame, source, origin)
-    kinds = [source, *(source.model_copy(update={"outcome": other}) for other in source.measured)]
-    outcomes = pd.concat([_outcomes(frame, of_kind, ids, origin) for of_kind in kinds], ignore_index=True)
-    return LogTables(
-        _requests(frame, source, ids), _impressions(frame, source, ids), outcomes, sound.set_aside, sound.faults
-    )
+    rows = rows_of(Excerpt.whole(frame), source, origin)
+    cells = rows.cells.assign(score=np.nan, logit=np.nan, logging_policy="log")
+    kinds = [outcome.kind for outcome in (source.outcome, *source.measured)]
+    outcomes = pd.concat([_outcomes(cells, number, kind) for number, kind in enumerate(kinds, 1)], ignore_index=True)
+    requests = cells[list(names(REQUESTS))].drop_duplicates("request_id")
+    return LogTables(requests, cells[list(names(IMPRESSIONS))], outcomes, rows.set_aside, rows.faults)
 
 
-@dataclass(frozen=True, slots=True)
-class _Identified:
-    """Who was shown what, when, and what the row is called: n rows of sound cells."""
-
-    user_id: pd.Series
-    item_id: pd.Series
-    at: Ints
-    impression_id: pd.Series
-    request_id: pd.Series
-
-
-def _identified(frame: pd.DataFrame, source: Source, origin: str) -> _Identified:
-    columns = source.columns
-    user_id, item_id = ids_of(frame[columns.user_id]), ids_of(frame[columns.item_id])
-    at = instants(frame[source.time.column], source.time.unit, origin)
-    if columns.impression_id:
-        impression_id = ids_of(frame[columns.impression_id])
-    else:
-        impression_id = _part(user_id) + "|" + _part(item_id) + "|" + pd.Series(at).astype(str)
-    request_id = ids_of(frame[columns.request_id]) if columns.request_id else impression_id
-    return _Identified(user_id, item_id, at, impression_id, request_id)
-
-
-def _part(ids: pd.Series) -> pd.Series:
-    """Ids as parts of one that is joined by ``|``: escaped, so that (a|b, c) and (a, b|c) stay two."""
-    return ids.map(lambda i: i.replace("\\", "\\\\").replace("|", "\\|") if "|" in i or "\\" in i else i)
-
-
-def _requests(frame: pd.DataFrame, source: Source, ids: _Identified) -> pd.DataFrame:
-    columns = source.columns
-    table = {
-        "request_id": ids.request_id,
-        "user_id": ids.user_id,
-        "at": ids.at,
-        "generation": _generation(frame, columns.generation),
-        "context": _context(frame, source),
-        "eligible": lists_of(frame[columns.eligible]).typed if columns.eligible else None,
-    }
-    return pd.DataFrame(table).drop_duplicates("request_id")
-
-
-def _impressions(frame: pd.DataFrame, source: Source, ids: _Identified) -> pd.DataFrame:
-    columns = source.columns
-    return pd.DataFrame(
-        {
-            "impression_id": ids.impression_id,
-            "request_id": ids.request_id,
-            "item_id": ids.item_id,
-            "position": wholes_of(frame[columns.position]).typed.astype(np.int32) if columns.position else np.int32(0),
-            "propensity": numbers_of(frame[columns.propensity]).typed if columns.propensity else np.nan,
-            "score": np.nan,
-            "logit": np.nan,
-            "generation": _generation(frame, columns.generation),
-            "logging_policy": "log",
-            "at": ids.at,
-        }
-    )
+def _outcomes(cells: pd.DataFrame, number: int, kind: str) -> pd.DataFrame:
+    """The outcomes of one kind: those that came, and of which it is known when."""
+    known = cells[cells[f"reward_{number}"].notna() & cells["outcome_at"].notna()]
+    named = known.rename(columns={f"reward_{number}": "reward", f"grade_{number}": "grade"})
+    return named.assign(kind=kind, outcome_at=known["outcome_at"].astype(np.int64))[list(names(OUTCOMES))]
 
 
 def attributes(frame: pd.DataFrame, source: Source, of: FieldOf, id_column: str) -> pd.DataFrame:
@@ -136,88 +72,6 @@ def attributes(frame: pd.DataFrame, source: Source, of: FieldOf, id_column: str)
     unique = frame[~missing_in(frame[id_column])].drop_duplicates(id_column, keep="last")
     values = pd.DataFrame({f.name: field_values(unique, f) for f in fields})
     return pd.DataFrame({"entity_id": ids_of(unique[id_column]).to_numpy(), "attributes": json_rows(values)})
-
-
-def field_values(frame: pd.DataFrame, field: FieldColumn) -> pd.Series:
-    """The raw values of a field: text, list of texts, or number; cut at its edges if it has any."""
-    values = frame[field.column or field.name]
-    if field.edges is not None:
-        cut = np.searchsorted(np.asarray(field.edges), pd.to_numeric(values, errors="coerce").to_numpy(float), "right")
-        return pd.Series(cut.astype(str), index=values.index).where(values.notna(), None)
-    if field.kind is FieldKind.MULTI:
-        return values.map(items_of)
-    if field.kind is FieldKind.NUMERIC:
-        return pd.to_numeric(values, errors="coerce")
-    return texts_of(values)
-
-
-def json_rows(values: pd.DataFrame) -> np.ndarray:
-    """(n,) JSON object text of each row, missing values left out."""
-    lines = values.to_json(orient="records", lines=True, force_ascii=False).splitlines()
-    return np.array(lines, dtype=object)
-
-
-def instants(values: pd.Series, unit: str, origin: str) -> Ints:
-    """(n,) int64 microseconds UTC of a time column.
-
-    Raises
-    ------
-    ContractBroken
-        If a cell holds no time, or the column none of the unit.
-    """
-    cells = instants_of(values, unit)
-    if cells.missing.any():
-        raise ContractBroken(f"{origin}, column {values.name}: {int(cells.missing.sum())} rows without a time")
-    _refuse_broken(cells, values, origin)
-    return np.asarray(cells.typed, np.int64)
-
-
-def reward_of(values: pd.Series, source: Source, origin: str) -> pd.Series:
-    """(n,) reward of each outcome as the source's rule decides it, nan where the outcome is missing.
-
-    Raises
-    ------
-    ContractBroken
-        For a value that the rule cannot judge; names the column.
-    """
-    if source.outcome.amounts is not None:
-        amounts = grade_of(values.to_frame(), source, origin)
-        return pd.Series(np.where(np.isnan(amounts), np.nan, amounts > 0), values.index)
-    known = values[values.notna()]
-    try:
-        rewards = RewardRule.by(source.outcome).rewards(known.tolist())
-    except ContractBroken as error:
-        raise ContractBroken(f"{origin}, column {values.name}: {error}") from None
-    return pd.Series(rewards, index=known.index, dtype=float).reindex(values.index)
-
-
-def grade_of(frame: pd.DataFrame, source: Source, origin: str) -> Doubles:
-    """(n,) how strong each outcome was, or its amount; nan where that is unknown."""
-    column, scale = source.outcome.graded_by, source.outcome.amounts
-    if column is None:
-        return np.full(len(frame), np.nan)
-    cells = numbers_of(frame[column]) if scale is None else amounts_of(frame[column], scale)
-    _refuse_broken(cells, frame[column], origin)
-    return np.asarray(cells.typed, np.float64)
-
-
-def _outcomes(frame: pd.DataFrame, source: Source, ids: _Identified, origin: str) -> pd.DataFrame:
-    reward = reward_of(frame[source.outcome.column], source, origin).to_numpy()
-    column = source.columns.outcome_at
-    known = ~np.isnan(reward)
-    outcome_at = ids.at
-    if column:
-        known &= ~missing_in(frame[column])
-        outcome_at = ids.at.copy()
-        outcome_at[known] = instants(frame.loc[known, column], source.time.unit, origin)
-    table = {
-        "impression_id": ids.impression_id,
-        "kind": source.outcome.kind,
-        "reward": reward,
-        "grade": grade_of(frame, source, origin),
-        "outcome_at": outcome_at,
-    }
-    return pd.DataFrame(table)[known]
 
 
 def _require(frame: pd.DataFrame, source: Source, origin: str) -> None:
@@ -234,6 +88,11 @@ def lacking(names: Iterable[str], source: Source) -> list[str]:
     return sorted(set(described(source)) - set(names))
 
 
+def column_names(source: Source) -> list[str]:
+    """All columns of a log that its source knows of, those that a log may do without among them."""
+    return [*described(source), *(f.column or f.name for f in source.fields[2:])]
+
+
 def described(source: Source) -> list[str]:
     """The columns of a log that its source describes and every log must have."""
     columns = source.columns
@@ -246,22 +105,3 @@ def described(source: Source) -> list[str]:
         if not beside and one.name not in (*CLOCK_FIELDS, RECENT):
             named.append(one.column or one.name)
     return named
-
-
-def _context(frame: pd.DataFrame, source: Source) -> np.ndarray | None:
-    fields = [f for f in source.fields if f.of is FieldOf.CONTEXT and (f.column or f.name) in frame]
-    return json_rows(pd.DataFrame({f.name: field_values(frame, f) for f in fields})) if fields else None
-
-
-def _generation(frame: pd.DataFrame, column: str | None) -> pd.Series | None:
-    if column is None:
-        return None
-    cells = wholes_of(frame[column])
-    return pd.Series(cells.typed).astype("Int64").mask(cells.missing)
-
-
-def _refuse_broken(cells: Cells, values: pd.Series, origin: str) -> None:
-    if cells.broken.any():
-        raise ContractBroken(
-            f"{origin}, column {values.name}: received {cells.first_broken(values)}, allowed is {cells.allowed}"
-        )

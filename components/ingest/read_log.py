@@ -4,14 +4,17 @@ pandas' whole numbers cannot be missing, so Arrow hands it a column of them with
 tell 2^53 from 2^53 + 1: two users would become one. Such columns keep their digits here.
 """
 
+import zlib
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
+from components.csv_dialect import csv_dialect, is_csv, read_csv
 from components.domain import ContractBroken
+from components.ingest.cells import missing_in, texts_of
+from components.ingest.log_files import ALLOWED, Folders, Value
 
 WHOLE = {
     pa.int8(): pd.Int8Dtype(),
@@ -32,23 +35,57 @@ def read_log(path: Path) -> pd.DataFrame:
     Raises
     ------
     ContractBroken
-        Missing file, another ending, a truncated or unreadable file, a column named twice or that is no text, no rows;
-        one line.
+        Missing file, another ending, a truncated or unreadable file, a CSV dialect that is not clear, a column named
+        twice or that is no text, no rows; one line.
     """
     if not path.is_file():
         raise ContractBroken(f"no file at {path}; give the path of a .parquet or .csv log")
-    readers = {".parquet": pa_parquet.read_table, ".csv": pa_csv.read_csv}
-    if path.suffix not in readers:
-        raise ContractBroken(f"{path} ends in {path.suffix!r}; allowed are .parquet and .csv")
+    if not is_csv(path) and path.suffix != ".parquet":
+        raise ContractBroken(f"{path} ends in {path.suffix!r}; allowed are {', '.join(ALLOWED)}")
     try:
-        table = readers[path.suffix](path)
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise ContractBroken(f"{path} is not a readable {path.suffix[1:]} file ({reason}); write it again") from None
+        table = read_csv(path) if is_csv(path) else pa_parquet.read_table(path, partitioning=None)
+    except (pa.ArrowInvalid, OSError, UnicodeError, zlib.error) as error:
+        kind, reason = "csv" if is_csv(path) else "parquet", str(error).splitlines()[0][:160]
+        raise ContractBroken(f"{path} is not a readable {kind} file ({reason}); write it again") from None
     if not table.num_rows:
         raise ContractBroken(f"{path} has no rows; a log needs at least one")
     _named_once(table, path)
     return frame_of(table, path)
+
+
+def how_read(path: Path) -> str:
+    """In which format a file is read, as people write it.
+
+    Raises
+    ------
+    ContractBroken
+        If it is a CSV file whose dialect is not clear.
+    """
+    return str(csv_dialect(path)) if is_csv(path) else "Parquet"
+
+
+def with_folders(frame: pd.DataFrame, folders: Folders, path: Path) -> pd.DataFrame:
+    """The rows of a file with what its folders say of them.
+
+    Raises
+    ------
+    ContractBroken
+        If the file says something else; one line.
+    """
+    for column, value in folders.said.items():
+        held = frame[column]
+        other = ~missing_in(held) if value is None else (texts_of(held) != str(value)).to_numpy(bool)
+        if other.any():
+            row = int(other.argmax())
+            raise ContractBroken(
+                f"{path}, column {column}: row {row + 1} says {held.iloc[row]!s} and the file's folder {value}; "
+                "allowed is a column that says what the folder says, or none of that name"
+            )
+    return frame.assign(**{column: _constant(value, len(frame)) for column, value in folders.given.items()})
+
+
+def _constant(value: Value, rows: int) -> pd.Series:
+    return pd.Series([value] * rows, dtype="int64" if isinstance(value, int) else "str")
 
 
 def _named_once(table: pa.Table, path: Path) -> None:

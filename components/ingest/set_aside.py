@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from components.domain import Bools, ContractBroken
+from components.domain import Bools, ContractBroken, Ints
 from components.ingest.cells import Cells, amounts_of, ids_of, instants_of, lists_of, missing_in, numbers_of, wholes_of
 from components.ingest.source import OutcomeColumn, Source
 
@@ -23,10 +23,25 @@ NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """The rows that are sound, and of the others how many there are and, per column, which."""
+class Excerpt:
+    """Rows of a log that are looked at: n as a frame, their ascending `numbers` in the log from 0; `of` how many."""
 
     frame: pd.DataFrame
+    numbers: Ints
+    of: int
+
+    @classmethod
+    def whole(cls, frame: pd.DataFrame) -> "Excerpt":
+        """All rows of a log."""
+        return cls(frame.reset_index(drop=True), np.arange(len(frame)), len(frame))
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The rows that are sound and their numbers in the log; of the others how many there are and, per column, which."""
+
+    frame: pd.DataFrame
+    numbers: Ints
     set_aside: int
     faults: tuple[str, ...]
 
@@ -41,30 +56,36 @@ class Check:
     needed: bool = False
 
 
-def sound_rows(frame: pd.DataFrame, source: Source, origin: str) -> Sound:
+def sound_rows(log: Excerpt, source: Source, origin: str) -> Sound:
     """The rows that can become impressions; `origin` names the log in messages.
+
+    Looking at an excerpt tells what looking at the whole log would, if all rows that are not sound are in it, and all
+    rows of requests that have several users.
 
     Raises
     ------
     ContractBroken
-        If more than `MOST` of the rows cannot, or a column is not what the description says: file, column, first rows,
-        count.
+        If more than `MOST` of the log's rows cannot, or a column is not what the description says: file, column, first
+        rows, count.
     """
+    frame, numbers = log.frame, log.numbers
     try:
-        found = [fault for check in _checks(frame, source) for fault in _faults(frame, check)]
-        found += _of_two_users(frame, source)
+        found = [fault for check in _checks(frame, source) for fault in _faults(log, check)]
+        found += _of_two_users(log, source)
     except ContractBroken as error:
         raise ContractBroken(f"{origin}, {error}") from None
     broken = np.zeros(len(frame), bool)
     for rows, _ in found:
         broken |= rows
     faults = tuple(f"{origin}, {said}" for _, said in found)
-    if broken.mean() > MOST:
+    share = broken.sum() / max(log.of, 1)
+    if share > MOST:
         raise ContractBroken(
-            f"{'; '.join(faults)}; {broken.mean():.1%} of the rows are unusable, {MOST:.0%} may be set aside: "
+            f"{'; '.join(faults)}; {share:.1%} of the rows are unusable, {MOST:.0%} may be set aside: "
             "mend the export, or the columns that the source description names"
         )
-    return Sound(frame[~broken] if broken.any() else frame, int(broken.sum()), faults)
+    kept = (frame[~broken], numbers[~broken]) if broken.any() else (frame, numbers)
+    return Sound(*kept, int(broken.sum()), faults)
 
 
 def _checks(frame: pd.DataFrame, source: Source) -> Iterator[Check]:
@@ -102,34 +123,35 @@ def _ids(values: pd.Series) -> Cells:
     return Cells(ids_of(values).to_numpy(object), missing_in(values), np.zeros(len(values), bool), "an id")
 
 
-def _faults(frame: pd.DataFrame, check: Check) -> Iterator[tuple[Bools, str]]:
+def _faults(log: Excerpt, check: Check) -> Iterator[tuple[Bools, str]]:
     cells = check.cells
     if check.needed and cells.missing.any():
-        yield cells.missing, f"column {check.column}: {_rows(cells.missing)} without {check.what}"
+        yield cells.missing, f"column {check.column}: {_rows(log.numbers[cells.missing])} without {check.what}"
     if cells.broken.any():
-        said = f"with {cells.first_broken(frame[check.column])} for {check.what}, allowed is {cells.allowed}"
-        yield cells.broken, f"column {check.column}: {_rows(cells.broken)} {said}"
+        said = f"with {cells.first_broken(log.frame[check.column])} for {check.what}, allowed is {cells.allowed}"
+        yield cells.broken, f"column {check.column}: {_rows(log.numbers[cells.broken])} {said}"
 
 
-def _of_two_users(frame: pd.DataFrame, source: Source) -> Iterator[tuple[Bools, str]]:
+def _of_two_users(log: Excerpt, source: Source) -> Iterator[tuple[Bools, str]]:
     """A request is one user's; what another did would be learned as theirs."""
     column, user = source.columns.request_id, source.columns.user_id
     if column is None:
         return
+    frame = log.frame
     firsts = frame.dropna(subset=[user]).drop_duplicates(column).set_index(column)[user]
     first = frame[column].map(firsts)
     other = (first.notna() & frame[user].notna() & (first != frame[user])).fillna(False).to_numpy(bool)
     if other.any():
-        yield other, f"column {user}: {_rows(other)} of another user than the first row of the request"
+        yield other, f"column {user}: {_rows(log.numbers[other])} of another user than the first row of the request"
 
 
-def _rows(broken: Bools) -> str:
+def _rows(numbers: Ints) -> str:
     """Which rows, counted from 1 below the head.
 
-    >>> _rows(np.array([False, True, True]))
+    >>> _rows(np.array([1, 2]))
     '2 rows (2, 3)'
     """
-    count, first = int(broken.sum()), (np.flatnonzero(broken)[:NAMED] + 1).tolist()
+    count, first = len(numbers), (numbers[:NAMED] + 1).tolist()
     if count == 1:
         return f"row {first[0]}"
     return f"{count} rows ({', '.join(map(str, first))}{', ...' if count > NAMED else ''})"

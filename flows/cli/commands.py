@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -80,7 +81,7 @@ def replay(
 
 @app.command()
 def ingest(
-    path: Annotated[str, typer.Argument(help="A .parquet or .csv log; with wildcards, in quotes, all that match.")],
+    path: Annotated[str, typer.Argument(help="A .parquet or .csv log, a folder of them, or a pattern in quotes.")],
     source: Annotated[str, typer.Option(help="A shipped source, or the path of a .toml description.")],
     mend: Annotated[
         bool, typer.Option("--mend", help="Replace what was logged in windows that are set aside; they are learned.")
@@ -98,7 +99,7 @@ def ingest(
     windows: tuple[Window, ...] = ()
     with state.held():
         if mend:
-            batch, windows = bring_again(state, Path(path), description)
+            batch, windows = bring_again(state, path, description)
             batches = [batch]
             tell_service(state)
         else:
@@ -109,6 +110,8 @@ def ingest(
     else:
         rows, known, left = (sum(n) for n in zip(*((b.rows, b.duplicates, b.set_aside) for b in batches), strict=True))
         typer.echo(f"{rows + left} rows received, {rows - known} new, {known} here already, {left} set aside")
+        for way, files in Counter(batch.read_as for batch in batches).items():
+            typer.echo(f"read as {way}" + (f" ({files} files)" if len(batches) > 1 else ""))
         for fault in (fault for batch in batches for fault in batch.faults):
             typer.echo(f"  set aside: {fault}")
         for window in windows:

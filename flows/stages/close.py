@@ -1,10 +1,13 @@
 """Close the turn: its record, which the table, the report and the JSON are made of."""
 
+from collections.abc import Sequence
+
 from components.domain import iso
 from components.evaluate.holdout import HoldoutCounts
 from flows.stages.results import Challenger, DriftFound, Judgement, Published, ValidatedWindow
-from flows.turn import HeldOutRecord, Turn, TurnRecord
+from flows.turn import HeldOutRecord, LateRecord, Turn, TurnRecord
 from warehouse import ledger
+from warehouse.facts import Late
 
 
 def close_turn(
@@ -28,6 +31,7 @@ def close_turn(
         quarantined=statistics.quarantined,
         drift_action=drift.action.value,
         held_out=_counted(judgement.held_out),
+        late=_late(validated.late),
         ids_grown=len(challenger.update.admitted) if challenger else 0,
         ids_expired=len(challenger.update.expired) if challenger else 0,
         value=judgement.value,
@@ -40,6 +44,10 @@ def close_turn(
     counts = (record.requests, record.impressions)
     ledger.finish_turn(turn.warehouse, turn.window.cutoff, *counts, record.model_dump_json())
     return record
+
+
+def _late(came: Sequence[Late]) -> LateRecord:
+    return LateRecord(impressions=sum(one.impressions for one in came), outcomes=sum(one.outcomes for one in came))
 
 
 def _counted(counts: HoldoutCounts | None) -> HeldOutRecord:

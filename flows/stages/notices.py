@@ -1,30 +1,33 @@
-"""What arrived out of its time: said, and not acted on; none of it is learned by the turn that says it."""
+"""What arrived out of its time, as a line for whoever reads the turn."""
+
+from collections.abc import Sequence
 
 from components.domain import HOUR, iso
 from flows.turn import Turn
-from warehouse import facts, ledger
+from warehouse import facts
+from warehouse.facts import Late
 
 TOLD = 3
 """Windows that are named; the rest is counted."""
 
 
-def notices(turn: Turn, now: int) -> tuple[str, ...]:
-    """Impressions of windows that were closed before they came, and of instants after `now`, microseconds.
+def notices(turn: Turn, came_late: Sequence[Late], now: int) -> tuple[str, ...]:
+    """What came after its window was closed, and what is logged as of after `now`, microseconds.
 
-    The first are an export that was late, or old, or a clock that went back; the second a clock that is ahead.
+    The first is an export that was late, or old, or a clock that went back; the second a clock that is ahead.
     """
-    return (*_late(turn), *_ahead(turn, now))
+    return (*_late(came_late), *_ahead(turn, now))
 
 
-def _late(turn: Turn) -> list[str]:
-    late = ledger.late(turn.warehouse, turn.window.start)
-    if not late:
+def _late(found: Sequence[Late]) -> list[str]:
+    if not found:
         return []
-    named = ", ".join(f"{rows:,} in {window}" for window, rows in list(late.items())[:TOLD])
-    more = f" and {len(late) - TOLD} more windows" if len(late) > TOLD else ""
+    impressions, outcomes = sum(f.impressions for f in found), sum(f.outcomes for f in found)
+    named = ", ".join(f"{f.impressions:,} and {f.outcomes:,} of {f.window}" for f in found[:TOLD])
+    more = f" and of {len(found) - TOLD} more windows" if len(found) > TOLD else ""
     return [
-        f"{sum(late.values()):,} impressions came after their windows were closed ({named}{more}): an export that was "
-        "late or old, or a clock that went back; the gate judges none of them"
+        f"{impressions:,} impressions and {outcomes:,} outcomes came after their windows were closed ({named}{more}): "
+        "an export that was late or old, or a clock that went back; they are learned by this turn, and judge nobody"
     ]
 
 

@@ -92,7 +92,7 @@ def read_fresh(turn: Turn, encoder: Encoder, since: int) -> Fresh:
     explicit = turn.source.attribution is None
     reach = since - holdout.patience if holdout and explicit else since  # a slate's early outcomes may have waited
     rows = read_matured(turn.warehouse, turn.source, encoder, Window(max(reach, 0), turn.window.cutoff))
-    chosen = _chosen(rows.frame, holdout)
+    chosen = _chosen(rows.frame, holdout) & ~_known_late(rows.frame)
     learnable = _learnable(rows.frame, chosen, holdout)
     unknown = learnable >= since
     rows = rows if unknown.all() else rows.take(unknown)
@@ -113,6 +113,11 @@ def _chosen(frame: pd.DataFrame, holdout: Holdout | None) -> Bools:
     if holdout is None:
         return np.zeros(len(frame), bool)
     return holdout.chosen(frame["user_id"].to_numpy(object), frame["requested_at"].to_numpy(np.int64))
+
+
+def _known_late(frame: pd.DataFrame) -> Bools:
+    """(n,) what came, or was corrected, after its slate had settled: it may have been judged, and is only learned."""
+    return frame["matured_at"].to_numpy(np.int64) > frame["settled_at"].to_numpy(np.int64)
 
 
 def _learnable(frame: pd.DataFrame, chosen: Bools, holdout: Holdout | None) -> Ints:

@@ -24,6 +24,7 @@ from components.update.train import Update
 from components.validate.validate import Validation
 from flows.stages.training_data import TrainingData
 from flows.turn import ValueRecord
+from warehouse.facts import Late
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,15 @@ class DriftFound:
 
 @dataclass(frozen=True)
 class ValidatedWindow:
-    """A validated window: what was found, what halts the turn, if anything does, and what arrived out of its time."""
+    """A validated window: what was found, what halts the turn, if anything does, and what arrived out of its time.
+
+    `late` is what came of earlier windows, and is learned with this one.
+    """
 
     validation: Validation
     unsound: DriftFound | None = None
     notices: tuple[str, ...] = ()
+    late: tuple[Late, ...] = ()
 
 
 @dataclass(frozen=True)

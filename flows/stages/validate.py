@@ -20,25 +20,26 @@ LOOKED_AT = 1_000
 def validate(turn: Turn, now: int | None) -> ValidatedWindow:
     """Hold the window against its contracts; what breaks a row contract goes to quarantine.
 
-    So is a window that was mended since: it is learned by this turn. `now`, microseconds, is what a log cannot know
-    of; None: nobody asks what arrived out of its time.
+    So is a window that was mended since, or of which something came late: that is learned by this turn. `now`,
+    microseconds, is what a log cannot know of; None: nobody asks what arrived out of its time.
 
     Raises
     ------
     ContractBroken
         If the window as a whole cannot be read, or is unsound and there is no champion yet that could answer meanwhile.
     """
-    said = () if now is None else notices(turn, now)
-    for window in _mended(turn):
+    came_late = facts.late(turn.warehouse, turn.window.start)
+    said = () if now is None else notices(turn, came_late, now)
+    for window in (*_mended(turn), *(late.window for late in came_late)):
         if unsound := _unsound(turn, _checked(turn, window)):
-            return ValidatedWindow(_checked(turn, turn.window), unsound, said)
+            return ValidatedWindow(_checked(turn, turn.window), unsound, said, came_late)
     validation = _checked(turn, turn.window)
     write_page(turn.pages / TurnPage.VALIDATION.file, validation_page(validation))
     write_page(turn.folder / "validation.json", validation.to_json())
     unsound = _unsound(turn, validation)
     if unsound and turn.champion is None:
         raise ContractBroken(unsound.reasons[0])
-    return ValidatedWindow(validation, unsound, said)
+    return ValidatedWindow(validation, unsound, said, came_late)
 
 
 def _checked(turn: Turn, window: Window) -> Validation:

@@ -9,7 +9,8 @@ import pytest
 
 from components.domain import ContractBroken
 from components.feature_spec import FieldOf
-from components.ingest.interactions import attributes, canonical, instants
+from components.ingest.interactions import attributes, canonical
+from components.ingest.log_rows import instants
 from components.ingest.read_log import read_log
 from components.ingest.source import Source, read_source
 from tests.conftest import DESCRIPTION, TinySource
@@ -166,7 +167,7 @@ def test_files_that_cannot_be_read_are_named_with_the_reason(tmp_path: Path, tin
         tmp_path / "none.parquet": "no file at",
         write(tmp_path / "cut.parquet", whole[: len(whole) // 2]): "is not a readable parquet file",
         write(tmp_path / "empty.parquet", b""): "is not a readable parquet file",
-        write(tmp_path / "log.xlsx", b"x"): r"ends in '\.xlsx'; allowed are \.parquet and \.csv",
+        write(tmp_path / "log.xlsx", b"x"): r"ends in '\.xlsx'; allowed are \.parquet, \.csv",
         write(tmp_path / "head.csv", b"who,what\n"): "has no rows",
     }
     for path, message in cases.items():

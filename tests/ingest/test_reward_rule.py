@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from components.domain import ContractBroken
-from components.ingest.interactions import reward_of
+from components.ingest.log_rows import reward_of
 from components.ingest.reward_rule import RewardRule
 from tests.ingest.test_interactions import described
 

@@ -316,7 +316,9 @@ def test_a_window_of_nothing_is_no_turn(tmp_path: Path, tiny: TinySource) -> Non
     assert read_status(Workspace(home)).champion == 1
 
 
-def test_what_comes_after_its_window_was_closed_is_told_by_one_turn(tmp_path: Path, tiny: TinySource) -> None:
+def test_what_comes_after_its_window_was_closed_is_told_and_learned_by_one_turn(
+    tmp_path: Path, tiny: TinySource
+) -> None:
     home = tmp_path / "home"
     late = tiny.frame["when"].between(15_002 * DAY, 15_003 * DAY - 1)
     w = opened(home, tiny, tiny.frame[~late])
@@ -324,11 +326,14 @@ def test_what_comes_after_its_window_was_closed_is_told_by_one_turn(tmp_path: Pa
     opened(home, tiny, tiny.frame[late])
     told, after = loops(home, 6, 7)
     shown = int(late.sum())
-    assert f"{shown} impressions came after their windows were closed" in told.notices[0]
+    assert f"{shown} impressions and {shown} outcomes came after their windows were closed" in told.notices[0]
     assert "2011-01-30T00:00:00Z)" in told.notices[0]
     assert after.notices == ()
     assert "came after" in command("loop", "--home", str(home), "--cutoff", day(6).isoformat()).replace("\n", " ")
-    assert ledger.late(w, instant_of(day(7))) == {}
+    assert facts.late(w, instant_of(day(7))) == ()
+    rows = facts.matured(w, window(5, 6), LIKE)["at"]
+    assert rows.between(instant_of(day(2)), instant_of(day(3)) - 1).sum() == shown
+    assert not facts.matured(w, window(6, 7), LIKE)["at"].between(0, instant_of(day(5))).any()
 
 
 def test_an_old_export_that_is_delivered_again_changes_nothing(tmp_path: Path, tiny: TinySource) -> None:

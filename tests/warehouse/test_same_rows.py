@@ -1,5 +1,6 @@
 """DuckDB reads a sound log by itself, and leaves in the warehouse what the careful way leaves, byte for byte."""
 
+import gzip
 import json
 import logging
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import pyarrow.parquet as pa_parquet
 import pytest
 
 from components.domain import ContractBroken
-from flows.stages.ingest import ingest_carefully, ingest_file
+from components.whole_file import digest_of
+from flows.stages.ingest import ingest_carefully, ingest_file, ingest_files
 from flows.workspace import Workspace, enter
 from warehouse.append import Batch
 from warehouse.connect import Warehouse, connect
@@ -192,14 +194,29 @@ ENGINE = {
 }
 
 NAN = float("nan")
-CAREFUL = {
+DOUBTED = {
     "outcomes that are nan": Case({"did": [7.5, NAN, 9.25]}, outcome={"at_least": 7.5}),
     "outcomes that are nan and equal something": Case({"did": [1.0, NAN, 0.0]}),
     "propensities that are nan": Case({"p": [0.5, NAN, 0.25]}, {"propensity": "p"}),
     "grades that are nan": Case({"sec": [0.5, NAN, 0.25]}, outcome={"equals": 1, "grade": "sec"}),
+    "ids of punctuation that may be blank": Case({"who": ["\u00a0|", "b", "c"]}),
+    "context with control characters": Case({"x": ["a\tb", "\x01", "c"]}, fields=(of("x"),)),
+    "users by nan": Case({"x": [0.5, NAN, 0.25]}, fields=(of("x", "numeric", "user"),)),
+    "context with ends of lines that only Unicode knows": Case(
+        {"x": ["a\u2028b", "a\u0085b", "a\u2029\fb"]}, fields=(of("x"),)
+    ),
+    "slates whose first row is in doubt": Case(
+        slates(ctx=["x\ty", "y", "z"], when=[S + 5, S, S]), SLATES, fields=(of("ctx"),)
+    ),
+    "rows that share an id, one of them in doubt": Case(
+        slates(imp=["i", "i", "k"], did=[1, 0, 1], who=[1, 1, 2], ctx=["x", "y\x01", "z"]),
+        SLATES | {"impression_id": "imp"},
+        fields=(of("ctx"),),
+    ),
+}
+CAREFUL = {
     "ids in floating point": Case({"who": [1.0, 2.0, 3.0]}),
     "ids that are categories": Case({"who": pa.array(["a", "b", "a"]).dictionary_encode()}),
-    "ids of punctuation that may be blank": Case({"who": ["\u00a0|", "b", "c"]}),
     "times in floating point": Case({"when": [1.5, 2.0, 3.0]}),
     "times as texts of numbers": Case({"when": ["1", "2", "3"]}),
     "propensities as texts": Case({"p": ["0.5", "1", None]}, {"propensity": "p"}),
@@ -207,10 +224,8 @@ CAREFUL = {
     "decimal outcomes that are compared": Case({"did": pa.array([Decimal("1.1"), Decimal("1.2"), None])}),
     "context in floating point": Case({"x": [0.1, 1e300, None]}, fields=(of("x", "numeric"),)),
     "context that is cut": Case({"x": [1, 2, None]}, fields=(of("x", edges=[1.5]),)),
-    "context with control characters": Case({"x": ["a\tb", "\x01", "c"]}, fields=(of("x"),)),
     "context of truths": Case({"x": [True, False, None]}, fields=(of("x"),)),
     "users by truths": Case({"x": [True, False, None]}, fields=(of("x", whose="user"),)),
-    "users by nan": Case({"x": [0.5, NAN, 0.25]}, fields=(of("x", "numeric", "user"),)),
     "columns that differ in case alone": Case({"WHO": [9, 9, 9]}),
 }
 
@@ -251,16 +266,15 @@ def contents(home: Workspace) -> dict[str, list[tuple[object, ...]]]:
 
 
 Ingest = Callable[[Workspace, Path, Path], Batch]
+WAYS: tuple[Ingest, ...] = (ingest_file, ingest_carefully)
 
 
-def both(folder: Path, files: list[tuple[Path, Path]]) -> list[dict[str, list[tuple[object, ...]]]]:
-    left: list[dict[str, list[tuple[object, ...]]]] = []
-    ways: tuple[Ingest, ...] = (ingest_file, ingest_carefully)
-    for way in ways:
+def both(folder: Path, files: list[tuple[Path, Path]]) -> list[tuple[list[Batch], dict[str, list[tuple[object, ...]]]]]:
+    """What the command would say, and what is in the warehouse then, either way."""
+    left = []
+    for way in WAYS:
         home = enter(folder / way.__name__)  # type: ignore[attr-defined]
-        for log, description in files:
-            way(home, log, description)
-        left.append(contents(home))
+        left.append(([way(home, log, description) for log, description in files], contents(home)))
     return left
 
 
@@ -275,8 +289,19 @@ def test_a_sound_log_is_read_by_duckdb_and_leaves_the_same_rows(
     with caplog.at_level(logging.INFO):
         engine, careful = both(tmp_path, [written(ENGINE[name], tmp_path)])
     assert repr(engine) == repr(careful)
-    assert [r.getMessage() for r in caplog.records if "way=careful" in r.getMessage()] == []
-    assert engine["impressions"]
+    assert way_of(caplog) == ["engine"] and "in_doubt=0" in caplog.text
+    assert engine[1]["impressions"]
+
+
+@pytest.mark.parametrize("name", DOUBTED)
+def test_rows_in_doubt_are_looked_at_again_and_stay_among_the_others(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        engine, careful = both(tmp_path, [written(DOUBTED[name], tmp_path)])
+    assert repr(engine) == repr(careful)
+    assert way_of(caplog) == ["engine"] and "in_doubt=0" not in caplog.text
+    assert len(engine[1]["requests"]) and engine[0][0].set_aside == 0
 
 
 @pytest.mark.parametrize("name", CAREFUL)
@@ -293,14 +318,14 @@ def is_flat(case: Case) -> bool:
     )
 
 
-FLAT = [name for name, case in (ENGINE | CAREFUL).items() if is_flat(case)]
+FLAT = [name for name, case in (ENGINE | DOUBTED | CAREFUL).items() if is_flat(case)]
 SOME = [name if not number % 3 else pytest.param(name, marks=pytest.mark.long) for number, name in enumerate(FLAT)]
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_csv_leaves_the_same_rows_whichever_way_it_goes(name: str, tmp_path: Path) -> None:
     try:
-        engine, careful = both(tmp_path, [written((ENGINE | CAREFUL)[name], tmp_path, "csv")])
+        engine, careful = both(tmp_path, [written((ENGINE | DOUBTED | CAREFUL)[name], tmp_path, "csv")])
     except ContractBroken:  # what a CSV cannot say, such as small texts of numbers: both ways refuse
         with pytest.raises(ContractBroken):
             ingest_carefully(enter(tmp_path / "again"), tmp_path / "log.csv", tmp_path / "tiny.toml")
@@ -367,14 +392,48 @@ NAMED |= {"eligible": "could", "outcome_at": "then"}
 
 
 @pytest.mark.parametrize("name", UNSOUND)
-def test_one_row_that_is_not_sound_sends_the_log_the_careful_way_which_names_it(name: str, tmp_path: Path) -> None:
+def test_a_row_that_is_not_sound_is_named_as_the_careful_way_does_and_duckdb_reads_the_others(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     wrong, said = UNSOUND[name]
     case = Case(WHOLE | wrong, NAMED, outcome={"reward": "amount"})
-    engine, careful = both(tmp_path, [written(case, tmp_path)])
+    with caplog.at_level(logging.INFO):
+        engine, careful = both(tmp_path, [written(case, tmp_path)])
     assert repr(engine) == repr(careful)
-    batch = ingest_file(enter(tmp_path / "again"), tmp_path / "log.parquet", tmp_path / "tiny.toml")
-    assert batch.set_aside == 1
+    assert way_of(caplog) == ["engine"]
+    (batch,) = engine[0]
+    assert (batch.rows, batch.set_aside) == (99, 1)
     assert said in batch.faults[0]
+
+
+def test_a_request_of_several_users_is_its_first_ones_wherever_its_rows_lie(tmp_path: Path) -> None:
+    who = ["ann", None, "ben", "ann", *["cat"] * 96]
+    call = ["r", "r", "r", "r", *[None] * 3, *["s"] * 93]
+    engine, careful = both(tmp_path, [written(Case(WHOLE | {"who": who, "call": call}, NAMED), tmp_path)])
+    assert repr(engine) == repr(careful)
+    assert engine[0][0].set_aside == 5
+    assert engine[0][0].faults[-1].endswith("row 3 of another user than the first row of the request")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_more_rows_without_meaning_than_may_be_set_aside_refuse_the_log_either_way(way: Ingest, tmp_path: Path) -> None:
+    log, description = written(Case(WHOLE | {"when": [*[S] * 94, *[-1] * 6]}, NAMED), tmp_path)
+    home = enter(tmp_path / "home")
+    with pytest.raises(
+        ContractBroken, match=r"column when: 6 rows \(95, 96, 97, \.\.\.\) with -1 .*; 6\.0% of the rows"
+    ):
+        way(home, log, description)
+    assert not home.database.exists() and not home.source.exists()
+
+
+def test_a_log_with_too_many_rows_in_doubt_goes_the_careful_way(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.sound_log.MOST_IN_DOUBT", 2)
+    with caplog.at_level(logging.INFO):
+        engine, careful = both(tmp_path, [written(Case({"x": ["a\tb", "a\tc", "a\td"]}, fields=(of("x"),)), tmp_path)])
+    assert repr(engine) == repr(careful)
+    assert way_of(caplog) == ["careful"]
 
 
 def test_the_same_log_without_that_row_is_read_by_duckdb(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -383,9 +442,120 @@ def test_the_same_log_without_that_row_is_read_by_duckdb(tmp_path: Path, caplog:
     assert way_of(caplog) == ["engine"]
 
 
-def test_a_log_in_a_folder_that_looks_like_a_column_has_no_such_column(tmp_path: Path) -> None:
+def test_a_folder_means_nothing_to_a_file_that_is_named_alone(tmp_path: Path) -> None:
     engine, careful = both(tmp_path, [written(Case(), tmp_path / "who=7")])
     assert repr(engine) == repr(careful)
+
+
+FOLDERS = {
+    "whole users": (["who=7", "who=8"], Case()),
+    "users in texts": (["who=a%20b", "who=%E2%82%AC|"], Case()),
+    "a context that some lack": (
+        ["who=1/ctx=x", "who=1/ctx=__HIVE_DEFAULT_PARTITION__"],
+        Case({"when": [S] * 3}, fields=(of("ctx"),)),
+    ),
+    "whole contexts": (["who=1/ctx=07", "who=2/ctx=8"], Case(fields=(of("ctx"), of("x", "numeric", column="ctx")))),
+    "days": (["who=1/when=2024-01-31", "who=1/when=2024-02-01"], Case(unit="iso")),
+    "items' attributes": (["who=1/kind=k", "who=2/kind=l"], Case(fields=(of("kind", whose="item"),))),
+    "rows in doubt": (["who=1/ctx=x", "who=2/ctx=y%09"], Case({"what": ["\u00a0|", "b", "c"]}, fields=(of("ctx"),))),
+    "an outcome": (["who=1/did=1", "who=1/did=0"], Case()),
+}
+
+
+def partitioned(folders: list[str], case: Case, root: Path, ending: str = "parquet") -> Path:
+    """A file of the log in each folder, without the columns that the folders give, times shifted; the description."""
+    for number, name in enumerate(folders):
+        table = pa.table(BASE | {"when": [S + 100 * number + n for n in range(3)]} | case.log)
+        own = table.drop_columns([key for key in table.column_names if f"{key}=" in name])
+        path = root / "logs" / name / f"{number}.{ending}"
+        path.parent.mkdir(parents=True)
+        pa_parquet.write_table(own, path) if ending == "parquet" else pa_csv.write_csv(own, path)
+    (root / "tiny.toml").write_text(described(case))
+    return root / "tiny.toml"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+@pytest.mark.parametrize("name", FOLDERS)
+def test_what_folders_say_is_in_every_row_whichever_way(
+    name: str, ending: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    description, fast, slow = partitioned(*FOLDERS[name], tmp_path, ending), enter(Path("fast")), enter(Path("slow"))
+    with caplog.at_level(logging.INFO):
+        found = ingest_files(fast, "logs", description)
+    assert way_of(caplog) == ["engine"] * 2
+    monkeypatch.setattr("flows.stages.ingest.ingest_file", ingest_carefully)
+    assert repr(ingest_files(slow, "logs/who=*", description)) == repr(found)
+    assert repr(contents(fast)) == repr(contents(slow))
+    assert sum(batch.rows for batch in found) == 6
+
+
+def test_files_that_are_equal_but_for_their_folders_are_two(tmp_path: Path) -> None:
+    description = partitioned(["who=1", "who=2"], Case({"when": [S, S, S]}), tmp_path)
+    one, two = sorted((tmp_path / "logs").glob("*/*.parquet"))
+    assert one.read_bytes() == two.read_bytes()
+    batches = ingest_files(enter(tmp_path / "home"), str(tmp_path / "logs"), description)
+    assert [batch.new for batch in batches] == [True, True]
+    assert {row[2] for row in contents(enter(tmp_path / "home"))["requests"]} == {"1", "2"}
+
+
+@pytest.mark.parametrize("folder", ["who=7", "who=x", "who=__HIVE_DEFAULT_PARTITION__"])
+def test_a_file_that_says_something_else_than_its_folder_is_refused(folder: str, tmp_path: Path) -> None:
+    _, description = written(Case({"who": [7, 7, 8]}), tmp_path / "logs" / folder)
+    with pytest.raises(
+        ContractBroken, match=r"column who: row \d says \d and the file's folder .*; allowed"
+    ) as refused:
+        ingest_files(enter(tmp_path / "home"), str(tmp_path / "logs" / "*" / "*.parquet"), description)
+    assert "\n" not in str(refused.value)
+    assert not enter(tmp_path / "home").database.exists()
+
+
+def test_a_file_that_says_what_its_folder_says_is_read_by_duckdb(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, description = written(Case({"who": [7, 7, 7]}), tmp_path / "who=7")
+    with caplog.at_level(logging.INFO):
+        (batch,) = ingest_files(enter(tmp_path / "home"), str(log), description)
+    assert way_of(caplog) == ["engine"]
+    assert batch.digest == digest_of(log)
+
+
+DIALECTS = {
+    "semicolons and decimal commas": (
+        "who;what;when;did;p\n1;a;{t};1;0,5\n2;b;{t};0;0,25\n",
+        "';', quote '\"', decimal comma",
+    ),
+    "tabs": ("who\twhat\twhen\tdid\tp\n1\ta,b;c\t{t}\t1\t0.5\n", "separator tab"),
+    "bars": ("who|what|when|did|p\n1|a|{t}|1|0.5\n", "separator '|'"),
+    "quotes around all, with ends of lines": (
+        '"who","what","when","did","p"\r\n"1","a ""b"",\r\nc",{t},1,0.5\r\n',
+        "separator ',', quote '\"'",
+    ),
+    "apostrophes around all": ("'who','what','when','did','p'\n'1','a,b',{t},1,0.5\n", 'quote "\'"'),
+    "apostrophes within": ("who,what,when,did,p\n1,O'Neil,{t},1,0.5\n2,'tis,{t},1,0.5\n", "quote '\"'"),
+    "a separator at the end of all rows": ("who,what,when,did,p,\n1,a,{t},1,0.5,\n", "separator ','"),
+    "blank lines, no last end of line": ("who,what,when,did,p\n\n1,a,{t},1,0.5\n\n2,b,{t},1,", "separator ','"),
+    "a column without a value": ("who,what,when,did,p\n1,a,{t},1,\n2,b,{t},0,\n", "separator ','"),
+}
+PACKED: dict[str, Callable[[str], bytes]] = {
+    "plain": str.encode,
+    "byte order mark": lambda text: text.encode("utf-8-sig"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "gzip": lambda text: gzip.compress(text.encode()),
+}
+
+
+@pytest.mark.parametrize("packed", PACKED)
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_csv_is_read_as_it_is_written_whichever_way(name: str, packed: str, tmp_path: Path) -> None:
+    text, said = DIALECTS[name]
+    log, description = tmp_path / ("log.csv.gz" if packed == "gzip" else "log.csv"), tmp_path / "tiny.toml"
+    log.write_bytes(PACKED[packed](text.format(t=S)))
+    description.write_text(described(Case(columns={"propensity": "p"})))
+    engine, careful = both(tmp_path, [(log, description)])
+    assert repr(engine) == repr(careful)
+    (batch,) = engine[0]
+    assert batch.set_aside == 0 and said in batch.read_as and (packed == "plain" or packed in batch.read_as)
 
 
 def test_a_log_that_is_refused_leaves_nothing(tmp_path: Path) -> None:

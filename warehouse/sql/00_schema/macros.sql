@@ -18,7 +18,8 @@ create or replace temp macro aside(of_source) as table (
 -- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
 -- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was
 -- shown or became known inside a window that is set aside is left out; of one that was readmitted it counts as known
--- from that on. Only what was shown in [since, until) is read: facts are stored in order of time, so that the rest costs
+-- from that on. What came after its window was closed matures, or matures once more, with that window's end (`known_from`);
+-- `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read: facts are stored in order of time, so that the rest costs
 -- nothing.
 create or replace temp macro matured(of_source, of_kind, attribution, since, until) as table (
     with rewards as (
@@ -26,7 +27,8 @@ create or replace temp macro matured(of_source, of_kind, attribution, since, unt
             i.impression_id,
             max(o.reward) as reward,
             max(o.grade) as grade,
-            min(o.outcome_at) as outcome_at
+            min(o.outcome_at) as outcome_at,
+            max(o.known_from) as known_from
         from impressions as i
         join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
         where i.source = of_source
@@ -52,10 +54,13 @@ create or replace temp macro matured(of_source, of_kind, attribution, since, unt
             i.generation,
             q.context,
             i.shown_at,
+            i.known_from,
+            coalesce(i.known_from, r.known_from) is not null as is_late,
             case
-                when attribution is null then r.outcome_at
+                when attribution is null then greatest(r.outcome_at, r.known_from)
                 else i.shown_at + to_microseconds((attribution * 1e6)::bigint)
-            end as matured_at,
+            end as settled_at,
+            greatest(settled_at, i.known_from, r.known_from) as matured_at,
             coalesce(r.reward, 0)::float as reward,
             r.grade::float as grade
         from impressions as i
@@ -76,7 +81,10 @@ create or replace temp macro matured(of_source, of_kind, attribution, since, unt
         group by k.impression_id
     ),
     dated as (
-        select k.* replace (greatest(k.matured_at, r.learnable_at) as matured_at)
+        select
+            k.* replace (
+                greatest(k.matured_at, r.learnable_at) as matured_at, greatest(k.settled_at, r.learnable_at) as settled_at
+            )
         from known as k
         left join readmitted as r on r.impression_id = k.impression_id
     )

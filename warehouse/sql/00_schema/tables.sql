@@ -30,7 +30,8 @@ create table requests (
 );
 
 -- grain: one item shown at one position. `propensity` is conditional on the prefix of the slate, null where the log
--- has none; `logit` is the logging generation's own prediction, `score` what its memory made of it.
+-- has none; `logit` is the logging generation's own prediction, `score` what its memory made of it. `known_from`: the cutoff
+-- of the latest turn, where that was over before this came; null: it came in time. The same of outcomes.
 create table impressions (
     impression_id varchar not null,
     request_id varchar not null,
@@ -43,6 +44,7 @@ create table impressions (
     generation integer,
     logging_policy varchar,
     shown_at timestamp not null,
+    known_from timestamp,
     batch varchar not null
 );
 
@@ -54,6 +56,7 @@ create table outcomes (
     reward double not null,
     grade double,
     outcome_at timestamp not null,
+    known_from timestamp,
     batch varchar not null
 );
 

@@ -12,6 +12,7 @@ select
     b.generation,
     b.logging_policy,
     make_timestamp(b."at") as shown_at,
+    case when b."at" < $closed then make_timestamp($closed) end as known_from,
     $digest as batch
 from batch_impressions as b
 anti join impressions as i on i.impression_id = b.impression_id and i.source = $source

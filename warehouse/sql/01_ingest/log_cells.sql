@@ -1,5 +1,6 @@
--- grain: row of a log that is read by DuckDB itself, in the order of its file (`n`), with the cells as `warehouse.compiled_log`
--- says them; the slots in braces are its.
+-- grain: row of a log that can become an impression, in the order of its file (`n`), with the cells as
+-- `warehouse.compiled_log` says them; the slots in braces are its. Of rows in doubt those that are sound come from the careful
+-- way, `rows_read_again`.
 create or replace temp view log_cells as
 select
     file_row_number as n,
@@ -15,4 +16,7 @@ select
     {eligible} as eligible,
     {outcome_at} as outcome_at,
     {outcomes}
-from read_parquet(getvariable('log_path'), file_row_number = true, hive_partitioning = false)
+from log_rows
+where file_row_number not in (select n from rows_in_doubt)
+union all by name
+select * from rows_read_again

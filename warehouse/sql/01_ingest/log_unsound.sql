@@ -1,4 +1,5 @@
--- grain: one number: rows of the log of which the condition in the slot does not hold.
-select count(*) as rows
-from read_parquet(getvariable('log_path'), file_row_number = true, hive_partitioning = false)
+-- grain: row of the log of which the condition in the slot does not hold, up to $most of them.
+select file_row_number as n
+from log_rows
 where ({sound}) is not true
+limit $most

@@ -1,5 +1,5 @@
 -- grain: distinct value of the log's column in the slot, up to $most of them.
 select distinct {value} as said
-from read_parquet(getvariable('log_path'), file_row_number = true, hive_partitioning = false)
+from log_rows
 where {value} is not null
 limit $most

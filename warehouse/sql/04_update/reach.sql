@@ -1,5 +1,5 @@
 -- grain: one row: an instant before which nothing was shown that matures at $start or later, nor its slates, when outcomes
--- count for $attribution seconds. Of windows that were readmitted, what matured earlier is learned later.
+-- count for $attribution seconds. Of windows that were readmitted, and of what came late, what matured earlier is learned later.
 -- Read by: facts, before `matured`.
 with shown as (
     select request_id
@@ -16,5 +16,17 @@ readmitted as (
     select min(start) - to_microseconds(($attribution * 1e6)::bigint) as earliest
     from decided_windows($source)
     where learnable_at >= make_timestamp($start)
+),
+came as (
+    select impression_id from impressions where source = $source and known_from >= make_timestamp($start)
+    union all
+    select impression_id from outcomes where source = $source and known_from >= make_timestamp($start)
+),
+late as (
+    select min(i.shown_at) as earliest
+    from impressions as i
+    semi join came as c on c.impression_id = i.impression_id
+    where i.source = $source
 )
-select epoch_us(least(asked.earliest, readmitted.earliest, make_timestamp($start))) as since from asked, readmitted
+select epoch_us(least(asked.earliest, readmitted.earliest, late.earliest, make_timestamp($start))) as since
+from asked, readmitted, late
