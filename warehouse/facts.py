@@ -6,7 +6,6 @@ Frames have the columns that their query selects; instants are int64 microsecond
 import hashlib
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +13,9 @@ import pyarrow as pa
 from components.domain import Window
 from warehouse import query
 from warehouse.connect import Warehouse, connect
+from warehouse.reach import Draw as Draw
+from warehouse.reach import Maturing as Maturing
+from warehouse.reach import asked_since, reach, replay_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +32,6 @@ class Suspects:
     all_impressions: int
     all_outcomes: int
     answered: int
-
-
-@dataclass(frozen=True, slots=True)
-class Maturing:
-    """When an impression's reward is known: the largest outcome of a `kind` within `attribution` seconds, or 0.
-
-    With `attribution` None outcomes are explicit, and without one the reward is unknown.
-    """
-
-    kind: str
-    attribution: float | None
-
-    @property
-    def parameters(self) -> dict[str, query.Parameter]:
-        """As the queries name them."""
-        return {"kind": self.kind, "attribution": self.attribution}
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """A sample of what matured before `cutoff`: at most `rows`, of which one half as old is twice as likely.
-
-    `half_life_days` is the age at which a row is half as likely to be drawn.
-    """
-
-    cutoff: int
-    rows: int
-    half_life_days: float
-    seed: int
 
 
 def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Suspects:
@@ -164,16 +137,20 @@ def unsettled(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     with connect(w.path) as connection:
         start = window.start
         if maturing.attribution is not None and not query.rows(connection, "06_ledger/set_asides", source=w.source):
-            start = max(start, _reach(connection, w.source, window.cutoff, maturing))  # what is older has matured
-        ends = {"start": start, "cutoff": window.cutoff}
+            start = max(start, reach(connection, w.source, window.cutoff, maturing))  # what is older has matured
+        ends = {"start": start, "cutoff": window.cutoff, "asked": asked_since(connection, w.source, start)}
         return query.frame(connection, "05_evaluate/unsettled", source=w.source, **ends, **maturing.parameters)
 
 
-def requests(w: Warehouse, request_ids: np.ndarray) -> pd.DataFrame:
-    """Accepted requests by id: request_id, user_id, at, generation, context, eligible, positions, broken."""
+def requests(w: Warehouse, request_ids: np.ndarray, since: int) -> pd.DataFrame:
+    """Accepted requests by id: request_id, user_id, at, generation, context, eligible, positions, broken.
+
+    None of them was made before `since`.
+    """
     table = pa.table({"request_id": pa.array(request_ids, pa.string())})
     with connect(w.path) as connection:
-        found = query.frame(connection, "05_evaluate/requests", {"requested": table}, source=w.source)
+        asked = asked_since(connection, w.source, since)
+        found = query.frame(connection, "05_evaluate/requests", {"requested": table}, source=w.source, asked=asked)
     eligible = found["eligible"].astype(object)
     return found.assign(eligible=eligible.where(eligible.notna(), None))
 
@@ -182,33 +159,17 @@ def matured(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     """Accepted impressions whose reward became known inside a window, in order of arrival."""
     ends = {"start": window.start, "cutoff": window.cutoff}
     with connect(w.path) as connection:
-        since = _reach(connection, w.source, window.start, maturing)
-        return query.frame(connection, "04_update/matured", source=w.source, since=since, **ends, **maturing.parameters)
-
-
-def _reach(connection: duckdb.DuckDBPyConnection, source: str, start: int, maturing: Maturing) -> int:
-    """An instant before which nothing was shown that matters to what matures from `start` on.
-
-    Outcomes that are explicit may come years later: then it is the beginning of time.
-    """
-    if maturing.attribution is None:
-        return 0
-    asked: dict[str, query.Parameter] = {"source": source, "start": start, "attribution": maturing.attribution}
-    (row,) = query.rows(connection, "04_update/reach", **asked)
-    return max(int(str(row["since"])), 0)
+        ends["since"] = reach(connection, w.source, window.start, maturing)
+        ends["asked"] = asked_since(connection, w.source, ends["since"])
+        return query.frame(connection, "04_update/matured", source=w.source, **ends, **maturing.parameters)
 
 
 def replayed(w: Warehouse, draw: Draw, maturing: Maturing) -> pd.DataFrame:
     """A sample of the past, in order of the instant shown; columns as of `matured`."""
-    return _frame(
-        w,
-        "04_update/replayed",
-        cutoff=draw.cutoff,
-        rows=draw.rows,
-        half_life_days=draw.half_life_days,
-        seed=draw.seed,
-        **maturing.parameters,
-    )
+    asked: dict[str, query.Parameter] = {"rows": draw.rows, "half_life_days": draw.half_life_days, "seed": draw.seed}
+    with connect(w.path) as connection:
+        ends = replay_ends(connection, w.source, draw)
+        return query.frame(connection, "04_update/replayed", source=w.source, **asked, **ends, **maturing.parameters)
 
 
 def recent(w: Warehouse, asked: pa.Table, width: int, maturing: Maturing) -> pd.DataFrame:
@@ -252,19 +213,30 @@ def first_shown(w: Warehouse) -> pd.DataFrame:
     return _frame(w, "05_evaluate/first_shown")
 
 
-def measured(w: Warehouse, request_ids: np.ndarray, maturing: Maturing) -> pd.DataFrame:
-    """What shown positions of some requests earned of a kind of outcome: request_id, position, reward, grade."""
-    asked = pa.table({"request_id": pa.array(request_ids, pa.string())})
+def measured(w: Warehouse, request_ids: np.ndarray, since: int, maturing: Maturing) -> pd.DataFrame:
+    """What shown positions of some requests earned of a kind of outcome: request_id, position, reward, grade.
+
+    None of the requests was made before `since`.
+    """
+    table = {"asked": pa.table({"request_id": pa.array(request_ids, pa.string())})}
     with connect(w.path) as connection:
-        return query.frame(connection, "05_evaluate/measured", {"asked": asked}, source=w.source, **maturing.parameters)
+        asked = asked_since(connection, w.source, since)
+        return query.frame(
+            connection, "05_evaluate/measured", table, source=w.source, asked=asked, **maturing.parameters
+        )
 
 
 def logged_by(w: Warehouse, generation: int, cutoff: int, maturing: Maturing) -> pd.DataFrame:
     """What one generation showed in requests that have matured as a whole before `cutoff`.
 
-    Columns request_id, user_id, position, reward, grade.
+    Columns request_id, user_id, at, position, reward, grade.
     """
-    return _frame(w, "05_evaluate/logged_by", generation=generation, cutoff=cutoff, **maturing.parameters)
+    with connect(w.path) as connection:
+        of: dict[str, query.Parameter] = {"source": w.source, "generation": generation}
+        (row,) = query.rows(connection, "05_evaluate/first_logged", **of)
+        ends = {"since": cutoff if row["first_at"] is None else int(str(row["first_at"])), "cutoff": cutoff}
+        ends["asked"] = asked_since(connection, w.source, ends["since"])
+        return query.frame(connection, "05_evaluate/logged_by", **of, **ends, **maturing.parameters)
 
 
 def answered(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
@@ -272,7 +244,10 @@ def answered(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
 
     Columns request_id, user_id, generation, at, position, reward, grade.
     """
-    return _frame(w, "05_evaluate/answered", start=window.start, cutoff=window.cutoff, **maturing.parameters)
+    with connect(w.path) as connection:
+        ends = {"start": window.start, "cutoff": window.cutoff}
+        ends["asked"] = asked_since(connection, w.source, window.start)
+        return query.frame(connection, "05_evaluate/answered", source=w.source, **ends, **maturing.parameters)
 
 
 def named_ids(w: Warehouse) -> pd.DataFrame:

@@ -153,7 +153,7 @@ def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts
     drawn = draw(ids, most)
     if drawn.p_drop:
         frame = frame[among(frame["request_id"], ids[drawn.kept])]
-    requests = facts.requests(turn.warehouse, ids[drawn.kept])
+    requests = facts.requests(turn.warehouse, ids[drawn.kept], int(frame["requested_at"].min()))
     reasons = why_not(requests, frame)
     known, counts = np.unique(reasons[reasons != ""], return_counts=True)
     dropped = [Dropped(str(reason), int(count)) for reason, count in zip(known, counts, strict=True)]

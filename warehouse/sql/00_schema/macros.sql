@@ -19,9 +19,10 @@ create or replace temp macro aside(of_source) as table (
 -- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was
 -- shown or became known inside a window that is set aside is left out; of one that was readmitted it counts as known
 -- from that on. What came after its window was closed matures, or matures once more, with that window's end (`known_from`);
--- `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read: facts are stored in order of time, so that the rest costs
--- nothing.
-create or replace temp macro matured(of_source, of_kind, attribution, since, until) as table (
+-- `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read, and
+-- requests and outcomes from `asked` on, when the window began in which `since` lies: a contract wants a request in the window of
+-- its impression, and an outcome after it. Facts are stored in order of time, so that the rest costs nothing.
+create or replace temp macro matured(of_source, of_kind, attribution, since, until, asked) as table (
     with rewards as (
         select
             i.impression_id,
@@ -35,6 +36,7 @@ create or replace temp macro matured(of_source, of_kind, attribution, since, unt
             and i.shown_at >= since
             and i.shown_at < until
             and o.kind = of_kind
+            and o.outcome_at >= asked
             and (attribution is null or o.outcome_at <= i.shown_at + to_microseconds((attribution * 1e6)::bigint))
         group by i.impression_id
     ),
@@ -70,6 +72,7 @@ create or replace temp macro matured(of_source, of_kind, attribution, since, unt
         where i.source = of_source
             and i.shown_at >= since
             and i.shown_at < until
+            and q.requested_at >= asked
             and (attribution is not null or r.reward is not null)
     ),
     readmitted as (
@@ -110,6 +113,8 @@ create or replace temp macro likes(of_source, of_kind, attribution) as table (
         item_id,
         matured_at,
         row_number() over (partition by user_id order by matured_at, impression_id) as number
-    from matured(of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp)
+    from matured(
+        of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp, '-infinity'::timestamp
+    )
     where reward >= 0.5
 );
