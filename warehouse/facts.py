@@ -15,7 +15,7 @@ from warehouse import query
 from warehouse.connect import Warehouse, connect
 from warehouse.reach import Draw as Draw
 from warehouse.reach import Maturing as Maturing
-from warehouse.reach import asked_since, reach, replay_ends
+from warehouse.reach import asked_since, reach, read_draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +166,8 @@ def matured(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
 
 def replayed(w: Warehouse, draw: Draw, maturing: Maturing) -> pd.DataFrame:
     """A sample of the past, in order of the instant shown; columns as of `matured`."""
-    asked: dict[str, query.Parameter] = {"rows": draw.rows, "half_life_days": draw.half_life_days, "seed": draw.seed}
     with connect(w.path) as connection:
-        ends = replay_ends(connection, w.source, draw)
-        return query.frame(connection, "04_update/replayed", source=w.source, **asked, **ends, **maturing.parameters)
+        return read_draw(connection, w.source, draw, maturing)
 
 
 def recent(w: Warehouse, asked: pa.Table, width: int, maturing: Maturing) -> pd.DataFrame:

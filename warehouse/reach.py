@@ -7,10 +7,15 @@ limits.
 from dataclasses import dataclass
 
 import duckdb
+import pandas as pd
+import pyarrow as pa
 
 from components.domain import DAY, SECOND
-from components.update.replay_reach import ReplayReach, replay_reach
+from components.update.replay_reach import parts_of
 from warehouse import query
+
+SPARE = 1_000
+"""Rows beyond twice those wanted that are looked up first: of some nothing is known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,32 @@ def asked_since(connection: duckdb.DuckDBPyConnection, source: str, since: int) 
     return int(str(row["since"]))
 
 
-def replay_ends(connection: duckdb.DuckDBPyConnection, source: str, draw: Draw) -> dict[str, int]:
-    """Between which instants a sample of the past is drawn, and of which part of them, as the query names them."""
+def read_draw(connection: duckdb.DuckDBPyConnection, source: str, draw: Draw, maturing: Maturing) -> pd.DataFrame:
+    """The rows that a draw takes: of the first in its order those that have matured, of more where that is too few."""
+    days, parts = _parts(connection, source, draw)
+    since = max(days[0] * DAY, 0) if days else draw.cutoff
+    ends = {"since": since, "cutoff": draw.cutoff}
+    how: dict[str, query.Parameter] = {"half_life_days": draw.half_life_days, "seed": draw.seed}
+    table = {"parts": pa.table({"day": pa.array(days, pa.int64()), "part": pa.array(parts, pa.int64())})}
+    asked = asked_since(connection, source, since)
+    candidates = 2 * draw.rows + SPARE
+    while True:
+        query.execute(
+            connection, "04_update/replay_candidates", table, source=source, candidates=candidates, **how, **ends
+        )
+        (found,) = query.rows(connection, "04_update/count_candidates")
+        taken = query.frame(
+            connection, "04_update/replayed", source=source, asked=asked, rows=draw.rows, **ends, **maturing.parameters
+        )
+        if len(taken) == draw.rows or int(str(found["candidates"])) < candidates:
+            return taken
+        candidates *= 8
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, source: str, draw: Draw) -> tuple[list[int], list[int]]:
+    """Days of the past that are looked at, and one in how many rows of each."""
     past = query.rows(connection, "04_update/days", source=source, cutoff=draw.cutoff)
     days, counts = ([int(str(row[name])) for row in past] for name in ("day", "impressions"))
-    bound = replay_reach(days, counts, draw.rows, draw.half_life_days) or ReplayReach(0, 1)
-    since = max(bound.since_day * DAY, 0)
-    asked = asked_since(connection, source, since)
-    return {"since": since, "cutoff": draw.cutoff, "asked": asked, "part": bound.part}
+    parts = parts_of(days, counts, draw.rows, draw.half_life_days).tolist()
+    first = next((at for at, part in enumerate(parts) if part), 0)
+    return days[first:], parts[first:]

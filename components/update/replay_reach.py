@@ -1,53 +1,45 @@
-"""How far back a draw of the past has to look, and at which part of what is there, so that its cost has a bound.
+"""What of a long past a draw has to look at, so that it costs what it draws and not what there is.
 
 A row as old as h half-lives is 2^-h times as likely to be replayed as a new one. Of n rows drawn without replacement by
 such weights w, each is there with probability 1 - exp(-w t), t solving that these sum up to n (Efraimidis & Spirakis
-2006, with exponential keys; exact in the limit of many rows). So counts by day say what is not worth a look.
+2006, with exponential keys; exact in the limit of many rows). So counts by day say how likely a day's rows are: where
+that is little, one in `part` of them is looked at, and weighs `part` times as much. Bias: a row's probability is up to
+`LIKELIEST` / 2 of itself too small where its day is thinned. Variance: seconds are kept or not, so that rows of one
+second come together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Doubles
+from components.domain import Doubles, Ints
 
-OLDER = 1e-3
-"""Share of the drawn rows that older ones may have made, which are not looked at."""
 MOST = 1_000_000
 """Rows that are looked at in any case, all of them: a smaller past is drawn from as a whole."""
-LIKELIEST = 0.1
-"""Probability of the newest row up to which a part is thinned: below, whom the draw takes is hardly limited by it."""
+LIKELIEST = 0.02
+"""Probability of being drawn up to which the rows of a day are thinned."""
+OLDER = 1e-3
+"""Share of the draw that the oldest days may have had together that are not looked at at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayReach:
-    """The first day that is looked at, and the part of it: one in `part` instants, a power of two."""
-
-    since_day: int
-    part: int
-
-
-def replay_reach(days: Sequence[int], counts: Sequence[int], rows: int, half_life_days: float) -> ReplayReach | None:
-    """Where `rows` rows are drawn from; None: from everything.
+def parts_of(days: Sequence[int], counts: Sequence[int], rows: int, half_life_days: float) -> Ints:
+    """(d,) one in how many rows of each day is looked at, powers of two; 0: none.
 
     Parameters
     ----------
     days, counts : (d,) days of the past since the epoch, ascending, and rows of each.
+    rows : that are drawn, at most.
 
-    >>> replay_reach([0, 500, 1000], [10**8, 10**6, 10**6], rows=20_000, half_life_days=60.0)
-    ReplayReach(since_day=500, part=2)
+    >>> parts_of([0, 500, 940, 1000], [10**8, 10**6, 10**6, 10**6], rows=20_000, half_life_days=60.0)
+    array([  0, 256,   2,   1])
     """
     day, count = np.asarray(days, np.float64), np.asarray(counts, np.float64)
-    if count.sum() <= max(MOST, rows) or not rows:
-        return None
-    there = -np.expm1(-_intensity(day, count, rows, half_life_days))
-    older = np.cumsum(there * count) / rows
-    first = int(np.searchsorted(older, OLDER, "right"))
-    looked_at, part = count[first:].sum(), 1
-    while 2 * part * there[-1] <= LIKELIEST and looked_at / part > MOST:
-        part *= 2
-    return ReplayReach(int(days[first]), part)
+    if not rows or count.sum() <= max(MOST, rows):
+        return np.ones(len(day), np.int64)
+    drawn = -np.expm1(-_intensity(day, count, rows, half_life_days))
+    part = np.exp2(np.maximum(np.floor(np.log2(LIKELIEST / np.maximum(drawn, 1e-12))), 0)).astype(np.int64)
+    part[np.cumsum(drawn * count) <= OLDER * rows] = 0
+    return part
 
 
 def _intensity(day: Doubles, count: Doubles, rows: int, half_life_days: float) -> Doubles:
