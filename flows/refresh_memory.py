@@ -15,6 +15,7 @@ from flows.control_room.failed import tell_failure
 from flows.control_room.hearing import hear
 from flows.control_room.name import call
 from flows.stages.drift import contradicts
+from flows.stages.latest import lately
 from flows.stages.results import DriftFound
 from flows.turn import Turn, open_turn
 from flows.workspace import enter
@@ -47,13 +48,14 @@ def refresh_memory(home: str = ".evercurrent", cutoff: datetime | None = None) -
             raise ContractBroken(f"{workspace.root} has no champion yet; make one first: evercurrent loop")
         if turn.is_empty:
             return f"nothing was logged in {turn.window}: memory of generation {turn.champion} stays as it is"
-        validated = tasks.validate(turn, None)
+        looked_at = lately(turn)
+        validated = tasks.validate(looked_at, None)
         if validated.unsound:
             return _as_it_is(turn, validated.unsound)
-        data = tasks.read(turn, replays=False)
-        if found := contradicts(turn, data):
+        latest = tasks.read_latest(turn, looked_at.window.start)
+        if found := contradicts(looked_at, latest):
             return _as_it_is(turn, found)
-        tasks.refresh_memory(turn, data)
+        tasks.learn_latest(turn, latest)
     call(f"{iso(turn.window.cutoff)} memory of generation {turn.champion}")
     return f"memory of generation {turn.champion} knows the outcomes before {iso(turn.window.cutoff)}"
 

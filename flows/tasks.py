@@ -29,9 +29,12 @@ from flows.stages.forget import Forgotten
 from flows.stages.forget import forget as _forget
 from flows.stages.halt import halt as _halt
 from flows.stages.halt import settle_halt as _settle_halt
+from flows.stages.latest import learn_latest as _learn_latest
+from flows.stages.latest import read_latest as _read_latest
 from flows.stages.memory import refresh_memory as _refresh_memory
 from flows.stages.publish import publish as _publish
 from flows.stages.read import read as _read
+from flows.stages.results import Champion, Refreshed
 from flows.stages.update import learn_held_out as _learn_held_out
 from flows.stages.update import update as _update
 from flows.stages.validate import validate as _validate
@@ -120,10 +123,12 @@ ingest = patient("ingest", spoken("ingest", take_decisions, _ingested))
 forget = patient("forget", spoken("forget", _forget, _forgot))
 validate = stage("validate", _validate, Announcement(window.figures, window.shown, broken=contract.shown_broken))
 read = stage("read", _read, Announcement(data.figures))
+read_latest = stage("read", _read_latest, Announcement(data.latest_figures))
+learn_latest = stage("memory", _learn_latest, Announcement[Refreshed](memory.figures, memory.shown))
 watch_canary = stage("canary", _watch_canary, Announcement(canary.figures))
 measure_drift = stage("drift", _measure_drift, Announcement(drift.figures, drift.shown, drift.events))
 watch_drift = stage("drift", _watch_drift, Announcement(drift.figures))
-refresh_memory = stage("memory", _refresh_memory, Announcement(memory.figures, memory.shown))
+refresh_memory = stage("memory", _refresh_memory, Announcement[Champion | None](memory.figures, memory.shown))
 update = stage("update", _update, Announcement(updating.figures, updating.shown))
 evaluate = stage("evaluate", _evaluate, Announcement(evaluation.figures, evaluation.shown))
 learn_held_out = stage("held-out", _learn_held_out, Announcement(data.held_out_figures))

@@ -79,6 +79,15 @@ class Workspace:
         """The memory of a generation as of a cutoff."""
         return self.root / "memories" / f"g{generation:06d}-{cutoff}"
 
+    @property
+    def references(self) -> Path:
+        """What was usual in the windows that an open one is held against, in figures."""
+        return self.root / "references"
+
+    def reference(self, cutoff: int) -> Path:
+        """What was usual in the window that ended at a cutoff."""
+        return self.references / f"{cutoff}.parquet"
+
     def turn(self, cutoff: int) -> Path:
         """Working files and figures of one turn."""
         return self.root / "turns" / str(cutoff)

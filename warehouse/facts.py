@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +15,9 @@ from components.domain import Window
 from warehouse import query
 from warehouse.catalogues import with_catalogues, with_eligible
 from warehouse.connect import Warehouse, connect
+from warehouse.reach import Draw as Draw
+from warehouse.reach import Maturing as Maturing
+from warehouse.reach import asked_since, reach, read_draw
 
 ROWS_AT_ONCE = 1 << 17
 """Rows of a window in one batch: a few megabytes, and few enough calls."""
@@ -35,35 +37,6 @@ class Suspects:
     all_impressions: int
     all_outcomes: int
     answered: int
-
-
-@dataclass(frozen=True, slots=True)
-class Maturing:
-    """When an impression's reward is known: the largest outcome of a `kind` within `attribution` seconds, or 0.
-
-    With `attribution` None outcomes are explicit, and without one the reward is unknown.
-    """
-
-    kind: str
-    attribution: float | None
-
-    @property
-    def parameters(self) -> dict[str, query.Parameter]:
-        """As the queries name them."""
-        return {"kind": self.kind, "attribution": self.attribution}
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """A sample of what matured before `cutoff`: at most `rows`, of which one half as old is twice as likely.
-
-    `half_life_days` is the age at which a row is half as likely to be drawn.
-    """
-
-    cutoff: int
-    rows: int
-    half_life_days: float
-    seed: int
 
 
 def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Suspects:
@@ -102,6 +75,20 @@ def window_requests(w: Warehouse, window: Window) -> pd.DataFrame:
     with connect(w.path) as connection:
         found = query.frame(connection, "02_validate/window_requests", source=w.source, **ends)
         return with_eligible(connection, w.source, found)
+
+
+def look_back(w: Warehouse, window: Window, known: int, rows: int, maturing: Maturing) -> int:
+    """From when on an open window is looked at again by who has learned what was known before `known`.
+
+    Parameters
+    ----------
+    rows : impressions, the latest, that are looked at in any case.
+    """
+    ends = {"start": window.start, "cutoff": window.cutoff, "known": known, "rows": rows}
+    with connect(w.path) as connection:
+        asked: dict[str, query.Parameter] = {"source": w.source, "attribution": maturing.attribution, **ends}
+        (row,) = query.rows(connection, "02_validate/look_back", **asked)
+    return int(str(row["since"]))
 
 
 def requests_in(w: Warehouse, window: Window) -> int:
@@ -154,19 +141,20 @@ def unsettled(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
     with connect(w.path) as connection:
         start = window.start
         if maturing.attribution is not None and not query.rows(connection, "06_ledger/set_asides", source=w.source):
-            start = max(start, _reach(connection, w.source, window.cutoff, maturing))  # what is older has matured
-        ends = {"start": start, "cutoff": window.cutoff}
+            start = max(start, reach(connection, w.source, window.cutoff, maturing))  # what is older has matured
+        ends = {"start": start, "cutoff": window.cutoff, "asked": asked_since(connection, w.source, start)}
         return query.frame(connection, "05_evaluate/unsettled", source=w.source, **ends, **maturing.parameters)
 
 
-def requests(w: Warehouse, request_ids: pa.Array) -> pa.Table:
+def requests(w: Warehouse, request_ids: pa.Array, since: int) -> pa.Table:
     """Accepted requests by id: request_id, user_id, at, generation, context, eligible, positions, broken.
 
-    `eligible` is a list of ids, null where the log has none.
+    `eligible` is a list of ids, null where the log has none. Nothing was shown in any of them before `since`.
     """
-    asked = pa.table({"request_id": request_ids})
+    requested = {"requested": pa.table({"request_id": request_ids})}
     with connect(w.path) as connection:
-        found = query.table(connection, "05_evaluate/requests", {"requested": asked}, source=w.source)
+        asked = asked_since(connection, w.source, since)
+        found = query.table(connection, "05_evaluate/requests", requested, source=w.source, asked=asked)
         return with_catalogues(connection, w.source, found)
 
 
@@ -179,36 +167,16 @@ def matured(
     """
     ends = {"start": window.start, "cutoff": window.cutoff}
     with connect(w.path) as connection:
-        since = _reach(connection, w.source, window.start, maturing)
+        since = reach(connection, w.source, window.start, maturing)
         asked = {"source": w.source, "since": since, **ends, **maturing.parameters}
+        asked["asked"] = asked_since(connection, w.source, since)
         yield from query.batches(connection, "04_update/matured", rows_at_once, **asked)
-
-
-def _reach(connection: duckdb.DuckDBPyConnection, source: str, start: int, maturing: Maturing) -> int:
-    """An instant before which nothing was shown that matters to what matures from `start` on.
-
-    Outcomes that are explicit may come years later: then it is the beginning of time.
-    """
-    if maturing.attribution is None:
-        return 0
-    asked: dict[str, query.Parameter] = {"source": source, "start": start, "attribution": maturing.attribution}
-    (row,) = query.rows(connection, "04_update/reach", **asked)
-    return max(int(str(row["since"])), 0)
 
 
 def replayed(w: Warehouse, draw: Draw, maturing: Maturing) -> pa.Table:
     """A sample of the past, in order of the instant shown; columns as of `matured`, but when requests were made."""
     with connect(w.path) as connection:
-        return query.table(
-            connection,
-            "04_update/replayed",
-            source=w.source,
-            cutoff=draw.cutoff,
-            rows=draw.rows,
-            half_life_days=draw.half_life_days,
-            seed=draw.seed,
-            **maturing.parameters,
-        )
+        return read_draw(connection, w.source, draw, maturing)
 
 
 def recent(w: Warehouse, asked: pa.Table, width: int, maturing: Maturing) -> pa.Table:
@@ -252,19 +220,30 @@ def first_shown(w: Warehouse) -> pd.DataFrame:
     return _frame(w, "05_evaluate/first_shown")
 
 
-def measured(w: Warehouse, request_ids: np.ndarray, maturing: Maturing) -> pd.DataFrame:
-    """What shown positions of some requests earned of a kind of outcome: request_id, position, reward, grade."""
-    asked = pa.table({"request_id": pa.array(request_ids, pa.string())})
+def measured(w: Warehouse, request_ids: np.ndarray, since: int, maturing: Maturing) -> pd.DataFrame:
+    """What shown positions of some requests earned of a kind of outcome: request_id, position, reward, grade.
+
+    None of the requests was made before `since`.
+    """
+    table = {"asked": pa.table({"request_id": pa.array(request_ids, pa.string())})}
     with connect(w.path) as connection:
-        return query.frame(connection, "05_evaluate/measured", {"asked": asked}, source=w.source, **maturing.parameters)
+        asked = asked_since(connection, w.source, since)
+        return query.frame(
+            connection, "05_evaluate/measured", table, source=w.source, asked=asked, **maturing.parameters
+        )
 
 
 def logged_by(w: Warehouse, generation: int, cutoff: int, maturing: Maturing) -> pd.DataFrame:
     """What one generation showed in requests that have matured as a whole before `cutoff`.
 
-    Columns request_id, user_id, position, reward, grade.
+    Columns request_id, user_id, at, position, reward, grade.
     """
-    return _frame(w, "05_evaluate/logged_by", generation=generation, cutoff=cutoff, **maturing.parameters)
+    with connect(w.path) as connection:
+        of: dict[str, query.Parameter] = {"source": w.source, "generation": generation}
+        (row,) = query.rows(connection, "05_evaluate/first_logged", **of)
+        ends = {"since": cutoff if row["first_at"] is None else int(str(row["first_at"])), "cutoff": cutoff}
+        ends["asked"] = asked_since(connection, w.source, ends["since"])
+        return query.frame(connection, "05_evaluate/logged_by", **of, **ends, **maturing.parameters)
 
 
 def answered(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
@@ -272,7 +251,10 @@ def answered(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
 
     Columns request_id, user_id, generation, at, position, reward, grade.
     """
-    return _frame(w, "05_evaluate/answered", start=window.start, cutoff=window.cutoff, **maturing.parameters)
+    with connect(w.path) as connection:
+        ends = {"start": window.start, "cutoff": window.cutoff}
+        ends["asked"] = asked_since(connection, w.source, window.start)
+        return query.frame(connection, "05_evaluate/answered", source=w.source, **ends, **maturing.parameters)
 
 
 def named_ids(w: Warehouse) -> pd.DataFrame:

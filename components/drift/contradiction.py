@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from components.domain import MISSING_KEY, Doubles
+from components.domain import MISSING_KEY
 from components.drift.calibration_slope import Slope, calibration_slope
 from components.drift.drift_frame import USER, DriftFrame
-
-ITEM = "item"
+from components.drift.reference import Reference, Values, middle, missing, repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +79,21 @@ UNCONTRADICTED = Contradiction(Slope())
 
 
 def contradiction_of(
-    current: DriftFrame, last: DriftFrame | None, training: DriftFrame, lost: Excess = NOTHING
+    current: DriftFrame, last: Reference | None, training: Reference, lost: Excess = NOTHING
 ) -> Contradiction:
     """Measure a window against its references; `lost` comes from whoever has what is known of users and items."""
     slope = calibration_slope(current.own_logit, current.reward, current.ids.get(USER))
-    references = [frame for frame in (last, training) if frame is not None and len(frame)]
+    references = [usual for usual in (last, training) if usual is not None and len(usual)]
     if not len(current) or not references:
         return Contradiction(slope, lost=lost)
     return Contradiction(
         slope,
         busiest=_busiest(current, references),
-        repeated=Excess("impressions", _repeated(current), _repeated(references[0])),
+        repeated=Excess("impressions", repeated(current), references[0].repeated),
         emptied=worst(_emptied(current, references)),
         unknown=worst(_unknown(current, last, training)),
         lost=lost,
-        amount_ratio=min(_ratio(current, frame) for frame in references),
+        amount_ratio=min(_ratio(middle(current.amount), usual.amount) for usual in references),
     )
 
 
@@ -113,61 +112,36 @@ def gone(before: np.ndarray, now: np.ndarray) -> float:
     return float((~np.isin(now[had], before[had])).mean()) if had.any() else 0.0
 
 
-def _busiest(current: DriftFrame, references: Sequence[DriftFrame]) -> Excess:
+def _busiest(current: DriftFrame, references: Sequence[Reference]) -> Excess:
     if USER not in current.ids:
         return NOTHING
     codes, users = pd.factorize(current.ids[USER])
     counts = np.bincount(codes, minlength=len(users))
     row = int(np.flatnonzero(codes == counts.argmax())[0])
     names = current.ids[USER] if current.user is None else current.user
-    usual = max(float(pd.Series(frame.ids[USER]).value_counts(normalize=True).max()) for frame in references)
+    usual = max(reference.busiest for reference in references)
     return Excess(f"user {names[row]}", float(counts.max()) / len(current), usual)
 
 
-def _repeated(frame: DriftFrame) -> float:
-    if USER not in frame.ids or ITEM not in frame.ids:
-        return 0.0
-    return float(pd.DataFrame({name: frame.ids[name] for name in (USER, ITEM)}).duplicated().mean())
-
-
-def _emptied(current: DriftFrame, references: Sequence[DriftFrame]) -> Iterable[Excess]:
+def _emptied(current: DriftFrame, references: Sequence[Reference]) -> Iterable[Excess]:
     for name, now in current.columns.items():
-        then = [_missing(frame.columns[name]) for frame in references if name in frame.columns]
-        yield Excess(name, _missing(now), max(then, default=math.nan))
+        then = [reference.missing[name] for reference in references if name in reference.missing]
+        yield Excess(name, missing(now), max(then, default=math.nan))
 
 
-def _missing(values: np.ndarray) -> float:
-    none = values == MISSING_KEY if values.dtype == np.uint64 else pd.isna(values)
-    return float(np.mean(none))
-
-
-def _unknown(current: DriftFrame, last: DriftFrame | None, training: DriftFrame) -> Iterable[Excess]:
+def _unknown(current: DriftFrame, last: Reference | None, training: Reference) -> Iterable[Excess]:
     """What is usual is what the last window had that training had not; without one, the share of values met once."""
-    for name, now in current.keyed.items():
-        known = training.keyed.get(name)
+    for name, values in current.keyed.items():
+        known = training.fields.get(name)
         if known is None:
             continue
-        before = None if last is None or not len(last) else last.keyed.get(name)
+        now, before = Values.of(values), None if last is None or not len(last) else last.fields.get(name)
         if before is None:
-            once = pd.Series(known).value_counts() == 1
-            usual = math.nan if name == USER else float(once.sum()) / max(len(known), 1)
+            usual = math.nan if name == USER else known.once(training.rows)
+            yield Excess(name, now.unseen(known), usual)
         else:
-            usual, known = _unseen(before, known), np.concatenate([known, before])
-        yield Excess(name, _unseen(now, known), usual)
+            yield Excess(name, now.unseen(known, before), before.unseen(known))
 
 
-def _unseen(values: np.ndarray, known: np.ndarray) -> float:
-    """Share of the values that are there and not among the known ones."""
-    there = values[values != MISSING_KEY] if values.dtype == np.uint64 else values[~pd.isna(values)]
-    return float((~pd.Series(there).isin(pd.unique(known))).mean()) if len(there) else 0.0
-
-
-def _ratio(current: DriftFrame, reference: DriftFrame) -> float:
-    now, then = _middle(current.amount), _middle(reference.amount)
+def _ratio(now: float, then: float) -> float:
     return max(now / then, then / now) if now > 0 and then > 0 else 1.0
-
-
-def _middle(amount: Doubles | None) -> float:
-    """Median of what was more than nothing; 0 where nothing was."""
-    positive = np.empty(0) if amount is None else amount[np.isfinite(amount) & (amount > 0)]
-    return float(np.median(positive)) if len(positive) else 0.0

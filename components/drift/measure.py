@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from components.drift.calibration import calibration_of, reliability
-from components.drift.contradiction import NOTHING, Excess, contradiction_of
+from components.drift.contradiction import NOTHING, Contradiction, Excess, contradiction_of
 from components.drift.drift_frame import EMPTY, USER, DriftFrame, Pair, occurrences, pair
 from components.drift.drift_report import METHOD, DriftReport, FieldDrift, IdDrift, ReferenceDrift
+from components.drift.reference import Reference, Values
 from components.drift.settings import DriftSettings
 
 
@@ -21,8 +22,6 @@ def measure(
     settings: DriftSettings,
     seed: int,
     lost: Excess = NOTHING,
-    *,
-    fields: bool = True,
 ) -> DriftReport:
     """Measure the new window.
 
@@ -33,15 +32,45 @@ def measure(
     training : what the champion was trained on, with the champion's scores.
     seed : fixes the samples.
     lost : as in `components.drift.contradiction.Contradiction`.
-    fields : compare the fields; without, there are none in the report, and Evidently is not needed.
 
     Returns
     -------
     Figures, and Evidently's page. A window without rows is no error: its figures are nan, and there
     is nothing to compare.
     """
-    drawn = pair(current, training, settings.sample, settings.top, seed) if fields else EMPTY
-    drawing = _draw(drawn, settings) if settings.page and fields else _Drawing(_distances(drawn), "")
+    drawn = pair(current, training, settings.sample, settings.top, seed)
+    drawing = _draw(drawn, settings) if settings.page else _Drawing(_distances(drawn), "")
+    usual = None if last is None else Reference.of(last)
+    return _report(
+        current,
+        _against("training", current, training, drawn, drawing.distances, settings),
+        _against_last(current, last, settings, seed),
+        contradiction_of(current, usual, Reference.of(training), lost),
+        holdout_log_loss=training.holdout_log_loss,
+        html=drawing.html,
+    )
+
+
+def measure_contradiction(
+    current: DriftFrame, last: Reference | None, training: Reference, lost: Excess = NOTHING
+) -> DriftReport:
+    """Measure what may halt a loop, against references of which figures are left: no field's distance is in the report.
+
+    Parameters as of `measure`.
+    """
+    before = None if last is None or not len(last) else _figures("last", current, last)
+    contradiction = contradiction_of(current, last, training, lost)
+    return _report(current, _figures("training", current, training), before, contradiction)
+
+
+def _report(
+    current: DriftFrame,
+    training: ReferenceDrift,
+    last: ReferenceDrift | None,
+    contradiction: Contradiction,
+    holdout_log_loss: float | None = None,
+    html: str = "",
+) -> DriftReport:
     known = current.score[np.isfinite(current.score)]
     matured = current.reward[np.isfinite(current.reward)]
     return DriftReport(
@@ -51,23 +80,44 @@ def measure(
         score=_mean(known),
         score_spread=float(known.std()) if len(known) else float("nan"),
         score_missing=1 - len(known) / len(current) if len(current) else float("nan"),
-        training=_against("training", current, training, drawn, drawing.distances, settings),
-        last=_against_last(current, last, settings, seed, fields),
+        training=training,
+        last=last,
         calibration=calibration_of(current.score, current.reward),
         bins=reliability(current.score, current.reward),
-        holdout_log_loss=training.holdout_log_loss,
-        html=drawing.html,
-        contradiction=contradiction_of(current, last, training, lost),
+        holdout_log_loss=holdout_log_loss,
+        html=html,
+        contradiction=contradiction,
     )
 
 
 def _against_last(
-    current: DriftFrame, last: DriftFrame | None, settings: DriftSettings, seed: int, fields: bool
+    current: DriftFrame, last: DriftFrame | None, settings: DriftSettings, seed: int
 ) -> ReferenceDrift | None:
     if last is None or not len(last):
         return None
-    drawn = pair(current, last, settings.sample, settings.top, seed) if fields else EMPTY
+    drawn = pair(current, last, settings.sample, settings.top, seed)
     return _against("last", current, last, drawn, _distances(drawn), settings)
+
+
+def _figures(name: str, current: DriftFrame, reference: Reference) -> ReferenceDrift:
+    """A window against a reference of which figures are left."""
+    rewards = current.reward[np.isfinite(current.reward)]
+    return ReferenceDrift(
+        name=name,
+        rows=reference.rows,
+        fields=(),
+        ids=tuple(_id_figures(c, current.ids[c], reference) for c in current.ids if c in reference.ids),
+        score=FieldDrift("score", float("nan"), float("nan")),
+        reward=reference.reward,
+        z=_z(_mean(rewards), len(rewards), reference.reward, reference.matured),
+        score_spread=reference.score_spread,
+    )
+
+
+def _id_figures(column: str, now: np.ndarray, reference: Reference) -> IdDrift:
+    known = reference.fields[column]
+    expected = float("nan") if column == USER else known.once(reference.rows)
+    return IdDrift(column, Values.of(now).unseen(known), expected)
 
 
 def _against(
@@ -101,11 +151,15 @@ def _id_drift(column: str, now: np.ndarray, then: np.ndarray) -> IdDrift:
 def _rate_z(now: np.ndarray, then: np.ndarray) -> float:
     """Difference of the mean rewards over its standard error under one common rate; nan where there is none."""
     now, then = now[np.isfinite(now)], then[np.isfinite(then)]
-    if not len(now) or not len(then):
+    return _z(_mean(now), len(now), _mean(then), len(then))
+
+
+def _z(now: float, rows: int, then: float, rows_then: int) -> float:
+    if not rows or not rows_then:
         return float("nan")
-    rate = np.concatenate([now, then]).mean()
-    error = math.sqrt(rate * (1 - rate) * (1 / len(now) + 1 / len(then)))
-    return float((now.mean() - then.mean()) / error) if error > 0 else 0.0
+    rate = (now * rows + then * rows_then) / (rows + rows_then)
+    error = math.sqrt(max(rate * (1 - rate), 0.0) * (1 / rows + 1 / rows_then))
+    return (now - then) / error if error > 0 else 0.0
 
 
 def _limit(drawn: Pair, column: str, settings: DriftSettings) -> float:

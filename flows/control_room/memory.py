@@ -7,11 +7,11 @@ from components.memory.memory import ErrorMemory
 from flows.control_room.log_line import Figures
 from flows.control_room.markdown import table
 from flows.control_room.shown import Markdown, Shown
-from flows.stages.results import Champion
+from flows.stages.results import Champion, Refreshed
 from flows.turn import Turn
 
 
-def shown(turn: Turn, champion: Champion | None) -> Iterable[Shown]:
+def shown(turn: Turn, champion: Champion | Refreshed | None) -> Iterable[Shown]:
     """Trust, size and gain; before the first generation there is no memory yet."""
     if champion is None:
         yield Markdown("memory", "No champion yet, so no memory", "# No memory yet\n\nThe first generation brings one.")
@@ -28,7 +28,7 @@ def shown(turn: Turn, champion: Champion | None) -> Iterable[Shown]:
     yield Markdown("memory", f"{len(memory):,} outcomes remembered; {_said(champion)}", body)
 
 
-def figures(turn: Turn, champion: Champion | None) -> Figures:
+def figures(turn: Turn, champion: Champion | Refreshed | None) -> Figures:
     """For the log."""
     if champion is None:
         return {"generation": None, "outcomes": 0}
@@ -42,7 +42,7 @@ def figures(turn: Turn, champion: Champion | None) -> Figures:
     }
 
 
-def _gain(champion: Champion) -> str:
+def _gain(champion: Champion | Refreshed) -> str:
     gain = champion.gain
     if gain is None:
         return "Nothing had come that it did not know.\n"
@@ -53,7 +53,7 @@ def _gain(champion: Champion) -> str:
     )
 
 
-def _said(champion: Champion) -> str:
+def _said(champion: Champion | Refreshed) -> str:
     gain = champion.gain
     if gain is None:
         return "nothing new came"

@@ -1,24 +1,23 @@
 """Measure drift against the last window and the champion's training window, and decide what to do about it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from components.domain import DriftAction
+from components.domain import Bools, DriftAction
 from components.drift.contradiction import Excess, gone, worst
 from components.drift.drift_action import DriftDecision, DriftState, decide
 from components.drift.drift_frame import DriftFrame
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport
 from components.drift.evidently_page import write_evidently
-from components.drift.measure import measure
+from components.drift.measure import measure, measure_contradiction
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
-from components.ranker.strides import logits
+from components.ranker.features import Encoder
 from components.serving.served import Served
-from components.sigmoid import sigmoid
-from flows.stages.references import read_references
-from flows.stages.results import DriftFound, TurnData
+from flows.stages.references import frame_of, keep_window, read_references, usual_figures
+from flows.stages.results import DriftFound, Latest, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
 from warehouse import ledger, set_asides
@@ -29,8 +28,11 @@ def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     """Compare the window with its two references; written beside the turn and into the ledger."""
     if data.champion is None:
         return DriftFound(DriftAction.UPDATE, ("first generation: there is no reference yet",))
-    report, decision = _decided(turn, data, data.champion)
+    frames = _frames(turn, data, data.champion)
+    report, decision = _decided(turn, data, frames)
     _write(turn, report, decision)
+    if decision.action is not DriftAction.HALT:
+        keep_window(turn, frames.window)
     return DriftFound(decision.action, decision.reasons, replace(report, html=""), decision.judged)
 
 
@@ -38,66 +40,72 @@ def watch_drift(turn: Turn, data: TurnData) -> DriftFound:
     """The same of a window that is still open: nothing is written or drawn, and no rule's streak goes on by it."""
     assert data.champion is not None, "a window is watched beside a champion"
     undrawn = turn.settings.model_copy(update={"drift": turn.settings.drift.model_copy(update={"page": False})})
-    _, decision = _decided(replace(turn, settings=undrawn), data, data.champion)
+    _, decision = _decided(replace(turn, settings=undrawn), data, _frames(turn, data, data.champion))
     return DriftFound(decision.action, decision.reasons)
 
 
-def _decided(turn: Turn, data: TurnData, champion: Served) -> tuple[DriftReport, DriftDecision]:
-    frames, settings = _frames(turn, data, champion), turn.settings.drift
-    report = measure(*frames, settings, turn.seed, _lost(data))
-    before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
-    return report, decide(report, DriftState.from_json(before) if before else DriftState(), settings)
+def contradicts(turn: Turn, latest: Latest) -> DriftFound | None:
+    """What halts a turn over what came lately, None if nothing does; the ledger is told nothing.
 
-
-def contradicts(turn: Turn, data: TurnData) -> DriftFound | None:
-    """What halts a turn over the window as it is so far, None if nothing does; looks, and writes nothing.
-
-    The fields' distances, which cost most of a measurement, halt nobody.
+    The references are told in figures, and the fields' distances, which halt nobody, are not measured.
     """
-    if data.champion is None:
-        return None
-    frames, settings = _frames(turn, data, data.champion), turn.settings.drift.halting
-    decision = decide(measure(*frames, settings, turn.seed, _lost(data), fields=False), DriftState(), settings)
+    usual = usual_figures(turn, latest.encoder, latest.champion)
+    rows = latest.rows.take(_looked_at(turn, latest.rows))
+    lost = _lost(latest.champion.encoder, latest.encoder)
+    report = measure_contradiction(frame_of(turn, rows, latest.champion.model), usual.last, usual.training, lost)
+    decision = decide(report, DriftState(), turn.settings.drift.halting)
     found = DriftFound(decision.action, decision.reasons)
     return found if found.halts else None
 
 
-def _frames(turn: Turn, data: TurnData, champion: Served) -> tuple[DriftFrame, DriftFrame | None, DriftFrame]:
-    """The window, the last one and the champion's training window; what a person accepted is looked at no more."""
-    matured, shown = data.fresh.matured_at, data.fresh.examples.at
+@dataclass(frozen=True)
+class _Frames:
+    """What is compared; `current` is the `window` without what a person accepted."""
+
+    window: DriftFrame
+    current: DriftFrame
+    last: DriftFrame | None
+    training: DriftFrame
+
+
+def _frames(turn: Turn, data: TurnData, champion: Served) -> _Frames:
+    looked_at, matured = _looked_at(turn, data.fresh), data.fresh.matured_at
+    references, inside = read_references(turn, data), matured >= turn.window.start
+
+    def frame(rows: TrainingData) -> DriftFrame:
+        return frame_of(turn, rows, champion.model)
+
+    current = frame(data.fresh if looked_at.all() else data.fresh.take(looked_at))
+    return _Frames(
+        window=current if (looked_at == inside).all() else frame(data.fresh.take(inside)),
+        current=current,
+        last=None if references.last is None else frame(references.last),
+        training=frame(references.training),
+    )
+
+
+def _looked_at(turn: Turn, rows: TrainingData) -> Bools:
+    """(n,) what became known in the window; what a person accepted is looked at no more."""
+    matured, shown = rows.matured_at, rows.examples.at
     looked_at = matured >= turn.window.start
     for made in set_asides.standing(turn.warehouse):
         if made.status is SetAsideStatus.ACCEPTED:
             looked_at &= (matured != made.learnable_at) & ~((shown >= made.start) & (shown < made.cutoff))
-    references = read_references(turn, data)
-    last = references.last
-    return (
-        _frame(turn, data.fresh if looked_at.all() else data.fresh.take(looked_at), champion),
-        None if last is None else _frame(turn, last, champion),
-        _frame(turn, references.training, champion),
-    )
+    return np.asarray(looked_at)
 
 
-def _frame(turn: Turn, data: TrainingData, champion: Served) -> DriftFrame:
-    """Scores as logged when the items were shown; the champion's own where the log has none."""
-    logit = data.logit.copy()
-    missing = np.isnan(logit)
-    if missing.any():
-        logit[missing] = logits(champion.model.predict, data.examples, np.flatnonzero(missing))
-    score = np.where(np.isnan(data.score), logit, data.score)
-    amount = None if turn.source.outcome.amounts is None else data.grade.astype(np.float64)
-    frame = DriftFrame.of(data.examples, sigmoid(score), data.reward, turn.source.spec)
-    return replace(frame, logit=logit, user=data.user, amount=amount)
+def _decided(turn: Turn, data: TurnData, frames: _Frames) -> tuple[DriftReport, DriftDecision]:
+    assert data.champion is not None, "drift is measured beside a champion"
+    settings, lost = turn.settings.drift, _lost(data.champion.encoder, data.encoder)
+    report = measure(frames.current, frames.last, frames.training, settings, turn.seed, lost)
+    before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
+    return report, decide(report, DriftState.from_json(before) if before else DriftState(), settings)
 
 
-def _lost(data: TurnData) -> Excess:
+def _lost(before: Encoder, after: Encoder) -> Excess:
     """What the champion knows of users and items and the warehouse does not any more, of the worst field."""
-    assert data.champion is not None
     found = []
-    for then, now in (
-        (data.champion.encoder.users, data.encoder.users),
-        (data.champion.encoder.items, data.encoder.items),
-    ):
+    for then, now in ((before.users, after.users), (before.items, after.items)):
         row = now.rows(then.ids.to_numpy(object))
         found += [
             Excess(name, gone(keys[:-1, 0], now.keys[name][row, 0]), 0.0)

@@ -55,8 +55,8 @@ def outcomes_of(turn: Turn, held: HeldOut, kind: str) -> Doubles:
             f"{', '.join(allowed) or 'none'} beside its reward; see measured in docs/sources.md"
         )
     rule = RewardRule.of(turn.source).beside(kind)
-    request = held.eligible.request_id
-    known = facts.measured(turn.warehouse, request, facts.Maturing(kind, turn.source.attribution))
+    request, since = held.eligible.request_id, int(held.eligible.at.min())
+    known = facts.measured(turn.warehouse, request, since, facts.Maturing(kind, turn.source.attribution))
     shown = pd.MultiIndex.from_arrays([request[held.log.request], held.log.position])
     known = known.set_index(["request_id", "position"]).reindex(shown)
     return rule.earned(known["reward"].fillna(0.0).to_numpy(float), known["grade"].to_numpy(float))

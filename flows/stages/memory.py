@@ -38,9 +38,9 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     if data.champion is None:
         return None
     served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
-    live, gain = _scored(served, data.fresh, _unknown(served, data.champion, data, known_until))
+    live, gain = scored(served, data.fresh, unknown_rows(served, data.champion, data, known_until))
     blind = _blind(turn, served, data, known_until)
-    _keep(turn, replace(served, history=data.history), live)
+    keep(turn, replace(served, history=data.history), live)
     generation = served.generation
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
     earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation and _there(turn, g)}
@@ -66,7 +66,7 @@ def keep_as_it_was(turn: Turn) -> None:
     for generation in sorted(g for g in answering if g is not None):
         served, _ = as_of(turn.workspace, released(turn.workspace, generation), turn.window.start)
         history = read_history(turn.warehouse, turn.source, turn.window.cutoff)
-        _keep(turn, replace(served, history=history), cast(ErrorMemory, served.memory))
+        keep(turn, replace(served, history=history), cast(ErrorMemory, served.memory))
 
 
 def as_of(workspace: Workspace, made: Served, until: int) -> "tuple[Served, int]":
@@ -86,7 +86,7 @@ def as_of(workspace: Workspace, made: Served, until: int) -> "tuple[Served, int]
     return made.with_memory(without_forgotten(workspace, made, memory, kept.cutoff)), kept.cutoff
 
 
-def _unknown(served: Served, made: Served, data: TurnData, known_until: int) -> Bools:
+def unknown_rows(served: Served, made: Served, data: TurnData, known_until: int) -> Bools:
     """(n,) what of the fresh rows a memory does not know: a bundle's knows none of them, a snapshot's what matured."""
     if served.memory is made.memory:
         return np.ones(len(data.fresh), bool)
@@ -100,26 +100,26 @@ def _blind(turn: Turn, served: Served, data: TurnData, known_until: int) -> Erro
     the bundle, which knows nothing of it.
     """
     assert data.champion is not None, "only a champion has a memory"
-    unknown = _unknown(served, data.champion, data, known_until)
+    unknown = unknown_rows(served, data.champion, data, known_until)
     if (~unknown & ~data.learned_before(turn.window.start)).any():
         served, unknown = data.champion, np.ones(len(data.fresh), bool)
-    return _learned(served, data.fresh, unknown & data.is_open)
+    return learned(served, data.fresh, unknown & data.is_open)
 
 
-def _learned(served: Served, data: TrainingData, wanted: Bools) -> ErrorMemory:
+def learned(served: Served, data: TrainingData, wanted: Bools) -> ErrorMemory:
     """Its memory, with the rows where `wanted` holds."""
     memory = cast(ErrorMemory, served.memory.copy())
     learn_all(memory, data.arrived, served.model.predict, np.flatnonzero(wanted))
     return memory
 
 
-def _scored(served: Served, data: TrainingData, wanted: Bools) -> tuple[ErrorMemory, MemoryGain | None]:
-    """As `_learned`, with what the memory was worth on what it learned."""
+def scored(served: Served, data: TrainingData, wanted: Bools) -> tuple[ErrorMemory, MemoryGain | None]:
+    """As `learned`, with what the memory was worth on what it learned."""
     memory = cast(ErrorMemory, served.memory.copy())
     return memory, learn_and_score(memory, data.arrived, served.model.predict, np.flatnonzero(wanted))
 
 
-def _keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
+def keep(turn: Turn, served: Served, live: ErrorMemory) -> None:
     """Write the snapshot; those of the same window that two later ones superseded go: nothing reads them."""
     made = write_snapshot(
         turn.workspace.root,
@@ -145,7 +145,7 @@ def _refresh_canary(turn: Turn, data: TurnData) -> None:
     served, known_until = as_of(turn.workspace, sent, turn.window.start)
     rows = read_fresh(turn, data.encoder, sent.cutoff).rows
     wanted = np.ones(len(rows), bool) if served.memory is sent.memory else rows.matured_at >= known_until
-    _keep(turn, replace(served, history=data.history), _learned(served, rows, wanted))
+    keep(turn, replace(served, history=data.history), learned(served, rows, wanted))
 
 
 def _there(turn: Turn, generation: int) -> bool:
@@ -166,5 +166,5 @@ def _taught(turn: Turn, data: TurnData, generation: int) -> Served:
     matured = data.fresh.matured_at
     if ((matured < known_until) & ~data.learned_before(turn.window.start)).any():
         rest = read_fresh(turn, data.encoder, made.cutoff)
-        return made.with_memory(_learned(made, rest.rows, rest.open))
-    return served.with_memory(_learned(served, data.fresh, (matured >= known_until) & data.is_open))
+        return made.with_memory(learned(made, rest.rows, rest.open))
+    return served.with_memory(learned(served, data.fresh, (matured >= known_until) & data.is_open))

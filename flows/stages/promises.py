@@ -62,7 +62,7 @@ def earned_of(turn: Turn, shown: pd.DataFrame, metric: str) -> np.ndarray:
 def _measured(turn: Turn, shown: pd.DataFrame, rule: RewardRule) -> np.ndarray:
     """(n,) what each shown position earned of a kind of outcome that is measured and not learned from."""
     maturing = facts.Maturing(rule.kind, turn.source.attribution)
-    found = facts.measured(turn.warehouse, shown["request_id"].unique(), maturing)
+    found = facts.measured(turn.warehouse, shown["request_id"].unique(), int(shown["at"].min()), maturing)
     place = pd.MultiIndex.from_frame(shown[["request_id", "position"]])
     found = found.set_index(["request_id", "position"]).reindex(place)
     return rule.earned(found["reward"].fillna(0.0).to_numpy(float), found["grade"].to_numpy(float))

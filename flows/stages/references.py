@@ -1,12 +1,28 @@
-"""What a window is held against: the champion's training window, and the last one before this."""
+"""What a window is held against: the champion's training window, and the last one before this.
 
-from dataclasses import dataclass
+A turn reads their rows, because it compares fields. A refresh compares counts alone, which the turns before it have
+kept (``references/``): what is missing there, or from before a decision about windows, is counted again.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from components.domain import Window
+from components.drift.drift_frame import DriftFrame, sample_rows
+from components.drift.reference import MOST_VALUES, Reference
+from components.drift.reference_file import Kept, read_reference, write_reference
+from components.ranker.features import Encoder
+from components.ranker.strides import logits
+from components.serving.served import Ranker, Served
+from components.sigmoid import sigmoid
 from flows.stages.results import TurnData
 from flows.stages.training_data import TrainingData, read_matured
 from flows.turn import Turn
 from warehouse import ledger, set_asides
+
+SCORED = 20_000
+"""Rows of a kept reference that are scored where the log has no scores: read off them is a spread, to two digits."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +31,14 @@ class DriftReferences:
 
     training: TrainingData
     last: TrainingData | None
+
+
+@dataclass(frozen=True)
+class UsualFigures:
+    """The same in figures."""
+
+    training: Reference
+    last: Reference | None
 
 
 def read_references(turn: Turn, data: TurnData) -> DriftReferences:
@@ -27,6 +51,71 @@ def read_references(turn: Turn, data: TurnData) -> DriftReferences:
         return DriftReferences(training, None)  # trained on the last window: one reference says it all
     at = fresh.matured_at
     return DriftReferences(training, fresh.take((at >= previous.start) & (at < previous.cutoff)))
+
+
+def usual_figures(turn: Turn, encoder: Encoder, champion: Served) -> UsualFigures:
+    """The references of an open window in figures: as they were kept, or counted, and kept, now."""
+    window, previous = ledger.generation(turn.warehouse, champion.generation).window, _last_learned(turn)
+    training = _figures(turn, encoder, champion, window)
+    if previous is None or previous.cutoff <= window.cutoff:
+        return UsualFigures(training, None)
+    return UsualFigures(training, _figures(turn, encoder, champion, previous))
+
+
+def keep_window(turn: Turn, frame: DriftFrame) -> None:
+    """Keep a turn's own window for the refreshes after it: the last one then, or what their champion learned."""
+    _keep(turn, turn.window, Reference.of(frame, MOST_VALUES))
+
+
+def frame_of(turn: Turn, data: TrainingData, model: Ranker, scored: int | None = None) -> DriftFrame:
+    """Scores as logged when the items were shown; the model's own where the log has none.
+
+    Parameters
+    ----------
+    scored : rows that the model is asked about at most; the rest then has no score.
+    """
+    logit = data.logit.copy()
+    asked = np.flatnonzero(np.isnan(logit))
+    if scored is not None:
+        asked = asked[sample_rows(len(asked), scored, turn.seed)]
+    if len(asked):
+        logit[asked] = logits(model.predict, data.examples, asked)
+    score = np.where(np.isnan(data.score), logit, data.score)
+    amount = None if turn.source.outcome.amounts is None else data.grade.astype(np.float64)
+    frame = DriftFrame.of(data.examples, sigmoid(score), data.reward, turn.source.spec)
+    return replace(frame, logit=logit, user=data.user, amount=amount)
+
+
+def _figures(turn: Turn, encoder: Encoder, champion: Served, window: Window) -> Reference:
+    """As kept; its scores are of who was champion then: a spread is read off them, and only its collapse counts."""
+    kept = read_reference(turn.workspace.reference(window.cutoff))
+    decisions = len(set_asides.made(turn.warehouse))
+    if kept is not None and (kept.window, kept.decisions) == (window, decisions) and _fits(kept.reference, turn):
+        return kept.reference
+    rows = read_matured(turn.warehouse, turn.source, encoder, window)
+    counted = Reference.of(frame_of(turn, rows, champion.model, SCORED), MOST_VALUES)
+    _keep(turn, window, counted)
+    return counted
+
+
+def _fits(reference: Reference, turn: Turn) -> bool:
+    spec = turn.source.spec
+    return set(reference.missing) == {field.name for field in (*spec.keyed, *spec.numeric) if field.shares is None}
+
+
+def _keep(turn: Turn, window: Window, reference: Reference) -> None:
+    """Write it; what is neither a champion's window nor one of the last two goes."""
+    write_reference(
+        turn.workspace.reference(window.cutoff), Kept(reference, window, len(set_asides.made(turn.warehouse)))
+    )
+    wanted = {window.cutoff, turn.window.cutoff, turn.window.start}
+    if turn.champion is not None:
+        wanted.add(ledger.generation(turn.warehouse, turn.champion).cutoff)
+    if last := _last_learned(turn):
+        wanted.add(last.cutoff)
+    for path in turn.workspace.references.glob("*.parquet"):
+        if path.stem not in map(str, wanted):
+            path.unlink(missing_ok=True)
 
 
 def _last_learned(turn: Turn) -> Window | None:

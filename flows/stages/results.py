@@ -102,6 +102,32 @@ class TurnData:
 
 
 @dataclass(frozen=True)
+class Latest:
+    """What a refresh works on: what came since the memory that it goes on from, and a little before.
+
+    Attributes
+    ----------
+    champion : as it was released. known : with the memory that knows most so far, and what users liked last as known
+        at the cutoff.
+    rows : what became known lately, in order of arrival. (n,) `unknown` marks what that memory has not learned.
+    """
+
+    encoder: Encoder
+    champion: Served
+    known: Served
+    rows: TrainingData
+    unknown: Bools
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """The champion with a memory that knows everything; `gain` as of `Champion`."""
+
+    live: Served
+    gain: MemoryGain | None
+
+
+@dataclass(frozen=True)
 class Champion:
     """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
 

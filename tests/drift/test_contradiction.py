@@ -10,7 +10,8 @@ from components.drift.calibration_slope import calibration_slope
 from components.drift.contradiction import NOTHING, Excess, contradiction_of, gone, worst
 from components.drift.drift_action import DriftState, decide, figures
 from components.drift.drift_frame import DriftFrame
-from components.drift.measure import measure
+from components.drift.measure import measure, measure_contradiction
+from components.drift.reference import Reference
 from components.drift.settings import DriftSettings
 
 SETTINGS = DriftSettings(sample=600, page=False)
@@ -151,13 +152,13 @@ def test_the_evidence_names_the_user_as_the_log_does() -> None:
     busy = np.arange(900) % 2 == 0
     frame = replace(frame, ids=frame.ids | {"user": np.where(busy, "7", frame.ids["user"])})
     frame = replace(frame, user=np.where(busy, "u7", frame.user))
-    assert contradiction_of(frame, None, world(6000, 2)).busiest.of == "user u7"
+    assert contradiction_of(frame, None, Reference.of(world(6000, 2))).busiest.of == "user u7"
 
 
 def test_an_empty_window_and_empty_references_say_nothing() -> None:
     nothing = DriftFrame(np.empty(0), np.empty(0))
     for current, training in ((nothing, world(100, 1)), (world(100, 1), nothing), (nothing, nothing)):
-        found = contradiction_of(current, None, training)
+        found = contradiction_of(current, None, Reference.of(training))
         assert (found.busiest, found.unknown) == (NOTHING, NOTHING)
 
 
@@ -180,7 +181,8 @@ def test_attributes_that_are_gone_or_another_columns_are_lost_and_new_ones_are_n
 def test_the_fast_look_says_what_the_whole_measurement_says_of_faults() -> None:
     current, last, training = world(900, 5), world(900, 1), world(4000, 2)
     current = replace(current, reward=1 - current.reward)
-    whole, fast = (measure(current, last, training, SETTINGS, seed=0, fields=f) for f in (True, False))
+    whole = measure(current, last, training, SETTINGS, seed=0)
+    fast = measure_contradiction(current, Reference.of(last), Reference.of(training))
     assert fast.contradiction == whole.contradiction
     halting = SETTINGS.halting
     assert {r.action for r in halting.rules} == {"HALT"}

@@ -125,7 +125,7 @@ def test_a_memory_of_the_open_window_is_not_refreshed_from_it_and_one_that_was_i
     said = refresh_memory(str(home), day(4) + timedelta(hours=12))
     assert said.startswith("HALT: memory of generation 1 stays as it is") and "slope_lost" in said
     assert ledger.memories_after(w, instant_of(day(4))) == ()
-    monkeypatch.setattr("flows.refresh_memory.contradicts", lambda turn, data: None)
+    monkeypatch.setattr("flows.refresh_memory.contradicts", lambda turn, latest: None)
     refresh_memory(str(home), day(4) + timedelta(hours=12))
     fooled = read_snapshot(home, 1)
     assert fooled is not None and fooled.cutoff == instant_of(day(4)) + DAY // 2 * 1_000_000

@@ -19,9 +19,13 @@ create or replace temp macro aside(of_source) as table (
 -- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was
 -- shown or became known inside a window that is set aside is left out; of one that was readmitted it counts as known
 -- from that on. What came after its window was closed matures, or matures once more, with that window's end (`known_from`);
--- `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read: facts are stored in order of time, so that the rest costs
--- nothing.
-create or replace temp macro matured(of_source, of_kind, attribution, since, until) as table (
+-- `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read, and
+-- requests and outcomes from `asked` on, when the window began in which `since` lies: a contract wants a request in the window of
+-- its impression, and an outcome after it. `of_impressions` may
+-- name a table with some of the impressions. Facts are stored in order of time, so that the rest costs nothing.
+create or replace temp macro matured(
+    of_source, of_kind, attribution, since, until, asked, of_impressions := 'impressions'
+) as table (
     with rewards as (
         select
             i.impression_id,
@@ -29,12 +33,13 @@ create or replace temp macro matured(of_source, of_kind, attribution, since, unt
             max(o.grade) as grade,
             min(o.outcome_at) as outcome_at,
             max(o.known_from) as known_from
-        from impressions as i
+        from query_table(of_impressions) as i
         join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
         where i.source = of_source
             and i.shown_at >= since
             and i.shown_at < until
             and o.kind = of_kind
+            and o.outcome_at >= asked
             and (attribution is null or o.outcome_at <= i.shown_at + to_microseconds((attribution * 1e6)::bigint))
         group by i.impression_id
     ),
@@ -63,13 +68,14 @@ create or replace temp macro matured(of_source, of_kind, attribution, since, unt
             greatest(settled_at, i.known_from, r.known_from) as matured_at,
             coalesce(r.reward, 0)::float as reward,
             r.grade::float as grade
-        from impressions as i
+        from query_table(of_impressions) as i
         join requests as q on q.request_id = i.request_id and q.source = i.source
         left join rewards as r on r.impression_id = i.impression_id
         anti join rejected as x on x.row_id = i.impression_id
         where i.source = of_source
             and i.shown_at >= since
             and i.shown_at < until
+            and q.requested_at >= asked
             and (attribution is not null or r.reward is not null)
     ),
     readmitted as (
@@ -108,7 +114,9 @@ create or replace temp macro of_forgotten(of_source, of_batch) as table (
 create or replace temp macro likes(of_source, of_kind, attribution) as table (
     with liked as (
         select user_id, item_id, impression_id, matured_at
-        from matured(of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp)
+        from matured(
+            of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp, '-infinity'::timestamp
+        )
         where reward >= 0.5
         union all
         select user_id, item_id, impression_id, matured_at from pruned_likes where source = of_source

@@ -1,11 +1,12 @@
 -- grain: impression whose reward became known inside [start, cutoff), in order of arrival; see the macro `matured`.
 -- `settled_at` is the instant at which the last accepted impression of its request had matured, or the last instant
 -- there is if one had not before the cutoff; later outcomes do not change it. An impression that came after its window was
--- closed belongs to no slate that is judged: it is settled from the beginning. Nothing was shown before $since (`reach`).
+-- closed belongs to no slate that is judged: it is settled from the beginning. Nothing was shown before $since (`reach`),
+-- and nothing that belongs to it was logged as of before $asked (`asked_since`).
 -- Read by: refresh_memory, update, evaluate, drift.
 with known as (
     select *
-    from matured($source, $kind, $attribution, make_timestamp($since), make_timestamp($cutoff))
+    from matured($source, $kind, $attribution, make_timestamp($since), make_timestamp($cutoff), make_timestamp($asked))
     where matured_at < make_timestamp($cutoff)
 ),
 fresh as (
@@ -19,7 +20,7 @@ shown as (
     from impressions as i
     semi join fresh as f on f.request_id = i.request_id
     anti join rejected as x on x.row_id = i.impression_id
-    where i.source = $source and i.known_from is null
+    where i.source = $source and i.shown_at >= make_timestamp($asked) and i.known_from is null
     group by i.request_id
 ),
 slates as (
@@ -51,6 +52,7 @@ select
     f.reward,
     f.grade
 from fresh as f
-join requests as q on q.request_id = f.request_id and q.source = $source
+join requests as q
+    on q.request_id = f.request_id and q.source = $source and q.requested_at >= make_timestamp($asked)
 left join slates as s on s.request_id = f.request_id
 order by f.matured_at, case when f.is_late then f.shown_at end nulls first, f.impression_id

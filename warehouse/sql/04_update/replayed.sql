@@ -1,14 +1,20 @@
--- grain: impression that matured before $cutoff, at most $rows of them, drawn without replacement and in order of the
--- instant shown. A row's weight is 2^(shown_at / half-life); algorithm A of Efraimidis and Spirakis (2006) keeps the
--- largest log(u) / w, which is the order of log(-log u) - log w upside down. u follows from the seed and the impression
--- alone, so that the draw does not depend on order or grouping. Columns as in `matured`. Read by: update.
+-- grain: impression that matured before $cutoff, at most $rows of them, the first in the order of the draw among those in
+-- `replay_candidates`, whose requests were made from $asked on; in order of the instant shown. Columns as in `matured`.
+-- Read by: update.
 with drawn as (
-    select
-        *,
-        ((md5_number_lower(impression_id || '|' || $seed::varchar) >> 11)::double + 0.5) / 9007199254740992.0 as u
-    from matured($source, $kind, $attribution, '-infinity'::timestamp, make_timestamp($cutoff))
-    where matured_at < make_timestamp($cutoff)
-    order by ln(-ln(u)) - epoch_us(shown_at) / 86400e6 * ln(2) / $half_life_days, impression_id
+    select m.*
+    from matured(
+        $source,
+        $kind,
+        $attribution,
+        make_timestamp($since),
+        make_timestamp($cutoff),
+        make_timestamp($asked),
+        of_impressions := 'replay_candidates'
+    ) as m
+    join replay_candidates as c on c.impression_id = m.impression_id
+    where m.matured_at < make_timestamp($cutoff)
+    order by c.key, m.impression_id
     limit $rows
 )
 select

@@ -1,5 +1,5 @@
 -- grain: shown position of a request made at $start or later, by whichever generation, that had matured as a whole
--- before $cutoff. Read by: canary, to compare two generations on their own traffic.
+-- before $cutoff; made from $asked on (`asked_since`). Read by: canary, to compare two generations on their own traffic.
 with rejected as (
     select row_id from quarantine where source = $source and table_name = 'impressions'
 ),
@@ -12,7 +12,7 @@ shown as (
 ),
 known as (
     select * from matured(
-        $source, $kind, $attribution, make_timestamp($start), make_timestamp($cutoff)
+        $source, $kind, $attribution, make_timestamp($start), make_timestamp($cutoff), make_timestamp($asked)
     )
     where shown_at >= make_timestamp($start) and matured_at < make_timestamp($cutoff)
 ),

@@ -1,4 +1,5 @@
--- grain: shown position of a request that $generation answered and that had matured as a whole before $cutoff.
+-- grain: shown position of a request that $generation answered and that had matured as a whole before $cutoff;
+-- the first was shown at $since (`first_logged`), its request made from $asked on (`asked_since`).
 -- Read by: evaluate, to hold what a release earned against what was promised of it.
 with rejected as (
     select row_id from quarantine where source = $source and table_name = 'impressions'
@@ -12,7 +13,7 @@ shown as (
 ),
 known as (
     select * from matured(
-        $source, $kind, $attribution, '-infinity'::timestamp, make_timestamp($cutoff)
+        $source, $kind, $attribution, make_timestamp($since), make_timestamp($cutoff), make_timestamp($asked)
     )
     where generation = $generation and matured_at < make_timestamp($cutoff)
 ),
@@ -23,7 +24,7 @@ whole as (
     group by k.request_id
     having count(*) = max(s.positions)
 )
-select k.request_id, k.user_id, k.position, k.reward, k.grade
+select k.request_id, k.user_id, epoch_us(k.shown_at) as "at", k.position, k.reward, k.grade
 from known as k
 semi join whole as w on w.request_id = k.request_id
 order by k.request_id, k.position

@@ -1,6 +1,6 @@
 -- grain: accepted request of [start, cutoff) of which not every accepted impression has matured before the cutoff;
 -- requests of windows that are set aside wait for nothing, nor does any wait for what came after its window was closed.
--- Read by: read, to count the held-out ones that wait.
+-- Nothing of theirs was shown before $asked (`asked_since`). Read by: read, to count the held-out ones that wait.
 with rejected as (
     select table_name, row_id from quarantine where source = $source
 ),
@@ -16,12 +16,12 @@ shown as (
     from impressions as i
     semi join asked as a on a.request_id = i.request_id
     anti join rejected as x on x.row_id = i.impression_id and x.table_name = 'impressions'
-    where i.source = $source and i.known_from is null
+    where i.source = $source and i.shown_at >= make_timestamp($asked) and i.known_from is null
     group by i.request_id
 ),
 known as (
     select m.request_id, count(*) as positions
-    from matured($source, $kind, $attribution, make_timestamp($start), make_timestamp($cutoff)) as m
+    from matured($source, $kind, $attribution, make_timestamp($asked), make_timestamp($cutoff), make_timestamp($asked)) as m
     semi join asked as a on a.request_id = m.request_id
     where m.settled_at < make_timestamp($cutoff) and m.known_from is null
     group by m.request_id

@@ -43,7 +43,7 @@ aside_days as (
 ),
 unlearned_days as (
     select distinct s.day
-    from matured($source, $kind, $attribution, '-infinity'::timestamp, make_timestamp($before)) as m
+    from matured($source, $kind, $attribution, '-infinity'::timestamp, make_timestamp($before), '-infinity'::timestamp) as m
     join shown as s on s.impression_id = m.impression_id
     where m.matured_at >= make_timestamp($since)
 ),
