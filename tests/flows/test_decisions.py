@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -31,6 +30,7 @@ from flows.stages.forget import forget
 from flows.stages.ingest import ingest_tables
 from flows.workspace import Workspace
 from tests.conftest import TinySource
+from tests.warehouse.frames import matured, requests
 from warehouse import facts, query, segments
 from warehouse.connect import Warehouse, connect
 
@@ -275,7 +275,7 @@ def test_an_outcome_finds_the_request_that_an_earlier_reading_took(home: Workspa
     take_decisions(home)
     from components.domain import Window
 
-    known = facts.matured(warehouse(home), Window(0, AT * 2), facts.Maturing("like", None))
+    known = matured(warehouse(home), Window(0, AT * 2), facts.Maturing("like", None))
     assert known["impression_id"].tolist() == ["r1-1"] and known["reward"].tolist() == [1.0]
 
 
@@ -301,10 +301,10 @@ def test_the_servable_items_are_stored_once_and_every_request_refers_to_them(hom
     with connect(home.database) as connection:
         own = connection.execute("select request_id, eligible from requests where eligible is not null").fetchall()
     assert own == [("r6", ["heat", "alien"])]
-    read = facts.requests(warehouse(home), np.array([f"r{n}" for n in range(8)]))
+    read = requests(warehouse(home), *(f"r{n}" for n in range(8)))
     sets = read.set_index("request_id")["eligible"]
     assert "eligible_of" not in read
-    assert all(sets[f"r{n}"] is sets["r0"] for n in range(6)) and sets["r0"].tolist() == list(ITEMS)
+    assert all(sets[f"r{n}"].tolist() == list(ITEMS) for n in range(6))
     assert sets["r6"].tolist() == ["heat", "alien"] and sets["r7"].tolist() == [*ITEMS, "clue"]
 
 
@@ -315,8 +315,8 @@ def test_a_long_list_that_many_requests_name_themselves_is_stored_once(home: Wor
     put(home, "2026-01-01-7-1", request("r3", at=AT + 3, eligible=long), request("r4", at=AT + 4, eligible=ITEMS))
     take_decisions(home)
     assert len(rows(home)["catalogues"]) == 1
-    read = facts.requests(warehouse(home), np.array(["r0", "r3", "r4"])).set_index("request_id")["eligible"]
-    assert read["r0"] is read["r3"] and read["r0"].tolist() == list(long) and read["r4"].tolist() == list(ITEMS)
+    read = requests(warehouse(home), "r0", "r3", "r4").set_index("request_id")["eligible"]
+    assert [list(read[name]) for name in ("r0", "r3", "r4")] == [list(long), list(long), list(ITEMS)]
 
 
 def test_the_servable_items_that_a_file_names_last_are_those_of_what_follows(home: Workspace) -> None:
@@ -324,7 +324,7 @@ def test_the_servable_items_that_a_file_names_last_are_those_of_what_follows(hom
     take_decisions(home)
     put(home, "2026-01-01-7-1", request("r3", at=AT + 2))
     take_decisions(home)
-    read = facts.requests(warehouse(home), np.array(["r1", "r2", "r3"])).set_index("request_id")["eligible"]
+    read = requests(warehouse(home), "r1", "r2", "r3").set_index("request_id")["eligible"]
     assert [len(read[name]) for name in ("r1", "r2", "r3")] == [3, 2, 2]
 
 
@@ -365,7 +365,7 @@ def test_requests_after_a_broken_line_of_servable_items_have_those_of_their_gene
     put(home, "2026-01-01-8-2", NAMED)
     put(home, "2026-01-01-7-1", request("r3", at=AT + 2))
     take_decisions(home)
-    read = facts.requests(warehouse(home), np.array(["r1", "r2", "r3"])).set_index("request_id")["eligible"]
+    read = requests(warehouse(home), "r1", "r2", "r3").set_index("request_id")["eligible"]
     assert read["r1"] is None and read["r2"] is None and read["r3"].tolist() == list(ITEMS)
 
 
@@ -470,8 +470,7 @@ def test_a_log_that_is_taken_as_frames_and_by_segments_has_the_same_facts(
     take_decisions(home)
     frames = empty(tmp_path / "frames", tiny)
     ingest_tables(frames, read_source(frames.source), read_decision_log(sorted(home.decisions.iterdir())), "log")
-    ids = np.array(["r1", "r2", "r3", "r4"])
-    one, other = (facts.requests(warehouse(h), ids) for h in (home, frames))
+    one, other = (requests(warehouse(h), "r1", "r2", "r3", "r4") for h in (home, frames))
     eligible = [frame.pop("eligible").map(list).tolist() for frame in (one, other)]
     assert eligible[0] == eligible[1]
     pd.testing.assert_frame_equal(one, other)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from components.domain import ContractBroken, Window
@@ -24,7 +23,8 @@ from tests.flows.test_decisions import AT, ITEMS, NAMED, empty, outcome, put, re
 from tests.loop import late_shop
 from tests.loop.late_shop import START, LateShop, turn
 from tests.loop.test_loop import command
-from warehouse import facts, ledger, old_facts
+from tests.warehouse.frames import requests
+from warehouse import ledger, old_facts
 from warehouse.connect import connect
 from warehouse.day_files import write_beside
 from warehouse.facts import Maturing
@@ -237,5 +237,5 @@ def test_a_services_decisions_of_a_day_that_went_keep_their_eligible_sets_and_do
     assert list(facts_of(home.root)) == ["2026-01-02"]
     new = enter(tmp_path / "new")
     (batch,) = ingest_files(new, str(home.old_facts), home.old_facts / "source.toml")
-    asked = facts.requests(warehouse_of(new), np.array(["r1", "r2"])).set_index("request_id")["eligible"]
+    asked = requests(warehouse_of(new), "r1", "r2").set_index("request_id")["eligible"]
     assert batch.new and list(asked["r1"]) == list(ITEMS) and list(asked["r2"]) == ["heat", "alien"]

@@ -19,3 +19,8 @@ def matured(w: Warehouse, window: Window, maturing: facts.Maturing) -> pd.DataFr
 def replayed(w: Warehouse, draw: facts.Draw, maturing: facts.Maturing) -> pd.DataFrame:
     """A sample of what matured before."""
     return facts.replayed(w, draw, maturing).to_pandas()
+
+
+def requests(w: Warehouse, *request_ids: str) -> pd.DataFrame:
+    """Accepted requests by id; an eligible set an array of ids, None where there is none on record."""
+    return facts.requests(w, pa.array(request_ids, pa.string()), 0).to_pandas()
