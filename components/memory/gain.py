@@ -12,7 +12,8 @@ import numpy as np
 
 from components.domain import Doubles, Floats, Ints, Matured, Prediction
 from components.memory.memory import ErrorMemory
-from components.ranker.strides import AT_ONCE, Predict, stretches
+from components.ranker import strides
+from components.ranker.strides import Predict, stretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _predicted(
     memory: ErrorMemory, arrived: Matured, predict: Predict, rows: Ints | None
 ) -> Iterator[tuple[Matured, Prediction]]:
     """Stretches of whole steps of the memory, so that its steps are those of one call."""
-    steps = max(AT_ONCE // memory.settings.batch, 1)
+    steps = max(strides.AT_ONCE // memory.settings.batch, 1)
     for at in stretches(len(arrived) if rows is None else rows, steps * memory.settings.batch):
         part = arrived.take(at)
         yield part, predict(part.examples)

@@ -18,15 +18,15 @@ AT_ONCE = 1 << 16
 """Rows whose hidden states are held at a time."""
 
 
-def stretches(rows: Ints | int, size: int = AT_ONCE) -> Iterator[Ints | slice]:
-    """`rows`, an index or the number of all rows, in stretches of `size` at most, in order.
+def stretches(rows: Ints | int, size: int | None = None) -> Iterator[Ints | slice]:
+    """`rows`, an index or the number of all rows, in stretches of `size` (default `AT_ONCE`) at most, in order.
 
     >>> list(stretches(5, 2)), [part.tolist() for part in stretches(np.array([3, 8, 9]), 2)]
     ([slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)], [[3, 8], [9]])
     """
-    many = rows if isinstance(rows, int) else len(rows)
-    for start in range(0, many, size):
-        stretch = slice(start, start + size)
+    many, long = rows if isinstance(rows, int) else len(rows), AT_ONCE if size is None else size
+    for start in range(0, many, long):
+        stretch = slice(start, start + long)
         yield stretch if isinstance(rows, int) else rows[stretch]
 
 

@@ -1,15 +1,19 @@
 """What a user liked last, as the warehouse tells it: what was known then, and nothing else."""
 
 import tomllib
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from components.domain import DAY, SECOND, Window
+from components.coded import Coded
+from components.domain import DAY, SECOND, Examples, Window
 from components.ingest.interactions import canonical
 from components.ingest.source import Source
 from components.ranker.features import hash_ids
@@ -165,3 +169,57 @@ def test_a_source_without_the_field_reads_no_history(tmp_path: Path, monkeypatch
 def _rows(history: History) -> list[tuple[object, ...]]:
     likes = history.likes()
     return list(zip(likes.user_id.tolist(), likes.item_id.tolist(), likes.at.tolist(), strict=True))
+
+
+def test_a_window_is_the_same_bits_in_batches_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 300
+    whole = known(tmp_path, *made_log(rows))
+    w = Warehouse(tmp_path / "w.duckdb", "tiny")
+    sizes: list[int] = []
+    everything = facts.matured
+
+    def in_small_batches(*asked: Any, **named: Any) -> Iterator[pa.RecordBatch]:
+        for batch in everything(*asked, rows_at_once=7, **named):
+            sizes.append(batch.num_rows)
+            yield batch
+
+    monkeypatch.setattr(facts, "matured", in_small_batches)
+    parts = read_matured(w, SOURCE, read_encoder(w, SOURCE), Window(0, DAY))
+    assert max(sizes) == 7 and sum(sizes) == rows
+    for f in fields(TrainingData):
+        one, other = (_bits(getattr(each, f.name)) for each in (whole, parts))
+        assert one == other, f.name
+    assert np.isfinite(whole.propensity).any() and len(np.unique(whole.examples.keys[:, -1])) > 3
+
+
+def test_a_row_of_a_window_is_a_hundred_bytes_and_the_id_of_its_request(tmp_path: Path) -> None:
+    """Keys of this source take 8 bytes in each of its columns; what is said of user, item and history are 4 each."""
+    rows = 2_000
+    found = known(tmp_path, *made_log(rows))
+    text = sum(map(len, found.request_id.to_pylist())) / rows + 4
+    keys, recent = 8 * SOURCE.spec.key_columns, 4 * 3
+    assert found.nbytes / rows < 66 + 4 * len(SOURCE.spec.numeric) + keys + recent + text
+    columns = [*vars(found).values(), found.examples.keys, found.user.codes, found.item.codes]
+    assert not any(isinstance(column, pd.DataFrame | pd.Series) for column in columns)
+    assert not any(column.dtype.hasobject for column in columns if isinstance(column, np.ndarray))
+    assert len(found.user.distinct) < 20 and len(found.item.distinct) < 70, "a text is there once"
+
+
+def made_log(rows: int) -> tuple[pd.DataFrame, Source, dict[str, str]]:
+    """A log of many likes, some of whose requests say what the service knew, and its source."""
+    rng = np.random.default_rng(0)
+    when = np.sort(rng.choice(50_000, rows, replace=False))
+    user, item = rng.integers(0, 8, rows), rng.integers(0, 60, rows)
+    log = frame(*zip(user, item, when, when + rng.integers(0, 900, rows), rng.integers(0, 2, rows), strict=True))
+    logged = {f"q{n}": '{"recent": ["5", "9"], "place": "home"}' for n in range(0, rows, 5)}
+    columns = {**SOURCE.columns.model_dump(exclude_none=True), "propensity": "chance"}
+    source = described(columns=columns)
+    return log.assign(chance=np.where(np.arange(rows) % 2, 0.5, 0.25)), source, logged
+
+
+def _bits(column: object) -> object:
+    if isinstance(column, Examples):
+        return column.keys.tobytes(), column.numeric.tobytes(), column.at.tobytes()
+    if isinstance(column, Coded):
+        return column.codes.tobytes(), column.distinct.tolist()
+    return column.to_pylist() if isinstance(column, pa.ChunkedArray) else np.asarray(column).tobytes()

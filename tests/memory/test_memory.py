@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from components.domain import DAY, ContractBroken, Examples, Matured, Prediction
+from components.memory.gain import learn_all, learn_and_score
 from components.memory.memory import ErrorMemory, MemorySettings
 from components.memory.settings import ViewName
 from components.memory.trust import Trust
 from components.memory.view import State, View
+from components.ranker import strides
+from components.serving.appraisal import appraised
 from components.sigmoid import sigmoid
 from tests.memory.world import HIDDEN, SPEC, World, examples, world
 
@@ -269,3 +272,31 @@ def test_trust_is_reported_by_signal_and_starts_at_the_identity() -> None:
     assert weights.pop("base logit") == 1
     assert set(weights.values()) == {0}
     assert {"outcome", "residual", "user", "sketch", "neighbours"} <= set(weights)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 4_096], ids=["a step", "steps", "all"])
+def test_rows_that_are_predicted_a_stretch_at_a_time_leave_the_memory_of_one_call(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w, settings = world(900), MemorySettings(views=ALL, batch=64)
+    whole, parts, scored = (ErrorMemory.empty(SPEC, HIDDEN, settings) for _ in range(3))
+    rows = np.flatnonzero(np.arange(900) % 3)
+    asked, said, reward = w.rows(0, 900)
+    whole.learn(asked.take(rows), Prediction(said.logit[rows], said.hidden[rows]), reward[rows])
+
+    def predict(examples: Examples) -> Prediction:
+        sizes.append(len(examples))
+        at = np.searchsorted(instants, examples.at)
+        return Prediction(said.logit[at], said.hidden[at])
+
+    sizes: list[int] = []
+    instants = asked.at
+    assert len(np.unique(instants)) == 900, "an instant tells which row it is"
+    monkeypatch.setattr(strides, "AT_ONCE", at_once)
+    learn_all(parts, Matured(asked, reward), predict, rows)
+    assert parts.digest() == whole.digest()
+    assert max(sizes) <= max(at_once, 64)
+    gain = learn_and_score(scored, Matured(asked, reward), predict, rows)
+    assert scored.digest() == whole.digest() and gain is not None and gain.rows == len(rows)
+    plain = whole.compensate(asked, said)
+    assert appraised(predict, whole, asked).score.tobytes() == plain.tobytes()

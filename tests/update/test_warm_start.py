@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from components.domain import DAY, ContractBroken, Examples, Matured
+from components.ranker import model, strides
 from components.ranker.settings import RankerSettings
 from components.ranker.table import initial_rows
 from components.update.checkpoint import Checkpoint, load_checkpoint, load_model, save_checkpoint, write_parts
@@ -262,3 +263,22 @@ def test_the_number_of_threads_changes_nothing_and_is_left_as_it_was(parent: Che
         assert torch.get_num_threads() == threads
     torch.set_num_threads(before)
     assert_same(updates[0].checkpoint, updates[1].checkpoint)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3], ids=["plain", "beside its parent"])
+def test_where_a_stretch_ends_changes_no_bit_of_an_update(
+    parent: Checkpoint, alpha: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are predicted, looked up and counted a stretch at a time, in a big window as in a small one."""
+    settings = EVERY.model_copy(update={"reloop_alpha": alpha})
+    fresh, replay = graded(window(5, first_id=20)), window(0, rows=90)
+    whole = warm_start(parent, fresh, replay, 8 * DAY, settings, 3)
+    first = pretrain(SPEC, fresh, RANKER, settings, 7)
+    monkeypatch.setattr(strides, "AT_ONCE", 37)
+    monkeypatch.setattr(model, "COUNTED_AT_ONCE", 41)
+    parts = warm_start(parent, fresh, replay, 8 * DAY, settings, 3)
+    assert_same(parts.checkpoint, whole.checkpoint)
+    assert parts.curve.tobytes() == whole.curve.tobytes()
+    assert (parts.holdout_before, parts.train_after) == (whole.holdout_before, whole.train_after)
+    assert len(whole.admitted) > 0 and whole.admitted.keys.tolist() == parts.admitted.keys.tolist()
+    assert_same(pretrain(SPEC, fresh, RANKER, settings, 7).checkpoint, first.checkpoint)
