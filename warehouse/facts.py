@@ -257,9 +257,12 @@ def answered(w: Warehouse, window: Window, maturing: Maturing) -> pd.DataFrame:
         return query.frame(connection, "05_evaluate/answered", source=w.source, **ends, **maturing.parameters)
 
 
-def named_ids(w: Warehouse) -> pd.DataFrame:
-    """Every raw value of every keyed field, wherever the log named it: field, id."""
-    return _frame(w, "04_update/ids")
+def named_ids(w: Warehouse, since: int, until: int) -> pd.DataFrame:
+    """Raw values of keyed fields, wherever the log named them in what was shown in ``[since, until)``: field, id."""
+    ends = {"since": since, "until": until}
+    with connect(w.path) as connection:
+        asked = asked_since(connection, w.source, since)
+        return query.frame(connection, "04_update/ids", source=w.source, asked=asked, **ends)
 
 
 def content_digest(w: Warehouse) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 from components.publish.id_changes import ADMITTED, EXPIRED, IdChanges
 from components.ranker.features import CLOCK_FIELDS, hash_ids
 from components.update.train import Update
-from flows.turn import Turn
+from flows.turn import ALL_TIME, Turn
 from warehouse import facts
 
 CLOCK = pd.DataFrame(
@@ -17,19 +17,21 @@ CLOCK = pd.DataFrame(
 
 
 def id_changes(turn: Turn, update: Update) -> IdChanges:
-    """Every id that came or went, sorted."""
+    """Every id that came or went, sorted; the log is asked for names where they were met last, and else everywhere."""
     both = update.admitted.then(update.expired)
     change = np.repeat(np.array([ADMITTED, EXPIRED], object), [len(update.admitted), len(update.expired)])
-    names = np.empty(len(both), object)
-    if len(both):
-        known = _named(turn)
-        for field in sorted(set(both.field.tolist())):
-            names[both.field == field] = _names(field, both.keys[both.field == field], known)
+    names = np.full(len(both), None, object)
+    spans = [
+        (int(seen.last.min()), int(seen.last.max()) + 1) for seen in (update.admitted, update.expired) if len(seen)
+    ]
+    for since, until in (*spans, (0, ALL_TIME)):
+        nameless = np.array([name is None for name in names], bool)
+        if nameless.any():
+            known = pd.concat([facts.named_ids(turn.warehouse, since, until), CLOCK], ignore_index=True)
+            for field in sorted(set(both.field[nameless].tolist())):
+                at = nameless & (both.field == field)
+                names[at] = _names(field, both.keys[at], known)
     return IdChanges(both.field, change, names, both.keys, both.last).sorted()
-
-
-def _named(turn: Turn) -> pd.DataFrame:
-    return pd.concat([facts.named_ids(turn.warehouse), CLOCK], ignore_index=True)
 
 
 def _names(field: str, keys: np.ndarray, known: pd.DataFrame) -> np.ndarray:

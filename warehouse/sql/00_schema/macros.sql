@@ -16,13 +16,12 @@ create or replace temp macro aside(of_source) as table (
 -- grain: impression whose reward is known, accepted by its contracts: what outcomes of one kind make of it. With
 -- `attribution` null outcomes are explicit:
 -- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
--- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was
--- shown or became known inside a window that is set aside is left out; of one that was readmitted it counts as known
--- from that on. What came after its window was closed matures, or matures once more, with that window's end (`known_from`);
+-- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was shown or
+-- became known inside a window that is set aside is left out; of one that was readmitted it counts as known from that on. What came after its window was closed matures, or matures once more, with that window's end (`known_from`);
 -- `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read, and
 -- requests and outcomes from `asked` on, when the window began in which `since` lies: a contract wants a request in the window of
--- its impression, and an outcome after it. `of_impressions` may
--- name a table with some of the impressions. Facts are stored in order of time, so that the rest costs nothing.
+-- its impression, and an outcome after it. Facts are stored in order of time, so that the rest costs nothing. `of_impressions`
+-- may name a table with some of the impressions.
 create or replace temp macro matured(
     of_source, of_kind, attribution, since, until, asked, of_impressions := 'impressions'
 ) as table (
@@ -100,6 +99,21 @@ create or replace temp macro matured(
         on (d.shown_at >= a.start and d.shown_at < a.cutoff) or (d.matured_at >= a.start and d.matured_at < a.cutoff)
 );
 
+-- grain: outcome as of [since, until), and as of before, if it was brought in one batch with what was shown since, or later:
+-- it may be of what was shown since, and then it is wrong. What was brought earlier is of what was shown earlier.
+create or replace temp macro told_since(of_source, since, until) as table (
+    select impression_id, kind, reward, outcome_at
+    from outcomes
+    where source = of_source and outcome_at >= since and outcome_at < until
+    union all
+    select o.impression_id, o.kind, o.reward, o.outcome_at
+    from outcomes as o
+    semi join (
+        select digest from batches where source = of_source and (last_at is null or last_at >= since)
+    ) as b on b.digest = o.batch
+    where o.source = of_source and o.outcome_at < since
+);
+
 -- grain: request of a user who was forgotten after it; of one batch, or, where that is null, of all.
 create or replace temp macro of_forgotten(of_source, of_batch) as table (
     select q.request_id
@@ -109,13 +123,25 @@ create or replace temp macro of_forgotten(of_source, of_batch) as table (
     where q.source = of_source and (of_batch is null or q.batch = of_batch)
 );
 
+-- grain: impression of which an outcome says that its item was liked, be it in time or not.
+create or replace temp view rewarded_impressions as
+select i.* from impressions as i semi join (
+    select impression_id from outcomes where reward >= 0.5
+) as o on o.impression_id = i.impression_id;
+
 -- grain: matured impression whose item its user liked; `number` counts a user's likes in order of arrival, from 1, or from
 -- the first that is known where the facts before were taken out.
 create or replace temp macro likes(of_source, of_kind, attribution) as table (
     with liked as (
         select user_id, item_id, impression_id, matured_at
         from matured(
-            of_source, of_kind, attribution, '-infinity'::timestamp, 'infinity'::timestamp, '-infinity'::timestamp
+            of_source,
+            of_kind,
+            attribution,
+            '-infinity'::timestamp,
+            'infinity'::timestamp,
+            '-infinity'::timestamp,
+            of_impressions := 'rewarded_impressions'
         )
         where reward >= 0.5
         union all

@@ -7,7 +7,6 @@ with shown as (
     where i.source = $source and i.shown_at >= make_timestamp($start) and i.shown_at < make_timestamp($cutoff)
 )
 select o.impression_id, o.kind, o.reward, epoch_us(o.outcome_at) as outcome_at
-from outcomes as o
+from told_since($source, make_timestamp($start), make_timestamp($cutoff)) as o
 semi join shown as i on i.impression_id = o.impression_id
-where o.source = $source and o.outcome_at < make_timestamp($cutoff)
 order by o.outcome_at, o.impression_id, o.kind

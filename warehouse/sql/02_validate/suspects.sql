@@ -15,9 +15,8 @@ shown as materialized (
 ),
 came as materialized (
     select o.impression_id, s.request_id, s.shown_at, o.kind, o.reward, o.outcome_at
-    from outcomes as o
+    from told_since($source, make_timestamp($start), make_timestamp($cutoff)) as o
     join shown as s on s.impression_id = o.impression_id
-    where o.source = $source and o.outcome_at < make_timestamp($cutoff)
 ),
 of_requests as (
     select request_id from asked group by request_id having count(*) > 1 or bool_or(user_id is null)

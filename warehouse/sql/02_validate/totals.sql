@@ -12,9 +12,8 @@ shown as (
 ),
 came as (
     select o.impression_id
-    from outcomes as o
+    from told_since($source, make_timestamp($start), make_timestamp($cutoff)) as o
     semi join shown as s on s.impression_id = o.impression_id
-    where o.source = $source and o.outcome_at < make_timestamp($cutoff)
 )
 select
     (select count(*) from asked) as requests,
