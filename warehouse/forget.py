@@ -37,7 +37,9 @@ def forget_users(w: Warehouse, forgotten: Mapping[str, tuple[int, int]]) -> dict
 
 def take_out(connection: duckdb.DuckDBPyConnection, source: str, batch: str | None) -> dict[str, int]:
     """Rows of forgotten users, of one batch or of all, that went, by table."""
-    gone = {}
+    gone = dict.fromkeys(QUERIES, 0)
+    if not query.rows(connection, "01_ingest/any_forgotten", source=source)[0]["any_forgotten"]:
+        return gone
     for table, name in QUERIES.items():
         of = {} if table == "users" else {"batch": batch}
         (row,) = query.rows(connection, name, source=source, **of)
