@@ -170,9 +170,10 @@ def _append_facts(
 ) -> None:
     """Facts of instants before `before` are known from that on."""
     for name in TABLES:
-        table = {f"batch_{name}": arrow(getattr(tables, name), name)}
         late = {} if name == REQUESTS else {"closed": before}
-        query.execute(connection, f"01_ingest/append_{name}", table, source=source, digest=digest, **late)
+        with query.registered(connection, {f"received_{name}": arrow(getattr(tables, name), name)}):
+            query.execute(connection, f"01_ingest/distinct_{name}")
+            query.execute(connection, f"01_ingest/append_{name}", source=source, digest=digest, **late)
 
 
 def upsert_entities(connection: duckdb.DuckDBPyConnection, source: str, entities: Mapping[str, pd.DataFrame]) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import duckdb
 import pandas as pd
 
+from components.schema import IMPRESSIONS, OUTCOMES
 from warehouse import query
 from warehouse.append import Batch, append_once, closed
 from warehouse.connect import CONFIG, Warehouse, connect
@@ -21,15 +22,13 @@ def append_file(
 ) -> Batch:
     """As `warehouse.append.append_log`, of a log that DuckDB reads itself."""
     received = Batch(digest, found.rows, found.rows, False, found.doubted.set_aside, found.doubted.faults)
-    once = "append_once" if found.impressions_once else "append"
-    requests, impressions, outcomes = "append_once_requests", f"{once}_impressions", f"{once}_outcomes"
 
     def bring(connection: duckdb.DuckDBPyConnection) -> None:
         _lay_out(connection, found)
-        query.execute(connection, f"01_ingest/{requests}", source=w.source, digest=digest)
+        query.execute(connection, "01_ingest/append_requests", source=w.source, digest=digest)
         before = closed(connection, w.source)
-        for name in (impressions, outcomes):
-            query.execute(connection, f"01_ingest/{name}", source=w.source, digest=digest, closed=before)
+        for name in (IMPRESSIONS, OUTCOMES):
+            query.execute(connection, f"01_ingest/append_{name}", source=w.source, digest=digest, closed=before)
 
     with connect(w.path) as connection, _modest(connection):
         return append_once(connection, w.source, received, bring, entities, path)
@@ -39,10 +38,14 @@ def _lay_out(connection: duckdb.DuckDBPyConnection, found: SoundLog) -> None:
     tell(connection, found.compiled.variables)
     lay_out_cells(connection, found.compiled, found.doubted)
     query.execute(connection, "01_ingest/log_requests" if found.requests_once else "01_ingest/log_first_requests")
-    query.execute(connection, "01_ingest/log_impressions")
+    named = "batch" if found.impressions_once else "received"
+    query.fill(connection, "01_ingest/log_impressions", {"view": f"{named}_impressions"})
     kinds = range(1, len(found.compiled.outcomes) // 2 + 1)
     outcomes = " union all ".join(query.text("01_ingest/log_outcome").format(number=number) for number in kinds)
-    query.fill(connection, "01_ingest/log_outcomes", {"outcomes": outcomes})
+    query.fill(connection, "01_ingest/log_outcomes", {"view": f"{named}_outcomes", "outcomes": outcomes})
+    if not found.impressions_once:
+        query.execute(connection, "01_ingest/distinct_impressions")
+        query.execute(connection, "01_ingest/distinct_outcomes")
 
 
 @contextmanager

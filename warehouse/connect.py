@@ -92,6 +92,13 @@ def users_of(path: Path) -> int:
         return 0 if opened is None else opened.users
 
 
+@contextmanager
+def kept_open(path: Path) -> Iterator[None]:
+    """The file stays open until the block ends, for many transactions in a row; each is durable when it is committed."""
+    with connect(path):
+        yield
+
+
 def _take(path: Path, patience: float) -> _Open:
     """The file, open; opened anew if another one lies at its path by now."""
     with _guard:

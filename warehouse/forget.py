@@ -38,9 +38,9 @@ def forget_users(w: Warehouse, forgotten: Mapping[str, tuple[int, int]]) -> dict
 
 def take_out(connection: duckdb.DuckDBPyConnection, source: str, batch: str | None) -> dict[str, int]:
     """Rows of forgotten users, of one batch or of all, that went, by table."""
-    if not query.rows(connection, "01_ingest/forgotten", source=source, since=0):
-        return dict.fromkeys(QUERIES, 0)
-    gone = {}
+    gone = dict.fromkeys(QUERIES, 0)
+    if not query.rows(connection, "01_ingest/any_forgotten", source=source)[0]["any_forgotten"]:
+        return gone
     for table, name in QUERIES.items():
         of = {"batch": batch} if "batch" in query.parameters_of(name) else {}
         (row,) = query.rows(connection, name, source=source, **of)

@@ -52,7 +52,7 @@ def frame(
 ) -> pd.DataFrame:
     """The rows of a query; `tables` are Arrow tables it reads under their names."""
     _explained(connection, name)
-    with _registered(connection, tables or {}):
+    with registered(connection, tables or {}):
         return connection.execute(text(name), _bound(name, parameters)).df()
 
 
@@ -97,7 +97,7 @@ def execute(
 ) -> None:
     """Run a query that writes; `tables` are Arrow tables it reads under their names."""
     _explained(connection, name)
-    with _registered(connection, tables or {}):
+    with registered(connection, tables or {}):
         connection.execute(text(name), _bound(name, parameters))
 
 
@@ -118,7 +118,8 @@ def run_script(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 @contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> Iterator[None]:
+def registered(connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table]) -> Iterator[None]:
+    """Let a connection read Arrow tables under their names inside the block."""
     for name, table in tables.items():
         connection.register(name, table)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
@@ -62,8 +63,31 @@ class SoundLog:
         return self.log.rows - self.doubted.set_aside
 
 
-def sound_log(path: Path, folders: Folders, source: Source, room: Path) -> SoundLog:
-    """The log at `path`, if DuckDB may read it; what does not fit into memory goes into the folder `room`.
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A DuckDB of its own, and the folder where it puts what does not fit into memory."""
+
+    connection: Connection
+    room: Path
+
+
+@contextmanager
+def beside() -> Iterator[Beside]:
+    """A DuckDB to ask about logs, gone with its folder when the block ends."""
+    with TemporaryDirectory(prefix="evercurrent-") as room:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "temp_directory": room,
+            "disabled_optimizers": UNTRUSTED,
+        }
+        with duckdb.connect(":memory:", config=config) as connection:
+            connection.execute("set enable_progress_bar = false")
+            connection.execute("set timezone = 'UTC'")
+            yield Beside(connection, Path(room))
+
+
+def sound_log(connection: Connection, path: Path, folders: Folders, source: Source, room: Path) -> SoundLog:
+    """The log at `path`, if DuckDB may read it; a CSV file is written anew in the folder `room`.
 
     Raises
     ------
@@ -77,23 +101,9 @@ def sound_log(path: Path, folders: Folders, source: Source, room: Path) -> Sound
         raise Unsaid("the file is not plain")
     said = compiled(log, source)
     try:
-        with _beside(room) as connection:
-            return _judged(connection, log, said, source, str(path))
+        return _judged(connection, log, said, source, str(path))
     except duckdb.Error as error:
         raise Unsaid(f"DuckDB: {str(error).splitlines()[0]}") from None
-
-
-@contextmanager
-def _beside(room: Path) -> Iterator[Connection]:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
-        "temp_directory": str(room),
-        "disabled_optimizers": UNTRUSTED,
-    }
-    with duckdb.connect(":memory:", config=config) as connection:
-        connection.execute("set enable_progress_bar = false")
-        connection.execute("set timezone = 'UTC'")
-        yield connection
 
 
 def _judged(connection: Connection, log: PlainLog, said: CompiledLog, source: Source, origin: str) -> SoundLog:

@@ -110,7 +110,7 @@ def ingest(
     else:
         rows, known, left = (sum(n) for n in zip(*((b.rows, b.duplicates, b.set_aside) for b in batches), strict=True))
         typer.echo(f"{rows + left} rows received, {rows - known} new, {known} here already, {left} set aside")
-        for way, files in Counter(batch.read_as for batch in batches).items():
+        for way, files in Counter(batch.read_as for batch in batches if batch.read_as != "Parquet").items():
             typer.echo(f"read as {way}" + (f" ({files} files)" if len(batches) > 1 else ""))
         if gone := sum(batch.left_out for batch in batches):
             typer.echo(

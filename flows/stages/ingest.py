@@ -3,7 +3,10 @@
 import hashlib
 import json
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,9 +26,9 @@ from warehouse import ledger
 from warehouse.append import Batch, append_log, mend_log
 from warehouse.append_day import append_day
 from warehouse.append_file import append_file
-from warehouse.connect import Warehouse
+from warehouse.connect import Warehouse, kept_open
 from warehouse.log_cells import Unsaid
-from warehouse.sound_log import SoundLog, sound_log
+from warehouse.sound_log import Beside, SoundLog, beside, sound_log
 
 log = logging.getLogger("evercurrent")
 
@@ -52,6 +55,24 @@ def settle_source(workspace: Workspace, description: Path) -> Source:
     return source
 
 
+Frames = dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A source and where its description lies; `side` reads the tables of attributes beside it."""
+
+    source: Source
+    path: Path
+    side: Callable[[], Frames]
+
+    @classmethod
+    def at(cls, path: Path) -> "Described":
+        """The description at `path`; its tables are read once, and when they are first asked for."""
+        source = read_source(path)
+        return cls(source, path, cache(lambda: side_frames(source, path.parent)))
+
+
 def ingest_files(workspace: Workspace, pattern: str, description: Path) -> list[Batch]:
     """Bring every file in that a path means, in order, each in a transaction of its own.
 
@@ -62,8 +83,16 @@ def ingest_files(workspace: Workspace, pattern: str, description: Path) -> list[
     """
     if days := day_folders(pattern):
         return ingest_days(workspace, days, description)
-    columns = column_names(read_source(description))
-    return [ingest_file(workspace, f.path, description, f.folders) for f in log_files(pattern, columns)]
+    described, batches = Described.at(description), list[Batch]()
+    files = log_files(pattern, column_names(described.source))
+    with beside() as engine, ExitStack() as held:
+        for file in files:
+            batches.append(_ingest(workspace, file.path, file.folders, described, engine))
+            if len(batches) == 1:
+                held.enter_context(kept_open(workspace.database))
+            if batches[-1].new:
+                described = replace(described, side=dict)  # told once
+    return batches
 
 
 def ingest_days(workspace: Workspace, days: list[Path], description: Path) -> list[Batch]:
@@ -81,47 +110,52 @@ def ingest_days(workspace: Workspace, days: list[Path], description: Path) -> li
     return [append_day(w, day, entities, digest=digest_of_day(day)) for day in days]
 
 
-def ingest_file(workspace: Workspace, path: Path, description: Path, folders: Folders = NO_FOLDERS) -> Batch:
-    """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind.
+def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:
+    """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind."""
+    with beside() as engine:
+        return _ingest(workspace, path, NO_FOLDERS, Described.at(description), engine)
+
+
+def ingest_carefully(workspace: Workspace, path: Path, description: Path) -> Batch:
+    """As `ingest_file`, by way of a frame of the whole log: rows that are not sound are set aside, and named."""
+    return _ingest_carefully(workspace, path, NO_FOLDERS, Described.at(description))
+
+
+def _ingest(workspace: Workspace, path: Path, folders: Folders, described: Described, engine: Beside) -> Batch:
+    """As `ingest_file`; `folders` are what the file's folders say of its rows.
 
     DuckDB reads a log by itself, but for rows that are not sound; where it is not said exactly what it reads, the whole
-    log goes the careful way. `folders` are what the file's folders say of its rows.
+    log goes the careful way.
     """
-    source = read_source(description)
-    with TemporaryDirectory(prefix="evercurrent-") as room:
+    with TemporaryDirectory(dir=engine.room) as room:
         try:
-            found = sound_log(path, folders, source, Path(room))
+            found = sound_log(engine.connection, path, folders, described.source, Path(room))
         except Unsaid as reason:
             log.info("event=ingest_way way=careful path=%s reason=%r", path, str(reason))
+            batch = _ingest_carefully(workspace, path, folders, described)
         else:
-            said = (path, how_read(path), found.log.rows, len(found.doubted.numbers))
-            log.info("event=ingest_way way=engine path=%s read_as=%r rows=%d in_doubt=%d", *said)
-            return _ingest_sound(workspace, found, path, description)
-    return ingest_carefully(workspace, path, description, folders)
+            said = (path, found.log.rows, len(found.doubted.numbers))
+            log.info("event=ingest_way way=engine path=%s rows=%d in_doubt=%d", *said)
+            batch = _ingest_sound(workspace, found, path, described)
+    said = (path, batch.read_as, batch.rows, batch.set_aside)
+    log.info("event=ingest path=%s read_as=%r rows=%d set_aside=%d", *said)
+    return batch
 
 
-def _ingest_sound(workspace: Workspace, found: SoundLog, path: Path, description: Path) -> Batch:
-    source = read_source(description)
-    beside = {
-        name: attributes(read_log(description.parent / table.path), source, of, table.key)
-        for name, of, table in (("users", FieldOf.USER, source.users), ("items", FieldOf.ITEM, source.items))
-        if table is not None
-    }
-    settle_source(workspace, description)
-    w = Warehouse(workspace.database, source.name)
-    digest = _digest(path, found.log.folders)
-    batch = append_file(w, found, {**found.entities, **beside}, digest=digest, path=str(path))
+def _ingest_sound(workspace: Workspace, found: SoundLog, path: Path, described: Described) -> Batch:
+    entities = {**found.entities, **described.side()}
+    settle_source(workspace, described.path)
+    w = Warehouse(workspace.database, described.source.name)
+    batch = append_file(w, found, entities, digest=_digest(path, found.log.folders), path=str(path))
     return replace(batch, read_as=how_read(path))
 
 
-def ingest_carefully(workspace: Workspace, path: Path, description: Path, folders: Folders = NO_FOLDERS) -> Batch:
-    """As `ingest_file`, by way of a frame of the whole log: rows that are not sound are set aside, and named."""
-    source = read_source(description)
+def _ingest_carefully(workspace: Workspace, path: Path, folders: Folders, described: Described) -> Batch:
     frame = with_folders(read_log(path), folders, path)
-    tables = canonical(frame, source, str(path))
-    entities = entity_frames(frame, source, description.parent)
-    settle_source(workspace, description)
-    w = Warehouse(workspace.database, source.name)
+    tables = canonical(frame, described.source, str(path))
+    entities = {**own_frames(frame, described.source), **described.side()}
+    settle_source(workspace, described.path)
+    w = Warehouse(workspace.database, described.source.name)
     batch = append_log(w, tables, entities, digest=_digest(path, folders), path=str(path))
     return replace(batch, read_as=how_read(path))
 
@@ -160,16 +194,31 @@ def mend(workspace: Workspace, pattern: str, description: Path) -> "tuple[Batch,
     return replace(batch, read_as=how_read(path)), windows
 
 
-def entity_frames(frame: pd.DataFrame, source: Source, beside: Path) -> dict[str, pd.DataFrame]:
+def entity_frames(frame: pd.DataFrame, source: Source, folder: Path) -> Frames:
     """Users and items with their attributes: from the table beside the description, else from the log itself."""
-    out = {}
-    for name, of, table, column in (
-        ("users", FieldOf.USER, source.users, source.columns.user_id),
-        ("items", FieldOf.ITEM, source.items, source.columns.item_id),
-    ):
-        side = read_log(beside / table.path) if table else frame
-        out[name] = attributes(side, source, of, table.key if table else column)
-    return out
+    return {**own_frames(frame, source), **side_frames(source, folder)}
+
+
+def own_frames(frame: pd.DataFrame, source: Source) -> Frames:
+    """Users and items that a log itself describes."""
+    return {
+        name: attributes(frame, source, of, column)
+        for name, of, table, column in (
+            ("users", FieldOf.USER, source.users, source.columns.user_id),
+            ("items", FieldOf.ITEM, source.items, source.columns.item_id),
+        )
+        if table is None
+    }
+
+
+def side_frames(source: Source, folder: Path) -> Frames:
+    """Users and items that a table in the folder of the description describes."""
+    frames = {}
+    for name, of, table in (("users", FieldOf.USER, source.users), ("items", FieldOf.ITEM, source.items)):
+        if table is not None:
+            frames[name] = attributes(read_log(folder / table.path), source, of, table.key)
+            log.info("event=ingest_beside path=%s read_as=%r", folder / table.path, how_read(folder / table.path))
+    return frames
 
 
 def ingest_tables(workspace: Workspace, source: Source, tables: LogTables, origin: str) -> Batch:

@@ -43,6 +43,21 @@ def test_a_pattern_brings_every_file_in_once(tmp_path: Path, tiny: TinySource) -
     assert [batch["new"] for batch in json.loads(evercurrent(*words, "--json").stdout)] == [False, False]
 
 
+def test_a_folder_of_csv_files_says_how_they_were_read_and_what_its_folders_say(
+    tmp_path: Path, tiny: TinySource
+) -> None:
+    for who, rows in tiny.frame.iloc[:40].groupby("who"):
+        (tmp_path / "logs" / f"who={who}").mkdir(parents=True)
+        rows.drop(columns="who").to_csv(tmp_path / "logs" / f"who={who}" / "log.csv.gz", sep=";", index=False)
+    words = ("ingest", tmp_path / "logs", "--source", tiny.description, "--home", tmp_path / "home")
+    said = evercurrent(*words).stdout.splitlines()
+    files = tiny.frame.iloc[:40]["who"].nunique()
+    assert said[0] == "40 rows received, 40 new, 0 here already, 0 set aside"
+    assert said[1] == f"read as CSV: separator ';', quote '\"', gzip ({files} files)"
+    (again, *_) = json.loads(evercurrent(*words, "--json").stdout)
+    assert again["read_as"] == "CSV: separator ';', quote '\"', gzip"
+
+
 def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object, ...], int, str]]":
     """Name -> words, exit code, what the line says."""
     home = ("--home", folder / "home")
@@ -50,11 +65,20 @@ def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object,
     whole = tiny.log.read_bytes()
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.csv").write_text("who,what,when,liked,kinds\n")
+    (folder / "none").mkdir()
+    one = folder / "one.csv"
+    one.write_text("who:what\n1:a\n")
     tiny.frame.drop(columns="when").to_parquet(folder / "lacks.parquet")
     tiny.frame.assign(when="noon").to_parquet(folder / "type.parquet")
     return {
         "unknown source": (("replay", "--source", "nowhere", *home), BROKEN, "unknown source 'nowhere'; allowed are"),
         "missing file": (("ingest", folder / "no.csv", *source, *home), BROKEN, "no file at"),
+        "a file of one column": (
+            ("ingest", one, *source, *home),
+            BROKEN,
+            "one.csv has one column, ['who:what']; allowed",
+        ),
+        "a folder without a log": (("ingest", folder / "none", *source, *home), BROKEN, "no log below"),
         "no file of a pattern": (("ingest", folder / "day=*.csv", *source, *home), BROKEN, "no file matches"),
         "missing column": (("ingest", folder / "lacks.parquet", *source, *home), BROKEN, "lacks column when"),
         "wrong type": (

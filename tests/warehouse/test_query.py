@@ -28,7 +28,7 @@ def test_a_misspelt_or_missing_parameter_is_refused(
 def test_every_query_is_named_by_the_warehouse_and_by_nobody_else() -> None:
     named = "\n".join(path.read_text() for path in (ROOT / "warehouse").glob("*.py"))
     for path in query.SQL.rglob("*.sql"):
-        by_kind = path.stem.startswith(("append_", "upsert_")) or path.parent.name == "migrations"
+        by_kind = path.stem.startswith(("append_", "distinct_", "upsert_")) or path.parent.name == "migrations"
         assert path.stem in named or by_kind, f"nothing reads {path}"
     for path in (ROOT / "flows").rglob("*.py"):
         imported = {

@@ -1,7 +1,6 @@
--- grain: impression; key: impression_id. Rows equal in every column collapse to one; rows that share an id but differ
--- all stay, for the contract on duplicate impressions to find.
+-- grain: impression; key: impression_id. Appends the impressions of `batch_impressions` that no earlier batch brought.
 insert into impressions by name
-select distinct
+select
     b.impression_id,
     b.request_id,
     $source as source,

@@ -1,4 +1,4 @@
--- grain: outcome; key: impression_id, kind. The first outcome of a kind stands; repeats change nothing.
+-- grain: outcome; key: impression_id, kind. Appends the outcomes of `batch_outcomes` that no earlier batch brought.
 insert into outcomes by name
 select
     b.impression_id,
@@ -11,4 +11,3 @@ select
     $digest as batch
 from batch_outcomes as b
 anti join outcomes as o on o.impression_id = b.impression_id and o.kind = b.kind and o.source = $source
-qualify row_number() over (partition by b.impression_id, b.kind order by b.outcome_at, b.reward) = 1

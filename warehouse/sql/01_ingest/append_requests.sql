@@ -1,6 +1,6 @@
 -- grain: request; key: request_id. Appends the requests of `batch_requests` that no earlier batch brought.
 insert into requests by name
-select distinct
+select
     b.request_id,
     $source as source,
     b.user_id,

@@ -1,5 +1,5 @@
--- grain: impression of a log, one a row.
-create or replace temp view batch_impressions as
+-- grain: impression of a log, one a row; the slot says whether some may be named twice.
+create or replace temp view {view} as
 select
     impression_id,
     request_id,

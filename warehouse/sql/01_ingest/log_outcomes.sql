@@ -1,3 +1,3 @@
 -- grain: outcome of a log; the slot holds `log_outcome` once for each kind.
-create or replace temp view batch_outcomes as
+create or replace temp view {view} as
 {outcomes}
