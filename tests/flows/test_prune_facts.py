@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
 import pytest
 
 from components.domain import ContractBroken, Window
@@ -237,5 +237,6 @@ def test_a_services_decisions_of_a_day_that_went_keep_their_eligible_sets_and_do
     assert list(facts_of(home.root)) == ["2026-01-02"]
     new = enter(tmp_path / "new")
     (batch,) = ingest_files(new, str(home.old_facts), home.old_facts / "source.toml")
-    asked = facts.requests(warehouse_of(new), np.array(["r1", "r2"])).set_index("request_id")["eligible"]
+    asked = facts.requests(warehouse_of(new), pa.array(["r1", "r2"]), AT).to_pandas()
+    asked = asked.set_index("request_id")["eligible"]
     assert batch.new and list(asked["r1"]) == list(ITEMS) and list(asked["r2"]) == ["heat", "alien"]
