@@ -76,7 +76,7 @@ def table(
 ) -> pa.Table:
     """The rows of a query as an Arrow table; `tables` as in `frame`."""
     _explained(connection, name)
-    with _registered(connection, tables or {}):
+    with registered(connection, tables or {}):
         return connection.sql(text(name), params=_bound(name, parameters) or None).to_arrow_table()
 
 

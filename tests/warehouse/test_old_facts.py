@@ -189,7 +189,7 @@ def test_who_liked_what_last_what_was_shown_first_and_what_can_be_served_are_kno
     w: Warehouse, archive: Path, width: int
 ) -> None:
     def asked() -> list[pd.DataFrame]:
-        recent = facts.recent(w, questions(), width, IN_A_DAY).sort_values(["question", "age"])
+        recent = facts.recent(w, questions(), width, IN_A_DAY).to_pandas().sort_values(["question", "age"])
         likes = [facts.likes(w, FIRST + cutoff * DAY, width, IN_A_DAY) for cutoff in (4, 5, 9)]
         first = facts.first_shown(w).sort_values("item_id")
         return [f.reset_index(drop=True) for f in (recent, *likes, first)]
