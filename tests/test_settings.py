@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -322,6 +322,26 @@ def old_days_out(s: Settings) -> str:
         return repr(([day.day for day in found.going], found.why, files))
 
 
+def archived(s: Settings) -> str:
+    """Which of sixty days' files of a decision log become archives, all of them in the warehouse."""
+    from flows.archive import archivable
+    from flows.workspace import Workspace
+    from warehouse.connect import Warehouse
+    from warehouse.segments import SegmentTaken
+
+    with TemporaryDirectory() as folder, MonkeyPatch.context() as patched:
+        home, taken = Workspace(Path(folder)), {}
+        home.decisions.mkdir()
+        for day in range(60):
+            name = f"{date(2030, 1, 1) + timedelta(days=day)}-7-1.jsonl"
+            (home.decisions / name).write_bytes(b"{}\n")
+            last = instant_of(datetime(2030, 1, 1, 12, tzinfo=UTC) + timedelta(days=day))
+            taken[name] = SegmentTaken(file=name, bytes=3, lines=1, crc=0, edge=0, written_ns=0, last_at=last)
+        patched.setattr("flows.archive.segments.segments", lambda _: taken)
+        latest = instant_of(datetime(2030, 3, 1, tzinfo=UTC))
+        return repr([i.path for i in archivable(home, Warehouse(home.database, "s"), latest, s.retention)])
+
+
 def sent_out(s: Settings) -> str:
     """Looks at a canary before and at its end: by the share, of a large and of a small traffic."""
     canary = s.release.canary
@@ -526,6 +546,7 @@ CASES: dict[str, Case] = {
     "retention.runs": Case(300, pruned),
     "retention.facts_days": Case(5.0, old_days_out),
     "retention.old_facts": Case("delete", old_days_out, {"retention.facts_days": 5.0}),
+    "retention.segments_days": Case(10.0, archived),
     "retention.decisions_days": Case(5.0, pruned),
     "world.lag": Case(60.0, played),
     "operations.wait_seconds": Case(5.0, waits),

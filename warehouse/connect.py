@@ -94,7 +94,7 @@ def users_of(path: Path) -> int:
 
 @contextmanager
 def kept_open(path: Path) -> Iterator[None]:
-    """The file stays open until the block ends, for many transactions in a row; each is durable when it is committed."""
+    """The file stays open until the block ends, for many transactions in a row; each is durable once committed."""
     with connect(path):
         yield
 
