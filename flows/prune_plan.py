@@ -80,6 +80,8 @@ def planned(holdings: Iterable[Holding], keep: Keep, settings: RetentionSettings
             why = "left over from something that was interrupted"
         elif h.kind == "log":
             why = "not written to for long" if keep.now - h.written > settings.logs_days * 86_400 else ""
+        elif h.kind == "copy":
+            why = "as the warehouse was before it was migrated" if keep.now - h.written > settings.days * 86_400 else ""
         elif h.kind == "memory" and h.generation in keep.generations:
             why = "a later one is kept" if _old(h, horizon) and h.path not in newest else ""
         elif h.generation is not None:
@@ -97,6 +99,8 @@ def planned(holdings: Iterable[Holding], keep: Keep, settings: RetentionSettings
     return sorted(found, key=lambda pair: (ORDER.index(pair[0].kind), pair[0].path))
 
 
+COPIES = "warehouse.[0-9][0-9][0-9][0-9].duckdb"
+"""What the warehouse was before a migration."""
 FACTS = "facts"
 """A day of facts: it leaves the warehouse, and not its own folder."""
 ORDER = (
@@ -112,6 +116,7 @@ ORDER = (
     "pages",
     "decisions",
     "log",
+    "copy",
     FACTS,
 )
 
@@ -133,6 +138,7 @@ def holdings(workspace: Workspace) -> Iterator[Holding]:
             if path.name.startswith(".") and path.name.endswith(".part"):
                 yield Holding("leftover", _name(root, path))
     yield from (Holding("leftover", _name(root, path)) for path in _inside(root / TRASH))
+    yield from (Holding("copy", p.name, written=p.stat().st_mtime) for p in sorted(root.glob(COPIES)))
     yield from _turns(workspace)
     for path in _inside(workspace.reports / "turns"):
         if path.name.isdigit():

@@ -73,6 +73,8 @@ KEEP = Keep({3: "champion"}, (1 * DAY, 2 * DAY, 3 * DAY, 4 * DAY), now=1e9, late
         (Holding("pages", "reports/turns/4", cutoff=4 * DAY), False),
         (Holding("log", "logs/server.log", written=1e9 - 10), True),
         (Holding("log", "logs/worker.log", written=1e9), False),
+        (Holding("copy", "warehouse.0001.duckdb", written=1e9), False),
+        (Holding("copy", "warehouse.0001.duckdb", written=1e9 - 10 * 86_400), True),
         (Holding("leftover", "bundles/.g000009.7.part"), True),
         (Holding("decisions", "decisions/archive/1970-01-02-7-1.parquet", cutoff=2 * DAY), True),
         (Holding("decisions", "decisions/archive/1970-01-03-7-1.parquet", cutoff=3 * DAY), False),
