@@ -19,8 +19,8 @@ class RetentionSettings(Frozen):
     """What `evercurrent prune` leaves. The ledger is never pruned, facts only where `facts_days` says so."""
 
     days: float = Field(default=30.0, ge=0)
-    """Data time before the latest turn within which everything that the ledger names is kept, and, by the clock, copies of
-    the warehouse made before a migration. A month: as long as a canary, or complaints, may take to speak against a
+    """Data time before the latest turn within which everything that the ledger names is kept, and, by the clock, copies
+    of the warehouse made before a migration. A month: as long as a canary, or complaints, may take to speak against a
     release."""
     generations: int = Field(default=7, ge=1)
     """Newest generations that keep bundle and checkpoint however old they are: a loop that turns monthly has a past."""
