@@ -87,7 +87,7 @@ def connect(path: Path, patience: float = 30.0) -> Iterator[duckdb.DuckDBPyConne
 
 @contextmanager
 def kept_open(path: Path) -> Iterator[None]:
-    """The file stays open until the block ends, for many transactions in a row; each is durable when it is committed."""
+    """The file stays open until the block ends, for many transactions in a row; each is durable once committed."""
     with connect(path):
         yield
 
