@@ -1,8 +1,8 @@
 """The columns of a user's own log and target: read, typed, and checked row by row."""
 
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -47,10 +47,8 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     d = csv_dialect(path)
-    unpacked: Literal["gzip"] | None = "gzip" if d.compressed else None
-    return pd.read_csv(
-        path, sep=d.separator, quotechar=d.quote, decimal=d.decimal, encoding=d.encoding, compression=unpacked
-    )
+    with gzip.open(path) if d.compressed else path.open("rb") as file:
+        return pd.read_csv(file, sep=d.separator, quotechar=d.quote, decimal=d.decimal, encoding=d.encoding)
 
 
 def typed(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> pd.DataFrame:

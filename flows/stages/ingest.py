@@ -137,8 +137,8 @@ def _ingest(workspace: Workspace, path: Path, folders: Folders, described: Descr
             counted = (path, found.log.rows, len(found.doubted.numbers))
             log.info("event=ingest_way way=engine path=%s rows=%d in_doubt=%d", *counted)
             batch = _ingest_sound(workspace, found, path, described)
-    said = (path, batch.read_as, batch.rows, batch.set_aside)
-    log.info("event=ingest path=%s read_as=%r rows=%d set_aside=%d", *said)
+    end = (path, batch.read_as, batch.rows, batch.set_aside)
+    log.info("event=ingest path=%s read_as=%r rows=%d set_aside=%d", *end)
     return batch
 
 
