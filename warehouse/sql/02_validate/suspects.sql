@@ -3,10 +3,9 @@
 -- impression (a double, another's position, its request, its outcomes) has its request or its id, so contracts between
 -- rows find all they need in what has these requests. Read by: validate.
 with asked as materialized (
-    select request_id, user_id, eligible, eligible_of
+    select request_id, user_id, eligible_of, requested_at
     from requests
     where source = $source and requested_at >= make_timestamp($start) and requested_at < make_timestamp($cutoff)
-    order by requested_at, request_id
 ),
 shown as materialized (
     select impression_id, request_id, item_id, position, propensity, shown_at
@@ -31,7 +30,17 @@ of_impressions as (
         or s.item_id is null
         or not coalesce(isnan(s.propensity) or (s.propensity > 0 and s.propensity <= 1), true)
         or not coalesce(s.position >= 0, false)
-        or not coalesce(list_contains(a.eligible, s.item_id), true)
+),
+-- By itself, and from the left, so that lists pass by what was shown and are never kept: they are most of a log.
+of_lists as (
+    select q.request_id
+    from requests as q
+    left join shown as s on s.request_id = q.request_id
+    where
+        q.source = $source
+        and q.requested_at >= make_timestamp($start)
+        and q.requested_at < make_timestamp($cutoff)
+        and not coalesce(list_contains(q.eligible, s.item_id), true)
 ),
 listed as (
     select c.catalogue, unnest(c.items) as item_id
@@ -67,7 +76,7 @@ repeated as (
     select request_id from came group by request_id, impression_id, kind having count(*) > 1
 ),
 first_asked as (
-    select request_id from asked limit $sample
+    select request_id from asked order by requested_at, request_id limit $sample
 ),
 first_shown as (
     select request_id from shown order by shown_at, request_id limit $sample
@@ -75,6 +84,8 @@ first_shown as (
 select request_id from of_requests
 union
 select request_id from of_impressions
+union
+select request_id from of_lists
 union
 select request_id from outside
 union
