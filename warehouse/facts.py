@@ -23,6 +23,10 @@ ROWS_AT_ONCE = 1 << 17
 """Rows of a window in one batch: a few megabytes, and few enough calls."""
 
 
+STEPS_BACK = 8
+"""How often requests that began before what is looked at make it longer, before the whole open window is looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suspects:
     """What may break a contract inside a window, with all that belongs to it, as logged; and the whole in numbers.
@@ -80,15 +84,23 @@ def window_requests(w: Warehouse, window: Window) -> pd.DataFrame:
 def look_back(w: Warehouse, window: Window, known: int, rows: int, maturing: Maturing) -> int:
     """From when on an open window is looked at again by who has learned what was known before `known`.
 
+    What was shown since belongs to requests that were made since: contracts hold the two together.
+
     Parameters
     ----------
     rows : impressions, the latest, that are looked at in any case.
     """
-    ends = {"start": window.start, "cutoff": window.cutoff, "known": known, "rows": rows}
+    ends = {"start": window.start, "cutoff": window.cutoff}
+    asked: dict[str, query.Parameter] = {"attribution": maturing.attribution, "known": known, "rows": rows, **ends}
     with connect(w.path) as connection:
-        asked: dict[str, query.Parameter] = {"source": w.source, "attribution": maturing.attribution, **ends}
-        (row,) = query.rows(connection, "02_validate/look_back", **asked)
-    return int(str(row["since"]))
+        (row,) = query.rows(connection, "02_validate/look_back", source=w.source, **asked)
+        since = int(str(row["since"]))
+        for _ in range(STEPS_BACK):
+            (row,) = query.rows(connection, "02_validate/whole_since", source=w.source, since=since, **ends)
+            if row["since"] is None or int(str(row["since"])) >= since:
+                return since
+            since = int(str(row["since"]))
+    return window.start
 
 
 def requests_in(w: Warehouse, window: Window) -> int:

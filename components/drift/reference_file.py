@@ -81,8 +81,18 @@ def read_reference(path: Path) -> Kept | None:
     return Kept(_reference(head, table), Window(head.start, head.cutoff), head.decisions)
 
 
-def without(kept: Kept, keys: Keys) -> Kept:
-    """The same as if some users had never been met; how busy the busiest was names nobody."""
+def forget_in_references(folder: Path, keys: Keys) -> None:
+    """Take the keys of some users out of every reference that is kept; one that cannot be read goes."""
+    for path in folder.glob("*.parquet"):
+        kept = read_reference(path)
+        if kept is None:
+            path.unlink()
+        else:
+            write_reference(path, _without(kept, keys))
+
+
+def _without(kept: Kept, keys: Keys) -> Kept:
+    """The same as if they had never been met; how busy the busiest was names nobody."""
     values = {name: found.without(keys) for name, found in kept.reference.fields.items()}
     return replace(kept, reference=replace(kept.reference, fields=values))
 

@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 
 from components.domain import Keys
+from components.drift.reference_file import forget_in_references
 from components.feature_spec import FieldOf
 from components.frozen import Frozen
 from components.ingest.log_lines import ForgetLine, user_digest, written
@@ -80,6 +81,7 @@ def forget(workspace: Workspace) -> Forgotten | None:
         finish_redaction(workspace.root, settle)  # what a cut may have left half done
         return None
     keys = hash_ids(described_source(workspace).spec.fields[0].vocabulary, list(asked))
+    forget_in_references(workspace.references, keys)
     rows = forget_users(w, {user: (at, int(key)) for (user, at), key in zip(asked.items(), keys, strict=True)})
     segments.forget_broken_records(w, list(map(as_logged, asked)))
     old_days = forget_in_days(w, workspace.old_facts)

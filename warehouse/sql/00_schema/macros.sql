@@ -17,8 +17,8 @@ create or replace temp macro aside(of_source) as table (
 -- `attribution` null outcomes are explicit:
 -- no outcome means unknown. Otherwise an impression matures `attribution` seconds after it was shown, and its reward
 -- is the largest outcome that came in time, or 0; `grade` says how strong it was, null where that is unknown. What was shown or
--- became known inside a window that is set aside is left out; of one that was readmitted it counts as known from that on. What came after its window was closed matures, or matures once more, with that window's end (`known_from`);
--- `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read, and
+-- became known inside a window that is set aside is left out; of one that was readmitted it counts as known from that on.
+-- What came after its window was closed matures, or matures once more, with that window's end (`known_from`); `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read, and
 -- requests and outcomes from `asked` on, when the window began in which `since` lies: a contract wants a request in the window of
 -- its impression, and an outcome after it. Facts are stored in order of time, so that the rest costs nothing. `of_impressions`
 -- may name a table with some of the impressions.
