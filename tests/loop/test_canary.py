@@ -19,7 +19,6 @@ from flows.rollback import rollback
 from flows.workspace import Workspace
 from tests.conftest import TinySource
 from tests.loop.test_replay import SETTINGS, run
-from warehouse.connect import Warehouse, connect
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -156,15 +155,6 @@ def test_a_person_may_take_a_canary_back_or_give_it_to_everyone(
     assert (status.canaries[0].verdict, status.canaries[0].ended_at) == (verdict, None)
     assert status.canaries[0].reasons == ("by hand: looked odd",)
     assert [r.generation for r in status.releases] == champions
-
-
-def test_a_home_of_an_earlier_release_gets_the_table(home: Path) -> None:
-    w = Warehouse(home / "warehouse.duckdb", "tiny")
-    with connect(w.path) as connection:
-        connection.execute("drop table canaries")
-    shutil.copy(w.path, home / "earlier.duckdb")
-    (home / "earlier.duckdb").replace(w.path)  # another file than the one that this process has laid out
-    assert read_status(Workspace(home)).canaries == ()
 
 
 def test_settling_again_changes_nothing(home: Path) -> None:
