@@ -161,7 +161,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource, prefect_ser
     return home
 
 
-def _still(client: SyncPrefectClient) -> None:
+def still(client: SyncPrefectClient) -> None:
     """Nothing but what a test asks for: schedules go on in the middle of one."""
     for deployment in client.read_deployments():
         client.pause_deployment(deployment.id)
@@ -179,7 +179,7 @@ def raised(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rai
         made = Raised(enter(home), Wanted(free_port(), free_port()), base)
         try:
             made.up()
-            made.ask(_still)
+            made.ask(still)
             yield made
         finally:
             down(made.workspace, 0.0)

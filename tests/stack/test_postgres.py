@@ -13,7 +13,7 @@ from flows.stack.down import down
 from flows.stack.environment import ROOT
 from flows.stack.up import Wanted
 from flows.workspace import enter
-from tests.stack.conftest import Raised, free_port
+from tests.stack.conftest import Raised, free_port, still
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 AS_OTHER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -72,6 +72,7 @@ def test_a_deployment_runs_against_it_and_when_it_is_away_up_says_so(
     raised = Raised(enter(tmp_path / "home"), Wanted(free_port(), free_port(), cluster.url), base)
     try:
         raised.up()
+        raised.ask(still)
         run = raised.ended(raised.run("refresh-memory/refresh-memory"))
         assert run.state and run.state.is_completed(), run.state
         assert not (raised.home / "prefect" / "prefect.db").exists(), "nothing is kept in SQLite"
