@@ -150,9 +150,10 @@ def _append_facts(connection: duckdb.DuckDBPyConnection, source: str, tables: _T
         made = query.frame(connection, "01_ingest/append_logged_impressions", read, **of, **late)
         new = int(made["Count"].iloc[0])
     if len(tables.outcomes):
-        read = {f"batch_{OUTCOMES}": tables.outcomes}
-        query.execute(connection, "01_ingest/supersede_outcomes", read, source=source)
-        query.execute(connection, "01_ingest/append_outcomes", read, source=source, digest=digest, **late)
+        with query.registered(connection, {f"received_{OUTCOMES}": tables.outcomes}):
+            query.execute(connection, "01_ingest/distinct_outcomes")
+            query.execute(connection, "01_ingest/supersede_outcomes", source=source)
+            query.execute(connection, "01_ingest/append_outcomes", source=source, digest=digest, **late)
     return new
 
 

@@ -279,6 +279,13 @@ def test_an_outcome_finds_the_request_that_an_earlier_reading_took(home: Workspa
     assert known["impression_id"].tolist() == ["r1-1"] and known["reward"].tolist() == [1.0]
 
 
+def test_an_outcome_that_several_processes_accepted_counts_once_the_first_by_time(home: Workspace) -> None:
+    put(home, "2026-01-01-7-1", NAMED, request("r1"), outcome("r1-0"), outcome("r1-0"))
+    put(home, "2026-01-01-8-1", outcome("r1-0"))
+    take_decisions(home)
+    assert len(rows(home)["outcomes"]) == 1
+
+
 def test_a_home_of_before_takes_no_decision_twice(home: Workspace) -> None:
     whole_log(home)
     source = read_source(home.source)

@@ -2,11 +2,7 @@
 -- It stays where it is, so that what a turn has learned is not new to the next one.
 update outcomes
 set reward = b.reward, grade = b.grade, outcome_at = make_timestamp(b.outcome_at)
-from (
-    select impression_id, kind, reward, grade, outcome_at
-    from batch_outcomes
-    qualify row_number() over (partition by impression_id, kind order by outcome_at, reward) = 1
-) as b
+from batch_outcomes as b
 where outcomes.source = $source
     and b.impression_id = outcomes.impression_id
     and b.kind = outcomes.kind
