@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from components.domain import Window
 from warehouse import query
-from warehouse.catalogues import with_catalogues, with_eligible
+from warehouse.catalogues import with_eligible
 from warehouse.connect import Warehouse, connect
 from warehouse.reach import Draw as Draw
 from warehouse.reach import Maturing as Maturing
@@ -57,15 +57,15 @@ def suspects(w: Warehouse, window: Window, kinds: list[str], sample: int) -> Sus
         found = query.frame(connection, "02_validate/suspects", source=w.source, kinds=kinds, sample=sample, **ends)
         asked = {"suspects": pa.table({"request_id": pa.array(found["request_id"], pa.string())})}
         requests, impressions, outcomes = (
-            query.frame(connection, f"02_validate/{name}", asked, source=w.source, **ends)
+            query.table(connection, f"02_validate/{name}", asked, source=w.source, **ends)
             for name in ("suspect_requests", "suspect_impressions", "suspect_outcomes")
         )
         requests = with_eligible(connection, w.source, requests)
     counts = {name: int(str(count)) for name, count in whole.items()}
     return Suspects(
-        requests,
-        impressions,
-        outcomes,
+        requests.to_pandas(),
+        impressions.to_pandas(),
+        outcomes.to_pandas(),
         counts["requests"],
         counts["impressions"],
         counts["outcomes"],
@@ -77,8 +77,8 @@ def window_requests(w: Warehouse, window: Window) -> pd.DataFrame:
     """The requests of a window, as logged: nothing is rejected yet."""
     ends = {"start": window.start, "cutoff": window.cutoff}
     with connect(w.path) as connection:
-        found = query.frame(connection, "02_validate/window_requests", source=w.source, **ends)
-        return with_eligible(connection, w.source, found)
+        found = query.table(connection, "02_validate/window_requests", source=w.source, **ends)
+        return with_eligible(connection, w.source, found).to_pandas()
 
 
 def look_back(w: Warehouse, window: Window, known: int, rows: int, maturing: Maturing) -> int:
@@ -167,7 +167,7 @@ def requests(w: Warehouse, request_ids: pa.Array, since: int) -> pa.Table:
     with connect(w.path) as connection:
         asked = asked_since(connection, w.source, since)
         found = query.table(connection, "05_evaluate/requests", requested, source=w.source, asked=asked)
-        return with_catalogues(connection, w.source, found)
+        return with_eligible(connection, w.source, found)
 
 
 def matured(

@@ -47,7 +47,8 @@ class Cluster:
         command = [*AS_OTHER, str(BINARIES[-1] / name), *map(str, words)]
         password = {"PGPASSWORD": "throwaway", "PATH": os.environ["PATH"]}
         with (self.data.parent / "log").open("ab") as log:  # a pipe would stay open as long as the server lives
-            subprocess.run(command, env=password, cwd="/", stdout=log, stderr=log, timeout=120, check=True)
+            ended = subprocess.run(command, env=password, cwd="/", stdout=log, stderr=log, timeout=120, check=False)
+        assert ended.returncode == 0, (name, *words, (self.data.parent / "log").read_text()[-600:])
 
 
 @pytest.fixture
