@@ -12,6 +12,7 @@ from pathlib import Path
 
 from components.domain import DAY
 from components.frozen import Frozen
+from components.ingest.log_tail import ENDING
 from components.publish.retention import RetentionSettings, day_start, horizon_of
 from flows.workspace import Workspace
 
@@ -144,7 +145,8 @@ def holdings(workspace: Workspace) -> Iterator[Holding]:
         if path.name.isdigit():
             yield Holding("pages", _name(root, path), cutoff=int(path.name))
     for path in _inside(root / "decisions" / "archive"):
-        if (ends := _end_of_day(path.name)) is not None:
+        rests = (workspace.decisions / f"{path.stem}{ENDING}").exists()  # by its archive what is left of it is known
+        if (ends := _end_of_day(path.name)) is not None and not rests:
             yield Holding("decisions", _name(root, path), cutoff=ends)
     yield from (
         Holding("log", _name(root, p), written=p.stat().st_mtime) for p in _inside(root / "logs") if p.is_file()

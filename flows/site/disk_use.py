@@ -11,6 +11,7 @@ KINDS = {
     "bundles": "bundles",
     "bentoml": "BentoML's stores",
     "checkpoints": "checkpoints",
+    "references": "drift references",
     "memories": "memories",
     "snapshots": "memories",
     "turns": "turn folders",

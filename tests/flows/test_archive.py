@@ -12,6 +12,7 @@ from components.ingest.log_lines import BriefRequest, ForgetLine, ItemLine, pars
 from components.ingest.log_tail import LogTail
 from components.publish.retention import RetentionSettings
 from flows.archive import archivable, archive
+from flows.prune_plan import Keep, holdings, planned
 from flows.stages.decisions import take_decisions
 from flows.stages.forget import forget
 from flows.workspace import Workspace
@@ -84,6 +85,16 @@ def test_what_is_left_goes_when_every_kept_bundle_was_made_after_it(home: Worksp
     archive_all(home)
     assert [path.name for path in home.decisions.glob("*.jsonl")] == ["2026-02-10-9-4.jsonl"]
     assert names(home) == []
+
+
+def test_an_archive_that_is_old_enough_to_go_stays_while_something_is_left_of_its_file(home: Workspace) -> None:
+    take_decisions(home)
+    archive_all(home)
+    keep = Keep({}, (LATEST,), now=0.0, latest_in_stores=frozenset())
+    gone = [h.path for h, _ in planned(holdings(home), keep, RetentionSettings(decisions_days=1.0))]
+    assert [Path(path).stem for path in gone if "archive" in path] == [OLD[0].removesuffix(".jsonl")]
+    archive_of(home.root, OLD[0]).unlink()
+    assert take_decisions(home) is None, "what is left is known by its archive"
 
 
 def test_a_warehouse_is_made_again_of_archives_and_segments(home: Workspace) -> None:

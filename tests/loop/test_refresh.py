@@ -1,9 +1,11 @@
 """Refreshes of an open window: each goes on from the one before, and they change nothing of the turn that follows."""
 
 import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from components.domain import Window, instant_of
@@ -52,9 +54,9 @@ def test_each_goes_on_from_the_one_before_and_reads_what_came_since(
     read: list[int] = []
     whole = facts.matured
 
-    def counting(w: Warehouse, window: Window, *rest: object) -> object:
+    def counting(w: Warehouse, window: Window, maturing: facts.Maturing) -> Iterator[pa.RecordBatch]:
         read.append(window.start)
-        return whole(w, window, *rest)  # type: ignore[arg-type]
+        return whole(w, window, maturing)
 
     refreshed(home, 4.5)
     monkeypatch.setattr(facts, "matured", counting)
