@@ -15,10 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import duckdb
 import typer
 
-from benchmarks.scale_log import BEGINS, DESCRIPTION, LEAST, MEMORY, SQL, Day
+from benchmarks.scale_log import BEGINS, DESCRIPTION, Day, draw
 from components.domain import DAY
 from flows.site.disk_use import size_of, told
 from flows.stages.ingest import ingest_file
@@ -76,12 +75,8 @@ def measured(folder: Path, impressions: int, days: int) -> dict[str, float]:
 def _ingest(workspace: Workspace, folder: Path, impressions: int, days: int) -> None:
     folder.mkdir()
     shutil.copyfile(DESCRIPTION, folder / "source.toml")
-    known = {"users": max(impressions // 20, LEAST), "items": max(impressions // 200, LEAST), "seed": 0}
-    with duckdb.connect(config={"memory_limit": MEMORY}) as connection:
-        connection.execute("set enable_progress_bar = false")
-        for day in (Day(number, impressions) for number in range(days)):
-            drawn = {"day": day.number, "impressions": day.impressions, "begins": day.begins, "span": day.span}
-            connection.execute(SQL.read_text(), {**known, **drawn, "path": str(folder / day.name)})
+    for day in (Day(number, impressions) for number in range(days)):
+        draw(day, impressions, 0, folder / day.name)
     for path in sorted(folder.glob("*.parquet")):
         ingest_file(workspace, path, folder / "source.toml")
 

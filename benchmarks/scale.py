@@ -1,15 +1,17 @@
 """What a day of a size costs: its ingest, the first generation, a turn, a refresh; each in a process of its own.
 
-    python -m benchmarks.scale [--sizes 1e5,1e6,1e7] [--large] [--json]
+    python -m benchmarks.scale [--sizes 1e5,1e6,1e7] [--large] [--old 1e8] [--json]
 
 The log is made (`scale_log`): one of ten eligible items shown per request, tastes that drift by day. Day 0 becomes the
 first generation, day 1 is ingested beside it and makes the turn, the first quarter of an hour of day 2 the refresh.
 `seconds` are those of whole processes, Python's imports and Prefect's server among them; of the refresh, which a worker
 that is up repeats every few minutes, those of the work alone. `peak_gib` is the largest resident memory of the process.
-The floor of the ingest is DuckDB's plain ``insert ... select`` of the same rows into the same three tables.
+The floor of the ingest is DuckDB's plain ``insert ... select`` of the same rows into the same three tables. With
+`--old` the turn is made once more, in a copy of its home that has so many impressions of earlier days beside.
 """
 
 import json
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,6 +58,14 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The same turn beside `old` impressions of earlier days."""
+
+    old: int
+    turn: TurnCost
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """What everything cost at one number of impressions a day."""
 
@@ -64,10 +74,11 @@ class Scale:
     first: TurnCost
     turn: TurnCost
     refresh: Refresh
+    beside: Beside | None = None
 
 
-def measure(impressions: int, folder: Path, seed: int) -> Scale:
-    """All figures at one size, in the order in which a shop would come to them.
+def measure(impressions: int, folder: Path, seed: int, old: int = 0) -> Scale:
+    """All figures at one size, in the order in which a shop would come to them; `old` impressions are from before.
 
     Raises
     ------
@@ -82,12 +93,20 @@ def measure(impressions: int, folder: Path, seed: int) -> Scale:
     _ingested(log / day0.name, home)
     first = _turn("first generation", home, day0.ends)
     ingested = _ingested(log / day1.name, home)
+    if old:
+        shutil.copytree(home, folder / "old")
     turn = _turn("turn", home, day1.ends)
     _ingested(log / day2.name, home)
     refreshed = _tell("refresh", measured("benchmarks.scale_work", "refresh", home, iso(day2.ends + ATTRIBUTION)))
     floor = _tell("floor", measured("benchmarks.scale_work", "floor", log / day1.name, folder / "floor"))
     ingest = Ingest(ingested.seconds, ingested.peak_gib, impressions / ingested.seconds, float(floor.said))
-    return Scale(impressions, ingest, first, turn, Refresh(float(refreshed.said), refreshed.peak_gib))
+    beside = _beside(folder / "old", day1.ends, (old, impressions, seed)) if old else None
+    return Scale(impressions, ingest, first, turn, Refresh(float(refreshed.said), refreshed.peak_gib), beside)
+
+
+def _beside(home: Path, cutoff: int, made_of: tuple[int, int, int]) -> Beside:
+    _tell("old facts", measured("benchmarks.scale_work", "old", home, *made_of))
+    return Beside(made_of[0], _turn("turn beside old facts", home, cutoff))
 
 
 def _ingested(file: Path, home: Path) -> Ended:
@@ -113,6 +132,7 @@ def _tell(what: str, ended: Ended) -> Ended:
 def main(
     sizes: Annotated[str, typer.Option(help="Impressions a day, by comma.")] = "1e6",
     large: Annotated[bool, typer.Option("--large", help=f"{LARGE:,} a day, too.")] = False,
+    old: Annotated[float, typer.Option(help="Impressions of earlier days, beside which the turn is made again.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the made log.")] = 0,
     home: Annotated[Path | None, typer.Option(help="Keep logs and homes below this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -121,7 +141,7 @@ def main(
     wanted = [*sizes_of(sizes), *([LARGE] if large else [])]
     try:
         with scratch(home) as root:
-            found = [measure(size, root / str(size), seed) for size in wanted]
+            found = [measure(size, root / str(size), seed, int(old)) for size in wanted]
     except EvercurrentError as error:
         sys.exit(f"error: {error}")
     if as_json:
@@ -164,9 +184,13 @@ def _rows(found: list[Scale]) -> dict[str, list[str]]:
         "  rows a second": [f"{scale.ingest.rows_per_second:,.0f}" for scale in found],
         "  DuckDB alone": [f"{scale.ingest.duckdb_floor_seconds:.2f}" for scale in found],
     }
-    for name in ("first", "turn"):
-        costs: list[TurnCost] = [getattr(scale, name) for scale in found]
-        rows[{"first": "first generation", "turn": "turn"}[name]] = [_cost(cost) for cost in costs]
+    named = {"first": [scale.first for scale in found], "turn": [scale.turn for scale in found]}
+    beside = [scale.beside for scale in found if scale.beside]
+    if beside:
+        named["old"] = [one.turn for one in beside]
+    titles = {"first": "first generation", "turn": "turn", "old": f"turn beside {beside[0].old:,}" if beside else ""}
+    for name, costs in named.items():
+        rows[titles[name]] = [_cost(cost) for cost in costs]
         rows[f"  stages of {name}"] = [f"{sum(cost.stages.values()):.2f}" for cost in costs]
         for stage in costs[0].stages:
             rows[f"    {name}: {stage}"] = [f"{cost.stages.get(stage, 0.0):.2f}" for cost in costs]

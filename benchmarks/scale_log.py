@@ -68,12 +68,17 @@ def write_log(impressions: int, folder: Path, seed: int) -> None:
     """The days of a log, and beside them the description of their columns, ``source.toml``."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(DESCRIPTION, folder / "source.toml")
-    known = {"users": max(impressions // 20, LEAST), "items": max(impressions // 200, LEAST), "seed": seed}
+    for day in days(impressions):
+        draw(day, impressions, seed, folder / day.name)
+
+
+def draw(day: Day, size: int, seed: int, path: Path) -> None:
+    """One day of a log of `size` impressions a day, which decides how many users and items there are."""
+    known = {"users": max(size // 20, LEAST), "items": max(size // 200, LEAST), "seed": seed, "path": str(path)}
+    drawn = {"day": day.number, "impressions": day.impressions, "begins": day.begins, "span": day.span}
     with duckdb.connect(config={"memory_limit": MEMORY}) as connection:
         connection.execute("set enable_progress_bar = false")
-        for day in days(impressions):
-            drawn = {"day": day.number, "impressions": day.impressions, "begins": day.begins, "span": day.span}
-            connection.execute(SQL.read_text(), {**known, **drawn, "path": str(folder / day.name)})
+        connection.execute(SQL.read_text(), {**known, **drawn})
 
 
 def main(

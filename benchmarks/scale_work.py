@@ -2,9 +2,12 @@
 
     python -m benchmarks.scale_work floor LOG.parquet FOLDER
     python -m benchmarks.scale_work refresh HOME CUTOFF
+    python -m benchmarks.scale_work old HOME IMPRESSIONS SIZE SEED
 
 `floor` is what DuckDB alone takes to write a file of the made log into the warehouse's three tables. `refresh` is the
-fast loop; a worker that is up, as in a deployment, has imported and found its server before.
+fast loop; a worker that is up, as in a deployment, has imported and found its server before. `old`
+fills a warehouse with days before the first one of its log, `SIZE` being what makes the same users and items: the same
+rows by the same statements as the floor's, because an ingest of so many takes longer than all that is measured.
 """
 
 import time
@@ -14,9 +17,12 @@ from pathlib import Path
 import duckdb
 import typer
 
-from warehouse.connect import CONFIG
+from benchmarks.scale_log import Day, draw
+from warehouse.connect import CONFIG, connect, transaction
 from warehouse.query import statements
 
+OLD_DAY = 10_000_000
+"""Impressions of an old day at most."""
 INSERTS = Path(__file__).with_name("scale_floor.sql")
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
@@ -36,6 +42,23 @@ def floor(log: Path, folder: Path) -> None:
         for insert in inserts:
             connection.execute(insert, {"path": str(log)})
         connection.commit()
+    typer.echo(time.perf_counter() - begin)
+
+
+@app.command()
+def old(home: Path, impressions: int, size: int, seed: int) -> None:
+    """Seconds that days of `OLD_DAY` impressions at most, before the first of a log, take into its warehouse."""
+    inserts = [part for part in INSERTS.read_text().split(";") if part.strip()]
+    begin = time.perf_counter()
+    path = home / "old.parquet"
+    with connect(home / "warehouse.duckdb") as connection:
+        for number in range(-(-impressions // OLD_DAY)):
+            day = Day(-1 - number, min(OLD_DAY, impressions - number * OLD_DAY))
+            draw(day, size, seed, path)
+            with transaction(connection):
+                for insert in inserts:
+                    connection.execute(insert, {"path": str(path)})
+            path.unlink()
     typer.echo(time.perf_counter() - begin)
 
 

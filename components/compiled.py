@@ -42,6 +42,15 @@ def compiled(loop: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def make_ready() -> None:
+    """Let Numba prepare itself, which takes most of a second before the first loop of a process, whichever it is."""
+    compiled(_nothing)()
+
+
+def _nothing() -> None:
+    pass
+
+
 def _linked(loop: Callable[P, R]) -> Callable[P, R]:
     """`loop` with the machine code of the loops that it calls in place of what calls them from outside."""
     if not isinstance(loop, FunctionType):

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",  # no network: everything needed is built in
     "autoload_known_extensions": "false",
-    "memory_limit": "1GB",  # a turn has this beside its arrays; sorts and joins that need more go to the disk
+    "memory_limit": "1536MB",  # a turn has this beside its arrays; sorts and joins that need more go to the disk
 }
 
 

@@ -8,6 +8,7 @@ by user (Liang and Zeger 1986, Biometrika 73), whose outcomes are alike.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ from components.domain import Doubles
 
 STEPS = 25
 """Newton steps; a regression of two coefficients that has a solution needs a handful."""
+STEP = 1e-12
+"""A step of that size changes nothing that anybody reads."""
+AT_ONCE = 1 << 20
+"""Rows that are added up at a time."""
 RIDGE = 1e-6
 """Keeps a step finite where predictions part the outcomes without a remainder."""
 LIMIT = 20.0
@@ -50,18 +55,38 @@ def calibration_slope(logit: Doubles, reward: Doubles, user: np.ndarray | None =
     if len(y) < 2 or np.ptp(y) == 0 or np.ptp(x) == 0:
         return Slope()
     whose = np.arange(len(y)) if user is None else pd.factorize(user[known])[0]
-    return _regression(np.column_stack([np.ones_like(x), x]), y, whose)
+    return _regression(x, y, whose)
 
 
-def _regression(design: Doubles, y: Doubles, whose: np.ndarray) -> Slope:
-    """Slope of `y` (n,) on the second column of `design` (n, 2), with the sandwich error over `whose` (n,) codes."""
+def _regression(x: Doubles, y: Doubles, whose: np.ndarray) -> Slope:
+    """Slope of `y` (n,) on `x` (n,) beside a constant, with the sandwich error over `whose` (n,) codes."""
     weights = np.zeros(2)
     for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        curvature = design.T @ (design * (p * (1 - p))[:, None]) + RIDGE * np.eye(2)
-        weights = weights + np.linalg.solve(curvature, design.T @ (y - p))
+        curvature, gradient = RIDGE * np.eye(2), np.zeros(2)
+        for at in _stretches(len(x)):
+            p = _chance(weights, x[at])
+            w, rest = p * (1 - p), y[at] - p
+            slant = w @ x[at]
+            curvature += [[w.sum(), slant], [slant, (w * x[at]) @ x[at]]]
+            gradient += [rest.sum(), rest @ x[at]]
+        step = np.linalg.solve(curvature, gradient)
+        at_last, weights = weights, weights + step
+        if np.abs(step).max() < STEP:
+            break
     each = np.zeros((int(whose.max()) + 1, 2))
-    np.add.at(each, whose, design * (y - p)[:, None])
+    for at in _stretches(len(x)):
+        rest = y[at] - _chance(at_last, x[at])
+        for column, values in enumerate((rest, rest * x[at])):
+            each[:, column] += np.bincount(whose[at], values, minlength=len(each))
     bread = np.linalg.inv(curvature)
     spread = bread @ (each.T @ each) @ bread * (len(each) / max(len(each) - 1, 1))
     return Slope(float(weights[1]), math.sqrt(max(float(spread[1, 1]), 0.0)))
+
+
+def _chance(weights: Doubles, x: Doubles) -> Doubles:
+    return np.asarray(1 / (1 + np.exp(-np.clip(weights[0] + weights[1] * x, -30, 30))))
+
+
+def _stretches(rows: int) -> Iterator[slice]:
+    """All rows, some at a time: ten million have temporaries as large as the window otherwise."""
+    return (slice(start, start + AT_ONCE) for start in range(0, rows, AT_ONCE))

@@ -7,7 +7,7 @@ rows, which makes the two exchangeable for traffic that did not change. (Countin
 rows but itself looks alike and is not: on 150 steady pairs it called drift 64 times instead of once.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,6 +76,27 @@ class DriftFrame:
         return {**self.keyed, **self.numeric}
 
     @classmethod
+    def concat(cls, parts: Sequence["DriftFrame"]) -> "DriftFrame":
+        """Rows of all parts, in order. There is one part at least, all have the same columns, and no user is named."""
+
+        def joined(of: Callable[["DriftFrame"], np.ndarray | None]) -> np.ndarray | None:
+            columns = [column for column in map(of, parts) if column is not None]
+            return np.concatenate(columns) if columns else None
+
+        def fields(of: Callable[["DriftFrame"], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+            return {name: np.concatenate([of(part)[name] for part in parts]) for name in of(parts[0])}
+
+        return cls(
+            score=np.concatenate([part.score for part in parts]),
+            reward=np.concatenate([part.reward for part in parts]),
+            ids=fields(lambda part: part.ids),
+            categorical=fields(lambda part: part.categorical),
+            numeric=fields(lambda part: part.numeric),
+            logit=joined(lambda part: part.logit),
+            amount=joined(lambda part: part.amount),
+        )
+
+    @classmethod
     def of(
         cls,
         examples: Examples,
@@ -86,16 +107,17 @@ class DriftFrame:
     ) -> "DriftFrame":
         """From encoded examples: ids and categories are then their keys; of a multi-valued field the first value.
 
-        A field that shares another's ids, such as a user's recent items, is left out: they are looked at there.
+        The columns are copies: examples are larger, and go. A field that shares another's ids, such as a user's recent
+        items, is left out: they are looked at there.
         """
         own = [f for f in spec.keyed if f.shares is None]
-        first = {f.name: examples.keys[:, spec.columns[f.name].start] for f in own}
+        first = {f.name: np.ascontiguousarray(examples.keys[:, spec.columns[f.name].start]) for f in own}
         return cls(
             score=np.asarray(score, np.float64),
             reward=np.asarray(reward, np.float64),
             ids={f.name: first[f.name] for f in own if f.kind is FieldKind.ID},
             categorical={f.name: first[f.name] for f in own if f.kind is not FieldKind.ID},
-            numeric={f.name: examples.numeric[:, at] for at, f in enumerate(spec.numeric)},
+            numeric={f.name: np.ascontiguousarray(examples.numeric[:, at]) for at, f in enumerate(spec.numeric)},
             holdout_log_loss=holdout_log_loss,
         )
 

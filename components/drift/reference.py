@@ -126,7 +126,10 @@ def repeated(frame: DriftFrame) -> float:
     """Share of rows whose user was shown their item before."""
     if USER not in frame.ids or ITEM not in frame.ids or not len(frame):
         return 0.0
-    return float(pd.DataFrame({name: frame.ids[name] for name in (USER, ITEM)}).duplicated().mean())
+    user, item = (pd.factorize(frame.ids[name], use_na_sentinel=False) for name in (USER, ITEM))
+    pairs = user[0] * len(item[1]) + item[0]
+    pairs.sort()
+    return float((pairs[1:] == pairs[:-1]).sum() / len(pairs))
 
 
 def missing(values: np.ndarray) -> float:

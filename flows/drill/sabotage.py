@@ -19,8 +19,9 @@ from components.ranker.model import Model
 from components.serving.served import Served
 from components.update.train import pretrain
 from flows.drill.scene import Sabotage, Scene
-from flows.stages.references import read_references
 from flows.stages.results import Challenger
+from flows.stages.training_data import read_matured
+from warehouse import ledger
 
 
 def sign_flipped(scene: Scene, challenger: Challenger) -> Challenger:
@@ -63,7 +64,7 @@ def not_a_number(scene: Scene, challenger: Challenger) -> Challenger:
 
 def outcomes_permuted(scene: Scene, challenger: Challenger) -> Challenger:
     """Trained on outcomes that belong to other impressions: a join on the wrong key."""
-    permuted = _permuted(read_references(scene.turn, scene.data).training.matured, scene.turn.seed)
+    permuted = _permuted(_training(scene), scene.turn.seed)
     settings, spec = scene.turn.settings, scene.turn.source.spec
     made = pretrain(spec, permuted, settings.ranker, settings.update, scene.turn.seed)
     memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, scene.turn.seed)
@@ -85,10 +86,10 @@ def too_random(scene: Scene, challenger: Challenger) -> Challenger:
 def foreign_memory(scene: Scene, challenger: Challenger) -> Challenger:
     """The memory of a model with other weights, put beside this one."""
     settings, spec, seed = scene.turn.settings, scene.turn.source.spec, scene.turn.seed + 1
-    training = read_references(scene.turn, scene.data).training
-    other = pretrain(spec, training.matured, settings.ranker, settings.update, seed).checkpoint.model
+    training = _training(scene)
+    other = pretrain(spec, training, settings.ranker, settings.update, seed).checkpoint.model
     memory = ErrorMemory.empty(spec, other.hidden_size, settings.memory, seed)
-    memory.prime(training.matured)
+    memory.prime(training)
     memory.model_digest = other.digest()
     learn_all(memory, scene.data.fresh.arrived, other.predict, np.flatnonzero(scene.data.is_open))
     return replace(challenger, memory=memory)
@@ -141,6 +142,13 @@ def _with_model(challenger: Challenger, change: Callable[[Model], object]) -> Ch
 
 def _with_policy(challenger: Challenger, settings: PolicySettings) -> Challenger:
     return replace(challenger, policy=PlackettLuce(settings))
+
+
+def _training(scene: Scene) -> Matured:
+    """What the champion learned."""
+    turn = scene.turn
+    window = ledger.generation(turn.warehouse, scene.champion.live.generation).window
+    return read_matured(turn.warehouse, turn.source, scene.data.encoder, window).matured
 
 
 def _permuted(matured: Matured, seed: int) -> Matured:

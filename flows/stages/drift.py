@@ -16,7 +16,7 @@ from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.ranker.features import Encoder
 from components.serving.served import Served
-from flows.stages.references import frame_of, keep_window, read_references, usual_figures
+from flows.stages.references import frame_of, keep_training, keep_window, read_references, usual_figures
 from flows.stages.results import DriftFound, Latest, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
@@ -31,6 +31,7 @@ def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     frames = _frames(turn, data, data.champion)
     report, decision = _decided(turn, data, frames)
     _write(turn, report, decision)
+    keep_training(turn, data.champion, frames.training)
     if decision.action is not DriftAction.HALT:
         keep_window(turn, frames.window)
     return DriftFound(decision.action, decision.reasons, replace(report, html=""), decision.judged)
@@ -50,9 +51,9 @@ def contradicts(turn: Turn, latest: Latest) -> DriftFound | None:
     The references are told in figures, and the fields' distances, which halt nobody, are not measured.
     """
     usual = usual_figures(turn, latest.encoder, latest.champion)
-    rows = latest.rows.take(_looked_at(turn, latest.rows))
+    current = frame_of(turn, latest.rows, latest.champion.model, _looked_at(turn, latest.rows))
     lost = _lost(latest.champion.encoder, latest.encoder)
-    report = measure_contradiction(frame_of(turn, rows, latest.champion.model), usual.last, usual.training, lost)
+    report = measure_contradiction(current, usual.last, usual.training, lost)
     decision = decide(report, DriftState(), turn.settings.drift.halting)
     found = DriftFound(decision.action, decision.reasons)
     return found if found.halts else None
@@ -69,18 +70,14 @@ class _Frames:
 
 
 def _frames(turn: Turn, data: TurnData, champion: Served) -> _Frames:
-    looked_at, matured = _looked_at(turn, data.fresh), data.fresh.matured_at
-    references, inside = read_references(turn, data), matured >= turn.window.start
-
-    def frame(rows: TrainingData) -> DriftFrame:
-        return frame_of(turn, rows, champion.model)
-
-    current = frame(data.fresh if looked_at.all() else data.fresh.take(looked_at))
+    looked_at, inside = _looked_at(turn, data.fresh), data.fresh.matured_at >= turn.window.start
+    references = read_references(turn, data, champion)
+    current = frame_of(turn, data.fresh, champion.model, looked_at)
     return _Frames(
-        window=current if (looked_at == inside).all() else frame(data.fresh.take(inside)),
+        window=current if (looked_at == inside).all() else frame_of(turn, data.fresh, champion.model, inside),
         current=current,
-        last=None if references.last is None else frame(references.last),
-        training=frame(references.training),
+        last=references.last,
+        training=references.training,
     )
 
 

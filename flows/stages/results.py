@@ -92,8 +92,8 @@ class TurnData:
 
     @property
     def open(self) -> Matured:
-        """What the challenger may learn from before the verdict: a copy, gone with who asks for it."""
-        return self.fresh.matured.take(self.is_open)
+        """What the challenger may learn from before the verdict: a copy, unless that is everything."""
+        return self.fresh.matured if self.is_open.all() else self.fresh.matured.take(self.is_open)
 
     @property
     def held_out(self) -> Matured:

@@ -1,8 +1,9 @@
 """What can be learned from at a cutoff: matured impressions, read from the warehouse in batches and encoded."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import count, islice
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from components.ranker.history import History, Likes, history_width
 from flows.stages.window_columns import WindowColumns, gather
 from warehouse import facts
 from warehouse.connect import Warehouse
+
+STRETCH = 1 << 20
+"""Rows that are read at a time by who needs no whole window: what is asked once for each stretch costs seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +129,17 @@ def read_arrivals(w: Warehouse, source: Source, encoder: Encoder, window: Window
     """The same with the instants of their requests."""
     columns = gather(facts.matured(w, window, maturing(source)))
     return Arrivals(_encoded(w, source, encoder, columns), columns.requested_at, columns.settled_at)
+
+
+def read_stretches(w: Warehouse, source: Source, encoder: Encoder, window: Window) -> Iterator[TrainingData]:
+    """As `read_matured`, `STRETCH` rows at a time, for who needs little of each; one that is empty of no rows."""
+    batches = facts.matured(w, window, maturing(source))
+    for at in count():
+        stretch = list(islice(batches, STRETCH // facts.ROWS_AT_ONCE))
+        if stretch or not at:
+            yield _encoded(w, source, encoder, gather(stretch))
+        if not stretch:
+            return
 
 
 def read_replayed(w: Warehouse, source: Source, encoder: Encoder, draw: facts.Draw) -> TrainingData:

@@ -1,7 +1,7 @@
 """Arrow batches of matured impressions as plain columns: what a window costs per row is these arrays.
 
-Ids become numbers into the distinct ones as they arrive; a batch is gone when the next one comes, and a column is put
-together from its parts one at a time, so that nothing but one column is ever there twice.
+Ids become numbers into the distinct ones as they arrive, and a batch is gone when the next one comes. Columns of
+numbers grow where they are: put together from parts, each would be there twice, and leave holes between the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,6 +29,8 @@ NUMBERS = {
     "settled_at": np.int64,
 }
 """Other columns, and what they are kept as."""
+GROWTH = 1 << 20
+"""Rows by which a column gets longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,20 +69,20 @@ def gather(batches: Iterable[pa.RecordBatch]) -> WindowColumns:
     """The columns of all batches, in order."""
     requests: list[pa.Array] = []
     ids: dict[str, list[pa.Array]] = {name: [] for name in IDS}
-    numbers: dict[str, list[np.ndarray]] = {name: [] for name in NUMBERS}
+    numbers = {name: _Growing(kind) for name, kind in NUMBERS.items()}
     for batch in batches:
-        requests.append(batch.column("request_id"))
+        requests.append(_own(batch.column("request_id")))
         for name in IDS:
             ids[name].append(batch.column(name).cast(pa.string()).dictionary_encode())
         for name in NUMBERS.keys() & set(batch.schema.names):
-            numbers[name].append(_plain(batch.column(name), NUMBERS[name]))
+            numbers[name].add(_plain(batch.column(name), NUMBERS[name]))
     known = dict(_coded(ids))
     return WindowColumns(
         pa.chunked_array(requests, pa.string()),
         known["user_id"],
         known["item_id"],
         known["context"],
-        **dict(_joined(numbers)),
+        **{name: column.whole() for name, column in numbers.items()},
     )
 
 
@@ -90,9 +92,29 @@ def _coded(parts: dict[str, list[pa.Array]]) -> Iterator[tuple[str, Coded]]:
         yield name, Coded.of_arrow(pa.chunked_array(chunks, chunks[0].type if chunks else pa.string()))
 
 
-def _joined(parts: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
-    for name, kind in NUMBERS.items():
-        yield name, np.concatenate([np.empty(0, kind), *parts.pop(name)])
+class _Growing:
+    """A column that gets longer where it is: of something large `realloc` moves the pages, not what is in them."""
+
+    def __init__(self, kind: type) -> None:
+        self._values: np.ndarray = np.empty(0, kind)
+        self._rows = 0
+
+    def add(self, values: np.ndarray) -> None:
+        rows = self._rows + len(values)
+        if rows > len(self._values):
+            self._values.resize(-(-rows // GROWTH) * GROWTH, refcheck=False)
+        self._values[self._rows : rows] = values
+        self._rows = rows
+
+    def whole(self) -> np.ndarray:
+        """(n,) all that was added; nothing may be added afterwards."""
+        self._values.resize(self._rows, refcheck=False)
+        return self._values
+
+
+def _own(column: pa.Array) -> pa.Array:
+    """A copy: a column of a batch from DuckDB keeps all the others of that batch."""
+    return pa.concat_arrays([column, column[:0]])
 
 
 def _plain(column: pa.Array, kind: type) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The made log is what it says it is, and the floor of its ingest does the same work."""
 
+from datetime import UTC
 from pathlib import Path
 
 import duckdb
@@ -9,10 +10,10 @@ import pytest
 import typer
 
 from benchmarks.scale import measure, sizes_of
-from benchmarks.scale_log import ATTRIBUTION, DESCRIPTION, days, write_log
+from benchmarks.scale_log import ATTRIBUTION, DESCRIPTION, Day, days, write_log
 from benchmarks.scale_process import measured
-from benchmarks.scale_work import floor
-from components.domain import SECOND, EvercurrentError
+from benchmarks.scale_work import floor, old
+from components.domain import SECOND, EvercurrentError, instant_of
 from components.ingest.source import read_source
 from flows.stages.ingest import ingest_file
 from flows.workspace import Workspace
@@ -94,6 +95,21 @@ def test_the_floor_writes_the_rows_that_the_ingest_writes(log: Path, tmp_path: P
             rows = ours.execute(question).fetchall()
             assert len(rows) == days(IMPRESSIONS)[2].impressions
             assert plain.execute(question).fetchall() == rows, table
+
+
+def test_old_days_come_before_the_first_and_are_of_the_same_users_and_items(log: Path, tmp_path: Path) -> None:
+    home = Workspace(tmp_path)
+    ingest_file(home, log / "day2.parquet", log / "source.toml")
+    old(tmp_path, 500, IMPRESSIONS, 1)
+    with connect(home.database) as connection:
+        question = "select count(*), min(shown_at), max(shown_at) from impressions where batch = 'floor'"
+        rows, first, last = connection.sql(question).fetchall()[0]
+        users = {user for (user,) in connection.sql("select user_id from requests where batch = 'floor'").fetchall()}
+    day = Day(-1, 500)
+    assert rows == 500 and day.begins <= instant_of(first.replace(tzinfo=UTC))
+    assert instant_of(last.replace(tzinfo=UTC)) < day.ends == days(IMPRESSIONS)[0].begins
+    assert users <= {f"u{number}" for number in range(IMPRESSIONS // 20)} and len(users) > 100
+    assert not (tmp_path / "old.parquet").exists()
 
 
 def test_the_description_says_when_an_outcome_is_known() -> None:

@@ -21,6 +21,7 @@ from components.ranker.history import History, Likes
 from flows.stages.eligible_sets import Requests
 from flows.stages.held_out import ShownRows, held_out_log
 from flows.stages.training_data import TrainingData, read_encoder, read_history, read_matured
+from flows.stages.window_columns import NUMBERS, gather
 from tests.conftest import DESCRIPTION
 from warehouse import facts, query
 from warehouse.append import append_log
@@ -190,6 +191,16 @@ def test_a_window_is_the_same_bits_in_batches_of_any_size(tmp_path: Path, monkey
         one, other = (_bits(getattr(each, f.name)) for each in (whole, parts))
         assert one == other, f.name
     assert np.isfinite(whole.propensity).any() and len(np.unique(whole.examples.keys[:, -1])) > 3
+
+
+def test_a_window_keeps_nothing_else_of_the_batches_it_came_in() -> None:
+    """A column of a batch of DuckDB keeps the whole batch; so what a window has is a copy."""
+    texts = {name: ["a", "b"] for name in ("request_id", "user_id", "item_id", "context")}
+    batch = pa.record_batch({**texts, **{name: np.ones(2, kind) for name, kind in NUMBERS.items()}})
+    columns = gather([batch, batch])
+    assert len(columns.reward) == 4 and columns.request_id.to_pylist() == ["a", "b"] * 2
+    kept = {buffer.address for chunk in columns.request_id.chunks for buffer in chunk.buffers() if buffer}
+    assert not kept & {buffer.address for buffer in batch.column("request_id").buffers() if buffer}
 
 
 def test_a_row_of_a_window_is_a_hundred_bytes_and_the_id_of_its_request(tmp_path: Path) -> None:

@@ -2,17 +2,17 @@
 -- sound or not. More than the contracts reject is allowed, less is not: a test holds both together. What could spoil an
 -- impression (a double, another's position, its request, its outcomes) has its request or its id, so contracts between
 -- rows find all they need in what has these requests. Read by: validate.
-with asked as materialized (
+with asked as not materialized (
     select request_id, user_id, eligible_of, requested_at
     from requests
     where source = $source and requested_at >= make_timestamp($start) and requested_at < make_timestamp($cutoff)
 ),
-shown as materialized (
+shown as not materialized (
     select impression_id, request_id, item_id, position, propensity, shown_at
     from impressions
     where source = $source and shown_at >= make_timestamp($start) and shown_at < make_timestamp($cutoff)
 ),
-came as materialized (
+came as not materialized (
     select o.impression_id, s.request_id, s.shown_at, o.kind, o.reward, o.outcome_at
     from told_since($source, make_timestamp($start), make_timestamp($cutoff)) as o
     join shown as s on s.impression_id = o.impression_id
