@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from components.drift.calibration_slope import calibration_slope
@@ -11,7 +12,7 @@ from components.drift.contradiction import NOTHING, Excess, contradiction_of, go
 from components.drift.drift_action import DriftState, decide, figures
 from components.drift.drift_frame import DriftFrame
 from components.drift.measure import measure, measure_contradiction
-from components.drift.reference import Reference
+from components.drift.reference import Reference, repeated
 from components.drift.settings import DriftSettings
 
 SETTINGS = DriftSettings(sample=600, page=False)
@@ -60,6 +61,23 @@ def test_a_user_who_comes_often_widens_the_error() -> None:
     assert calibration_slope(*copies).error == pytest.approx(
         calibration_slope(frame.own_logit, frame.reward, frame.ids["user"]).error, rel=1e-6
     )
+
+
+def test_a_slope_that_is_added_up_by_stretches_is_the_slope(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = world(3_000, 3, slope=0.6)
+    whole = calibration_slope(frame.own_logit, frame.reward, frame.ids["user"])
+    monkeypatch.setattr("components.drift.calibration_slope.AT_ONCE", 700)
+    parts = calibration_slope(frame.own_logit, frame.reward, frame.ids["user"])
+    assert (parts.value, parts.error) == pytest.approx((whole.value, whole.error), rel=1e-9)
+
+
+def test_what_is_repeated_is_what_is_there_twice_nobody_and_nothing_included() -> None:
+    rng = np.random.default_rng(0)
+    names = [*"abcdefg", None]
+    ids = {name: rng.choice(np.array(names, object), 60) for name in ("user", "item")}
+    expected = pd.DataFrame(ids).duplicated().mean()
+    assert 0 < expected < 1
+    assert repeated(DriftFrame(np.zeros(60), np.zeros(60), ids=ids)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

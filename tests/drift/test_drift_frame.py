@@ -1,5 +1,7 @@
 """Frames: ids become popularity, categories stay few, samples keep their size and their seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,23 @@ def test_a_frame_is_made_of_encoded_examples():
     assert made.categorical["genre"].tolist() == [3, 7]
     assert made.numeric["age"][0] == 30.0
     assert made.holdout_log_loss == 0.6
+
+
+def test_parts_of_a_frame_one_after_the_other_are_the_frame() -> None:
+    whole = replace(traffic(90), logit=np.arange(90.0), amount=np.arange(90.0))
+
+    def part(at: slice) -> DriftFrame:
+        columns = {name: getattr(whole, name)[at] for name in ("score", "reward", "logit", "amount")}
+        fields = {
+            name: {field: values[at] for field, values in getattr(whole, name).items()}
+            for name in ("ids", "categorical", "numeric")
+        }
+        return DriftFrame(**columns, **fields)
+
+    joined = DriftFrame.concat([part(slice(0, 40)), part(slice(40, 40)), part(slice(40, 90))])
+    for name in ("score", "reward", "logit", "amount"):
+        assert getattr(joined, name).tolist() == getattr(whole, name).tolist()
+    assert {name: values.tolist() for name, values in joined.columns.items()} == {
+        name: values.tolist() for name, values in whole.columns.items()
+    }
+    assert DriftFrame.concat([traffic(9)]).logit is None

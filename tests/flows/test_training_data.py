@@ -20,7 +20,7 @@ from components.ranker.features import hash_ids
 from components.ranker.history import History, Likes
 from flows.stages.eligible_sets import Requests
 from flows.stages.held_out import ShownRows, held_out_log
-from flows.stages.training_data import TrainingData, read_encoder, read_history, read_matured
+from flows.stages.training_data import TrainingData, read_encoder, read_history, read_matured, read_stretches
 from flows.stages.window_columns import NUMBERS, gather
 from tests.conftest import DESCRIPTION
 from warehouse import facts, query
@@ -191,6 +191,20 @@ def test_a_window_is_the_same_bits_in_batches_of_any_size(tmp_path: Path, monkey
         one, other = (_bits(getattr(each, f.name)) for each in (whole, parts))
         assert one == other, f.name
     assert np.isfinite(whole.propensity).any() and len(np.unique(whole.examples.keys[:, -1])) > 3
+
+
+def test_a_window_by_stretches_is_the_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = known(tmp_path, *made_log(300))
+    w = Warehouse(tmp_path / "w.duckdb", "tiny")
+    encoder, everything = read_encoder(w, SOURCE), facts.matured
+    monkeypatch.setattr(facts, "matured", partial(everything, rows_at_once=7))
+    monkeypatch.setattr("flows.stages.training_data.STRETCH", 14 * facts.ROWS_AT_ONCE)
+    parts = list(read_stretches(w, SOURCE, encoder, Window(0, DAY)))
+    assert [len(part) for part in parts] == [98, 98, 98, 6]
+    for f in ("reward", "grade", "matured_at", "logit", "propensity"):
+        assert np.concatenate([getattr(part, f) for part in parts]).tobytes() == getattr(whole, f).tobytes()
+    assert Examples.concat([part.examples for part in parts]).keys.tobytes() == whole.examples.keys.tobytes()
+    assert [len(part) for part in read_stretches(w, SOURCE, encoder, Window(DAY, 2 * DAY))] == [0]
 
 
 def test_a_window_keeps_nothing_else_of_the_batches_it_came_in() -> None:

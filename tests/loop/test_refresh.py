@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,6 +93,19 @@ def test_references_that_are_damaged_or_gone_are_counted_again_to_the_same_figur
     assert again is not None and figures is not None
     assert again.reference.rows == figures.reference.rows > 2000 and again.window == figures.window
     assert len({memory_of(h) for h in (home, *others)}) == 1
+
+
+def test_a_turn_keeps_what_its_champion_learned_for_the_refreshes_after_it(home: Path, tmp_path: Path) -> None:
+    """The first generation's window was held against nothing: the turn that reads it as a reference keeps it."""
+    other = Path(shutil.copytree(home, tmp_path / "other"))
+    refreshed(other, 4.3)  # counts them
+    daily_loop(str(home), day(5))
+    counted, kept = (read_reference(h / "references" / f"{instant_of(day(4))}.parquet") for h in (other, home))
+    assert counted is not None and kept is not None and counted.window == kept.window
+    for name, values in counted.reference.fields.items():
+        same = kept.reference.fields[name]
+        assert dict(zip(values.value, values.count, strict=True)) == dict(zip(same.value, same.count, strict=True))
+    assert replace(counted.reference, fields={}) == replace(kept.reference, fields={})
 
 
 def test_what_turns_bad_after_a_sound_refresh_halts_the_next_one(tmp_path: Path, tiny: TinySource) -> None:
