@@ -132,7 +132,9 @@ def _tell(what: str, ended: Ended) -> Ended:
 def main(
     sizes: Annotated[str, typer.Option(help="Impressions a day, by comma.")] = "1e6",
     large: Annotated[bool, typer.Option("--large", help=f"{LARGE:,} a day, too.")] = False,
-    old: Annotated[float, typer.Option(help="Impressions of earlier days, beside which the turn is made again.")] = 0,
+    old: Annotated[
+        float, typer.Option(help="Impressions of earlier days; the turn is made again beside them.", min=0)
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Of the made log.")] = 0,
     home: Annotated[Path | None, typer.Option(help="Keep logs and homes below this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -184,13 +186,11 @@ def _rows(found: list[Scale]) -> dict[str, list[str]]:
         "  rows a second": [f"{scale.ingest.rows_per_second:,.0f}" for scale in found],
         "  DuckDB alone": [f"{scale.ingest.duckdb_floor_seconds:.2f}" for scale in found],
     }
-    named = {"first": [scale.first for scale in found], "turn": [scale.turn for scale in found]}
-    beside = [scale.beside for scale in found if scale.beside]
-    if beside:
-        named["old"] = [one.turn for one in beside]
-    titles = {"first": "first generation", "turn": "turn", "old": f"turn beside {beside[0].old:,}" if beside else ""}
-    for name, costs in named.items():
-        rows[titles[name]] = [_cost(cost) for cost in costs]
+    turns = {"first generation": [scale.first for scale in found], "turn": [scale.turn for scale in found]}
+    if beside := [scale.beside for scale in found if scale.beside]:
+        turns[f"turn beside {beside[0].old:,}"] = [one.turn for one in beside]
+    for name, costs in turns.items():
+        rows[name] = [_cost(cost) for cost in costs]
         rows[f"  stages of {name}"] = [f"{sum(cost.stages.values()):.2f}" for cost in costs]
         for stage in costs[0].stages:
             rows[f"    {name}: {stage}"] = [f"{cost.stages.get(stage, 0.0):.2f}" for cost in costs]

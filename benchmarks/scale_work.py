@@ -32,32 +32,25 @@ app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=F
 def floor(log: Path, folder: Path) -> None:
     """Seconds until the rows of a log are in the three tables and in the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    inserts = [part for part in INSERTS.read_text().split(";") if part.strip()]
     begin = time.perf_counter()
     with duckdb.connect(str(folder / "floor.duckdb"), config=CONFIG) as connection:
         connection.execute("set enable_progress_bar = false")
         for statement in statements("00_schema/tables"):
             connection.execute(statement)
-        connection.begin()
-        for insert in inserts:
-            connection.execute(insert, {"path": str(log)})
-        connection.commit()
+        _insert(connection, log)
     typer.echo(time.perf_counter() - begin)
 
 
 @app.command()
 def old(home: Path, impressions: int, size: int, seed: int) -> None:
     """Seconds that days of `OLD_DAY` impressions at most, before the first of a log, take into its warehouse."""
-    inserts = [part for part in INSERTS.read_text().split(";") if part.strip()]
     begin = time.perf_counter()
     path = home / "old.parquet"
     with connect(home / "warehouse.duckdb") as connection:
         for number in range(-(-impressions // OLD_DAY)):
             day = Day(-1 - number, min(OLD_DAY, impressions - number * OLD_DAY))
             draw(day, size, seed, path)
-            with transaction(connection):
-                for insert in inserts:
-                    connection.execute(insert, {"path": str(path)})
+            _insert(connection, path)
             path.unlink()
     typer.echo(time.perf_counter() - begin)
 
@@ -82,6 +75,12 @@ def refresh(home: Path, cutoff: str) -> None:
     if "knows the outcomes" not in said:
         raise SystemExit(f"error: the refresh learned nothing: {said}")
     typer.echo(seconds)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, log: Path) -> None:
+    with transaction(connection):
+        for insert in filter(str.strip, INSERTS.read_text().split(";")):
+            connection.execute(insert, {"path": str(log)})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from flows.control_room import update as updating
 from flows.control_room.announcement import Announcement, announce, announce_broken, spoken
 from flows.control_room.failed import signed
 from flows.control_room.log_line import Figures
-from flows.give_back import give_back
 from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
 from flows.stages.decisions import take_decisions
@@ -64,7 +63,6 @@ def stage(
         except ContractBroken as broken:
             announce_broken(name, turn, broken, told)
             raise
-        give_back()
         announce(name, turn, result, told)
         return result
 

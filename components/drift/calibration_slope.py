@@ -8,20 +8,20 @@ by user (Liang and Zeger 1986, Biometrika 73), whose outcomes are alike.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from components.domain import Doubles
+from components.ranker.strides import stretches
 
 STEPS = 25
 """Newton steps; a regression of two coefficients that has a solution needs a handful."""
 STEP = 1e-12
 """A step of that size changes nothing that anybody reads."""
 AT_ONCE = 1 << 20
-"""Rows that are added up at a time."""
+"""Rows that are added up at a time: ten million have temporaries as large as the window otherwise."""
 RIDGE = 1e-6
 """Keeps a step finite where predictions part the outcomes without a remainder."""
 LIMIT = 20.0
@@ -63,7 +63,7 @@ def _regression(x: Doubles, y: Doubles, whose: np.ndarray) -> Slope:
     weights = np.zeros(2)
     for _ in range(STEPS):
         curvature, gradient = RIDGE * np.eye(2), np.zeros(2)
-        for at in _stretches(len(x)):
+        for at in stretches(len(x), AT_ONCE):
             p = _chance(weights, x[at])
             w, rest = p * (1 - p), y[at] - p
             slant = w @ x[at]
@@ -74,7 +74,7 @@ def _regression(x: Doubles, y: Doubles, whose: np.ndarray) -> Slope:
         if np.abs(step).max() < STEP:
             break
     each = np.zeros((int(whose.max()) + 1, 2))
-    for at in _stretches(len(x)):
+    for at in stretches(len(x), AT_ONCE):
         rest = y[at] - _chance(at_last, x[at])
         for column, values in enumerate((rest, rest * x[at])):
             each[:, column] += np.bincount(whose[at], values, minlength=len(each))
@@ -85,8 +85,3 @@ def _regression(x: Doubles, y: Doubles, whose: np.ndarray) -> Slope:
 
 def _chance(weights: Doubles, x: Doubles) -> Doubles:
     return np.asarray(1 / (1 + np.exp(-np.clip(weights[0] + weights[1] * x, -30, 30))))
-
-
-def _stretches(rows: int) -> Iterator[slice]:
-    """All rows, some at a time: ten million have temporaries as large as the window otherwise."""
-    return (slice(start, start + AT_ONCE) for start in range(0, rows, AT_ONCE))

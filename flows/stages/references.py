@@ -77,8 +77,8 @@ def keep_training(turn: Turn, champion: Served, frame: DriftFrame) -> None:
 def frame_of(turn: Turn, data: TrainingData, model: Ranker, rows: Bools) -> DriftFrame:
     """Some rows as they are looked at, with scores as logged when they were shown, or the model's own."""
     index = np.flatnonzero(rows)
-    parts = [_frame(turn, data.take(index[at]), model) for at in stretches(len(index), STRETCH)]
-    frame = DriftFrame.concat(parts or [_frame(turn, data.take(index), model)])
+    parts = list(stretches(len(index), STRETCH)) or [slice(0, 0)]
+    frame = DriftFrame.concat([_frame(turn, data.take(index[at]), model) for at in parts])
     return replace(frame, user=data.user.take(index))
 
 

@@ -90,10 +90,8 @@ def test_archives_of_the_decision_log_go_by_the_day_in_their_name_and_by_default
     for name in ("1970-01-02-7-1.parquet", "1970-01-04-7-1.parquet", "1970-02-31-7-1.parquet", "notes.txt"):
         (folder / name).write_text("x")
     (tmp_path / "decisions" / "1970-01-02-8-1.jsonl").write_text("{}")
-    for name in (
-        "archive/1970-01-01-7-1.parquet",
-        "1970-01-01-7-1.jsonl",
-    ):  # of which changes of the catalogue are left
+    rest = ("archive/1970-01-01-7-1.parquet", "1970-01-01-7-1.jsonl")  # changes of the catalogue are left of it
+    for name in rest:
         (tmp_path / "decisions" / name).write_text("x")
     there = list(holdings(Workspace(tmp_path)))
     assert [h.cutoff for h in there] == [2 * DAY, 4 * DAY]
