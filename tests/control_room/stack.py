@@ -37,14 +37,18 @@ class Stack:
 
     def get(self, path: str) -> Any:
         """The answer to a GET."""
-        return httpx.get(self.api + path, timeout=30).raise_for_status().json()
+        return self._ask("GET", path)
 
     def post(self, path: str, body: Any) -> Any:
-        """The answer to a POST; a server whose database is busy says so, and is asked again, as every client does."""
+        """The answer to a POST."""
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        """An answer; a server whose database is busy says so (503) and is asked again, as every client does."""
 
         def ask() -> httpx.Response | None:
-            said = httpx.post(self.api + path, json=body, timeout=30)
-            return None if said.status_code == 503 else said
+            said = httpx.request(method, self.api + path, json=body, timeout=30)
+            return None if said.status_code == httpx.codes.SERVICE_UNAVAILABLE else said
 
         answer = until(ask, 60)
         assert answer.is_success, answer.text
@@ -56,7 +60,7 @@ class Stack:
         name = next(d["name"] for d in deployments if d["entrypoint"] == entrypoint)
         self.prefect("--no-prompt", "deploy", "-n", name)
         (made,) = self.post("/deployments/filter", {"deployments": {"name": {"any_": [name]}}})
-        httpx.patch(f"{self.api}/deployments/{made['id']}", json={"paused": True}, timeout=30).raise_for_status()
+        self._ask("PATCH", f"/deployments/{made['id']}", {"paused": True})
         return str(made["id"])
 
     def prefect(self, *words: str) -> None:
