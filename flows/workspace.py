@@ -81,12 +81,12 @@ class Workspace:
 
     @property
     def references(self) -> Path:
-        """What was usual in the windows that an open one is held against, in figures."""
+        """What was usual in the windows that others are held against: counts, and rows drawn of them."""
         return self.root / "references"
 
     def reference(self, cutoff: int) -> Path:
         """What was usual in the window that ended at a cutoff."""
-        return self.references / f"{cutoff}.parquet"
+        return self.references / f"{cutoff}.safetensors"
 
     def turn(self, cutoff: int) -> Path:
         """Working files and figures of one turn."""

@@ -8,6 +8,7 @@ for a calibrated model; its spread falls as 1 / sqrt(n). A shift of the fields a
 with L and leaves z at rest: this is what tells concept drift from field drift.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,8 +64,10 @@ class Bin:
     reward: float
 
 
-def calibration_of(score: Doubles, reward: Doubles) -> Calibration:
+def calibration_of(score: Doubles, reward: Doubles, bins: Sequence[Bin] | None = None) -> Calibration:
     """Figures over the rows whose score and reward are both known; all nan if there is none.
+
+    `bins` are theirs (`reliability`), if they are at hand.
 
     >>> calibration = calibration_of(np.array([0.5, 0.5, 0.5, 0.5]), np.array([1.0, 0.0, 1.0, 0.0]))
     >>> round(calibration.log_loss, 4), round(calibration.expected, 4), calibration.auc
@@ -77,7 +80,7 @@ def calibration_of(score: Doubles, reward: Doubles) -> Calibration:
     log_loss = float(-(y * np.log(p) + (1 - y) * np.log1p(-p)).mean())
     expected = float(-(p * np.log(p) + (1 - p) * np.log1p(-p)).mean())
     sd = float(np.sqrt((p * (1 - p) * np.log(p / (1 - p)) ** 2).sum())) / len(y)
-    bins = reliability(score, reward)
+    bins = reliability(score, reward) if bins is None else bins
     weights = np.array([b.rows for b in bins]) / len(y)
     gaps = np.array([abs(b.reward - b.score) for b in bins])
     return Calibration(

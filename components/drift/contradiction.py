@@ -11,12 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from components.domain import MISSING_KEY
 from components.drift.calibration_slope import Slope, calibration_slope
 from components.drift.drift_frame import USER, DriftFrame
-from components.drift.reference import Reference, Values, middle, missing, repeated
+from components.drift.reference import Counts, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +78,24 @@ UNCONTRADICTED = Contradiction(Slope())
 
 
 def contradiction_of(
-    current: DriftFrame, last: Reference | None, training: Reference, lost: Excess = NOTHING
+    current: DriftFrame, counts: Counts, last: Counts | None, training: Counts, lost: Excess = NOTHING
 ) -> Contradiction:
-    """Measure a window against its references; `lost` comes from whoever has what is known of users and items."""
+    """Measure a window, of which `counts` are, against its references.
+
+    `lost` comes from whoever has what is known of users and items.
+    """
     slope = calibration_slope(current.own_logit, current.reward, current.ids.get(USER))
     references = [usual for usual in (last, training) if usual is not None and len(usual)]
     if not len(current) or not references:
         return Contradiction(slope, lost=lost)
     return Contradiction(
         slope,
-        busiest=_busiest(current, references),
-        repeated=Excess("impressions", repeated(current), references[0].repeated),
-        emptied=worst(_emptied(current, references)),
-        unknown=worst(_unknown(current, last, training)),
+        busiest=_busiest(current, counts, references),
+        repeated=Excess("impressions", counts.repeated, references[0].repeated),
+        emptied=worst(_emptied(counts, references)),
+        unknown=worst(_unknown(counts, last, training)),
         lost=lost,
-        amount_ratio=min(_ratio(middle(current.amount), usual.amount) for usual in references),
+        amount_ratio=min(_ratio(counts.amount, usual.amount) for usual in references),
     )
 
 
@@ -112,30 +114,28 @@ def gone(before: np.ndarray, now: np.ndarray) -> float:
     return float((~np.isin(now[had], before[had])).mean()) if had.any() else 0.0
 
 
-def _busiest(current: DriftFrame, references: Sequence[Reference]) -> Excess:
+def _busiest(current: DriftFrame, counts: Counts, references: Sequence[Counts]) -> Excess:
     if USER not in current.ids:
         return NOTHING
-    codes, users = pd.factorize(current.ids[USER])
-    counts = np.bincount(codes, minlength=len(users))
-    row = int(np.flatnonzero(codes == counts.argmax())[0])
+    users = Values.of(current.ids[USER])  # of all: the counts may be of a part
+    row = int(np.flatnonzero(current.ids[USER] == users.value[users.count.argmax()])[0])
     names = current.ids[USER] if current.user is None else current.user
-    usual = max(reference.busiest for reference in references)
-    return Excess(f"user {names[row]}", float(counts.max()) / len(current), usual)
+    return Excess(f"user {names[row]}", counts.busiest, max(reference.busiest for reference in references))
 
 
-def _emptied(current: DriftFrame, references: Sequence[Reference]) -> Iterable[Excess]:
-    for name, now in current.columns.items():
+def _emptied(counts: Counts, references: Sequence[Counts]) -> Iterable[Excess]:
+    for name, now in counts.missing.items():
         then = [reference.missing[name] for reference in references if name in reference.missing]
-        yield Excess(name, missing(now), max(then, default=math.nan))
+        yield Excess(name, now, max(then, default=math.nan))
 
 
-def _unknown(current: DriftFrame, last: Reference | None, training: Reference) -> Iterable[Excess]:
+def _unknown(counts: Counts, last: Counts | None, training: Counts) -> Iterable[Excess]:
     """What is usual is what the last window had that training had not; without one, the share of values met once."""
-    for name, values in current.keyed.items():
+    for name, now in counts.fields.items():
         known = training.fields.get(name)
         if known is None:
             continue
-        now, before = Values.of(values), None if last is None or not len(last) else last.fields.get(name)
+        before = None if last is None or not len(last) else last.fields.get(name)
         if before is None:
             usual = math.nan if name == USER else known.once(training.rows)
             yield Excess(name, now.unseen(known), usual)

@@ -115,8 +115,6 @@ def _calibration(report: DriftReport) -> list[Block]:
         ),
         Row(["Share rewarded − mean probability", p.bias, 0.0, "no bias"]),
     ]
-    if report.holdout_log_loss is not None:
-        rows.insert(1, Row(["Log loss", p.log_loss, report.holdout_log_loss, "on held-out rows of its training"]))
     table = Table(["Figure", Column("Measured", ".4f"), Column("Compared with", ".4f"), "Which is"], rows)
     if not report.bins:
         return [table]

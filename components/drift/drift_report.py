@@ -84,7 +84,6 @@ class DriftReport:
     reward : mean reward; score, score_spread : mean and standard deviation; score_missing : share without score.
     training, last : against the two references; `last` is None in the first window.
     calibration : the champion's predictions against the outcomes; bins : the same by score.
-    holdout_log_loss : what the champion's training reported, if it did.
     contradiction : what speaks against learning the window at all.
     html : Evidently's own page for the training reference, self-contained, 4 MB; empty unless `settings.page`.
     """
@@ -99,7 +98,6 @@ class DriftReport:
     last: ReferenceDrift | None
     calibration: Calibration
     bins: tuple[Bin, ...]
-    holdout_log_loss: float | None
     html: str
     contradiction: Contradiction = UNCONTRADICTED
 

@@ -8,17 +8,31 @@ import numpy as np
 import pandas as pd
 
 from components.drift.calibration import calibration_of, reliability
-from components.drift.contradiction import NOTHING, Contradiction, Excess, contradiction_of
-from components.drift.drift_frame import EMPTY, USER, DriftFrame, Pair, occurrences, pair
+from components.drift.contradiction import NOTHING, Excess, contradiction_of
+from components.drift.drift_frame import USER, DriftFrame
 from components.drift.drift_report import METHOD, DriftReport, FieldDrift, IdDrift, ReferenceDrift
-from components.drift.reference import Reference, Values
+from components.drift.pair import EMPTY, SCORE, Pair, pair
+from components.drift.reference import Counts, Reference
 from components.drift.settings import DriftSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The new window, and its counts."""
+
+    frame: DriftFrame
+    counts: Counts
+
+    @classmethod
+    def at(cls, frame: DriftFrame) -> "Looked":
+        """Count it."""
+        return cls(frame, Counts.of(frame))
+
+
 def measure(
-    current: DriftFrame,
-    last: DriftFrame | None,
-    training: DriftFrame,
+    current: Looked,
+    last: Reference | None,
+    training: Reference,
     settings: DriftSettings,
     seed: int,
     lost: Excess = NOTHING,
@@ -30,7 +44,7 @@ def measure(
     current : the new window, scored by the champion before its outcomes were known.
     last : the window before, if any, with the scores it was served with.
     training : what the champion was trained on, with the champion's scores.
-    seed : fixes the samples.
+    seed : fixes the sample of the window.
     lost : as in `components.drift.contradiction.Contradiction`.
 
     Returns
@@ -38,120 +52,80 @@ def measure(
     Figures, and Evidently's page. A window without rows is no error: its figures are nan, and there
     is nothing to compare.
     """
-    drawn = pair(current, training, settings.sample, settings.top, seed)
+    drawn = pair(current.frame, training, settings.sample, settings.top, seed)
     drawing = _draw(drawn, settings) if settings.page else _Drawing(_distances(drawn), "")
-    usual = None if last is None else Reference.of(last)
-    return _report(
-        current,
-        _against("training", current, training, drawn, drawing.distances, settings),
-        _against_last(current, last, settings, seed),
-        contradiction_of(current, usual, Reference.of(training), lost),
-        holdout_log_loss=training.holdout_log_loss,
-        html=drawing.html,
-    )
+    found = _against("training", current, training, _fields(drawn, drawing.distances, settings))
+    return _report(current, found, _last(current, last, settings, seed), last, training, lost, drawing.html)
 
 
 def measure_contradiction(
-    current: DriftFrame, last: Reference | None, training: Reference, lost: Excess = NOTHING
+    current: Looked, last: Reference | None, training: Reference, lost: Excess = NOTHING
 ) -> DriftReport:
-    """Measure what may halt a loop, against references of which figures are left: no field's distance is in the report.
+    """Measure what may halt a loop: no field's distance is in the report.
 
     Parameters as of `measure`.
     """
-    before = None if last is None or not len(last) else _figures("last", current, last)
-    contradiction = contradiction_of(current, last, training, lost)
-    return _report(current, _figures("training", current, training), before, contradiction)
+    before = None if last is None or not len(last) else _against("last", current, last, {})
+    return _report(current, _against("training", current, training, {}), before, last, training, lost)
 
 
 def _report(
-    current: DriftFrame,
-    training: ReferenceDrift,
-    last: ReferenceDrift | None,
-    contradiction: Contradiction,
-    holdout_log_loss: float | None = None,
+    current: Looked,
+    against_training: ReferenceDrift,
+    against_last: ReferenceDrift | None,
+    last: Reference | None,
+    training: Reference,
+    lost: Excess,
     html: str = "",
 ) -> DriftReport:
-    known = current.score[np.isfinite(current.score)]
-    matured = current.reward[np.isfinite(current.reward)]
+    frame, counts = current.frame, current.counts
+    known = frame.score[np.isfinite(frame.score)]
+    bins = reliability(frame.score, frame.reward)
     return DriftReport(
-        rows=len(current),
-        matured=len(matured),
-        reward=_mean(matured),
-        score=_mean(known),
+        rows=len(frame),
+        matured=counts.matured,
+        reward=counts.reward,
+        score=float(known.mean()) if len(known) else float("nan"),
         score_spread=float(known.std()) if len(known) else float("nan"),
-        score_missing=1 - len(known) / len(current) if len(current) else float("nan"),
-        training=training,
-        last=last,
-        calibration=calibration_of(current.score, current.reward),
-        bins=reliability(current.score, current.reward),
-        holdout_log_loss=holdout_log_loss,
+        score_missing=1 - len(known) / len(frame) if len(frame) else float("nan"),
+        training=against_training,
+        last=against_last,
+        calibration=calibration_of(frame.score, frame.reward, bins),
+        bins=bins,
         html=html,
-        contradiction=contradiction,
+        contradiction=contradiction_of(frame, counts, None if last is None else last.counts, training.counts, lost),
     )
 
 
-def _against_last(
-    current: DriftFrame, last: DriftFrame | None, settings: DriftSettings, seed: int
-) -> ReferenceDrift | None:
+def _last(current: Looked, last: Reference | None, settings: DriftSettings, seed: int) -> ReferenceDrift | None:
     if last is None or not len(last):
         return None
-    drawn = pair(current, last, settings.sample, settings.top, seed)
-    return _against("last", current, last, drawn, _distances(drawn), settings)
+    drawn = pair(current.frame, last, settings.sample, settings.top, seed)
+    return _against("last", current, last, _fields(drawn, _distances(drawn), settings))
 
 
-def _figures(name: str, current: DriftFrame, reference: Reference) -> ReferenceDrift:
-    """A window against a reference of which figures are left."""
-    rewards = current.reward[np.isfinite(current.reward)]
+def _fields(drawn: Pair, distances: Mapping[str, float], settings: DriftSettings) -> dict[str, FieldDrift]:
+    return {c: FieldDrift(c, distances[c], _limit(drawn, c, settings)) for c in (*drawn.categorical, *drawn.numeric)}
+
+
+def _against(name: str, current: Looked, reference: Reference, found: Mapping[str, FieldDrift]) -> ReferenceDrift:
+    now, then = current.counts, reference.counts
     return ReferenceDrift(
         name=name,
-        rows=reference.rows,
-        fields=(),
-        ids=tuple(_id_figures(c, current.ids[c], reference) for c in current.ids if c in reference.ids),
-        score=FieldDrift("score", float("nan"), float("nan")),
-        reward=reference.reward,
-        z=_z(_mean(rewards), len(rewards), reference.reward, reference.matured),
+        rows=len(reference),
+        fields=tuple(field for column, field in found.items() if column != SCORE),
+        ids=tuple(_id_drift(column, now, then) for column in now.ids if column in then.ids),
+        score=found.get(SCORE, FieldDrift(SCORE, float("nan"), float("nan"))),
+        reward=then.reward,
+        z=_z(now.reward, now.matured, then.reward, then.matured),
         score_spread=reference.score_spread,
     )
 
 
-def _id_figures(column: str, now: np.ndarray, reference: Reference) -> IdDrift:
-    known = reference.fields[column]
-    expected = float("nan") if column == USER else known.once(reference.rows)
-    return IdDrift(column, Values.of(now).unseen(known), expected)
-
-
-def _against(
-    name: str,
-    current: DriftFrame,
-    reference: DriftFrame,
-    drawn: Pair,
-    distances: Mapping[str, float],
-    settings: DriftSettings,
-) -> ReferenceDrift:
-    found = {c: FieldDrift(c, distances[c], _limit(drawn, c, settings)) for c in (*drawn.categorical, *drawn.numeric)}
-    score = found.pop("score", FieldDrift("score", float("nan"), settings.threshold))
-    spread = reference.score[np.isfinite(reference.score)]
-    return ReferenceDrift(
-        name=name,
-        rows=len(reference),
-        fields=tuple(found.values()),
-        ids=tuple(_id_drift(c, current.ids[c], reference.ids[c]) for c in current.ids if c in reference.ids),
-        score=score,
-        reward=_mean(reference.reward[np.isfinite(reference.reward)]),
-        z=_rate_z(current.reward, reference.reward),
-        score_spread=float(spread.std()) if len(spread) else float("nan"),
-    )
-
-
-def _id_drift(column: str, now: np.ndarray, then: np.ndarray) -> IdDrift:
-    expected = float("nan") if column == USER else _mean(occurrences(then, then) == 1)
-    return IdDrift(column, _mean(occurrences(now, then) == 0), expected)
-
-
-def _rate_z(now: np.ndarray, then: np.ndarray) -> float:
-    """Difference of the mean rewards over its standard error under one common rate; nan where there is none."""
-    now, then = now[np.isfinite(now)], then[np.isfinite(then)]
-    return _z(_mean(now), len(now), _mean(then), len(then))
+def _id_drift(column: str, now: Counts, then: Counts) -> IdDrift:
+    known = then.fields[column]
+    expected = float("nan") if column == USER or not len(then) else known.once(then.rows)
+    return IdDrift(column, now.fields[column].unseen(known) if len(now) else float("nan"), expected)
 
 
 def _z(now: float, rows: int, then: float, rows_then: int) -> float:
@@ -224,7 +198,3 @@ def _distances(drawn: Pair) -> dict[str, float]:
         reference, current = drawn.reference[column].dropna(), drawn.current[column].dropna()
         distances[column] = float(jensenshannon_stat_test.func(reference, current, kind, 0.1)[0])
     return distances
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")

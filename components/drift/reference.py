@@ -1,8 +1,8 @@
-"""What is usual: a reference of a window in figures, which stay when its rows are gone.
+"""What is usual: a window in counts and a sample of its rows, both of which stay when its rows are gone.
 
 All that tells a fault from drift compares a window with counts of a reference: how often each value occurs, how busy
 the busiest user is, how much is repeated. They are exact and small, where a sample of the rows would be neither: in a
-sample nobody comes twice, and every second id is missing.
+sample nobody comes twice, and every second id is missing. How a field is distributed, though, is read off a sample.
 """
 
 from collections.abc import Mapping
@@ -79,12 +79,12 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """What was usual in a reference of `rows` impressions.
+class Counts:
+    """A window of `rows` impressions in figures.
 
     Attributes
     ----------
-    matured, reward : rows whose reward is known, and their mean. score_spread : standard deviation of the scores.
+    matured, reward : rows whose reward is known, and their mean.
     busiest : largest share of one user. repeated : share of rows whose user was shown their item before.
     missing : field -> share of rows without a value. fields : of ids or categories, each with its values.
     ids : of those the fields that are ids. amount : median of what rewards were worth; 0 where they are no amounts.
@@ -93,7 +93,6 @@ class Reference:
     rows: int
     matured: int
     reward: float
-    score_spread: float
     busiest: float
     repeated: float
     missing: Mapping[str, float]
@@ -102,14 +101,13 @@ class Reference:
     amount: float
 
     @classmethod
-    def of(cls, frame: DriftFrame, most: int | None = None) -> "Reference":
+    def of(cls, frame: DriftFrame, most: int | None = MOST_VALUES) -> "Counts":
         """Of a frame; `most` as in `Values.of`."""
-        known, scores = frame.reward[np.isfinite(frame.reward)], frame.score[np.isfinite(frame.score)]
+        known = frame.reward[np.isfinite(frame.reward)]
         return cls(
             rows=len(frame),
             matured=len(known),
             reward=float(known.mean()) if len(known) else float("nan"),
-            score_spread=float(scores.std()) if len(scores) else float("nan"),
             busiest=_busiest(frame),
             repeated=repeated(frame),
             missing={name: missing(values) for name, values in frame.columns.items()},
@@ -120,6 +118,45 @@ class Reference:
 
     def __len__(self) -> int:
         return self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a window is held against: a reference in counts, and rows drawn of it, with scores.
+
+    At least half of its rows are not among those drawn: ids are counted there.
+    """
+
+    counts: Counts
+    sample: DriftFrame
+
+    def __len__(self) -> int:
+        return self.counts.rows
+
+    @property
+    def score_spread(self) -> float:
+        """Standard deviation of the scores, as the sample shows it; nan without one."""
+        known = self.sample.score[np.isfinite(self.sample.score)]
+        return float(known.std()) if len(known) else float("nan")
+
+    def elsewhere(self, name: str, ids: np.ndarray) -> Doubles:
+        """(n,) how often each of n ids of a field occurs in the rows that were not drawn; nan where nobody kept that.
+
+        >>> frame = DriftFrame(np.zeros(4), np.zeros(4), ids={"item": np.array(["a", "b", "a", "b"])})
+        >>> drawn = DriftFrame(np.zeros(1), np.zeros(1), ids={"item": np.array(["a"])})
+        >>> Reference(Counts.of(frame), drawn).elsewhere("item", np.array(["a", "b", "c"]))
+        array([1., 2., 0.])
+        """
+        known, there = self.counts.fields[name], Values.of(self.sample.ids[name])
+        all_of, drawn = (pd.Series(values.count, index=values.value) for values in (known, there))
+        asked = pd.Series(ids)
+        found = np.asarray(asked.map(all_of).fillna(0) - asked.map(drawn).fillna(0), np.float64)
+        return found if known.parts == 1 else np.where(ids % np.uint64(known.parts) == 0, found, np.nan)
+
+
+def most_drawn(rows: int, size: int, *, ids: bool = True) -> int:
+    """Rows that are drawn of a reference of so many, at most `size`: with ids half of them stay to be counted."""
+    return min(size, max(1, rows // 2) if ids else rows)
 
 
 def repeated(frame: DriftFrame) -> float:

@@ -1,30 +1,49 @@
-"""A reference's figures as one Parquet file: field, value, count; the rest in its metadata, with a digest of all.
+"""A reference as one file of arrays: its counts, the rows drawn of it, and in the metadata the rest, and a digest.
 
-What is damaged, or of another layout, reads as if it had never been kept: its figures can be counted again.
+What is damaged, or of another layout, reads as if it had never been kept: it can be counted again.
 """
 
-import hashlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy.typing as npt
 from pydantic import ConfigDict
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from components.domain import Keys, Window
-from components.drift.reference import Reference, Values
+from components.array_digest import array_digest
+from components.domain import Doubles, Examples, Keys, Window
+from components.drift.reference import Counts, Values
 from components.frozen import Frozen
 from components.whole_file import write_whole
 
-HEAD, DIGEST = b"reference", b"digest"
+HEAD, DIGEST = "reference", "digest"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """k rows of a reference as a model reads them; `score` (k,) are logits as logged when they were shown, or nan."""
+
+    examples: Examples
+    score: Doubles
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+@dataclass(frozen=True, eq=False)
 class Kept:
-    """A reference, and what it is of: a window, after so many `decisions` about windows that nobody learns from."""
+    """A reference, and what it is of.
 
-    reference: Reference
+    Attributes
+    ----------
+    drawn : at most `size` rows. decisions : how many had been made about windows that nobody learns from.
+    """
+
+    counts: Counts
+    drawn: Drawn
+    size: int
     window: Window
     decisions: int
 
@@ -35,10 +54,10 @@ class _Head(Frozen):
     start: int
     cutoff: int
     decisions: int
+    size: int
     rows: int
     matured: int
     reward: float
-    score_spread: float
     busiest: float
     repeated: float
     missing: dict[str, float]
@@ -55,35 +74,43 @@ def write_reference(path: Path, kept: Kept) -> None:
     TypeError
         If a field has raw values.
     """
-    values = kept.reference.fields
+    values = kept.counts.fields
     if raw := [name for name, found in values.items() if found.value.dtype != np.uint64]:
         raise TypeError(f"fields {raw} have raw values; a reference is kept of keys")
-    names = np.repeat(list(values), [len(found.value) for found in values.values()])
-    columns = [np.concatenate([getattr(v, name) for v in values.values()]) for name in ("value", "count")]
-    table = pa.table(
-        {"field": pa.array(names, pa.string()).dictionary_encode(), "value": columns[0], "count": columns[1]}
-    )
-    head = _head(kept).model_dump_json().encode()
-    table = table.replace_schema_metadata({HEAD: head, DIGEST: _digest(head, table)})
-    write_whole(path, lambda part: pq.write_table(table, part, compression="zstd"))
+    examples = kept.drawn.examples
+    arrays: dict[str, npt.NDArray] = {
+        "keys": examples.keys,
+        "numeric": examples.numeric,
+        "at": examples.at,
+        "score": kept.drawn.score,
+    }
+    for name, found in values.items():
+        arrays |= {f"value {name}": found.value, f"count {name}": found.count}
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    head = _head(kept)
+    told = {HEAD: head.model_dump_json(), DIGEST: array_digest(head.model_dump(), arrays)}
+    write_whole(path, lambda part: save_file(arrays, part, told))
 
 
 def read_reference(path: Path) -> Kept | None:
     """What was kept; None where nothing is, or not what was written."""
     try:
-        table = pq.read_table(path)
-        told = table.schema.metadata or {}
-        if told.get(DIGEST) != _digest(told[HEAD], table):
-            return None
+        with safe_open(path, "numpy") as file:
+            told = file.metadata() or {}
+            arrays: dict[str, npt.NDArray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         head = _Head.model_validate_json(told[HEAD])
-    except (pa.ArrowException, OSError, KeyError, ValueError):
+        if told[DIGEST] != array_digest(head.model_dump(), arrays):
+            return None
+        counts = _counts(head, arrays)
+        drawn = Drawn(Examples(arrays["keys"], arrays["numeric"], arrays["at"]), arrays["score"])
+    except (OSError, KeyError, ValueError, SafetensorError):
         return None
-    return Kept(_reference(head, table), Window(head.start, head.cutoff), head.decisions)
+    return Kept(counts, drawn, head.size, Window(head.start, head.cutoff), head.decisions)
 
 
 def forget_in_references(folder: Path, keys: Keys) -> None:
-    """Take the keys of some users out of every reference that is kept; one that cannot be read goes."""
-    for path in folder.glob("*.parquet"):
+    """Take the keys of some users out of every reference that is kept; what cannot be read as one goes."""
+    for path in folder.glob("*"):
         kept = read_reference(path)
         if kept is None:
             path.unlink()
@@ -93,34 +120,27 @@ def forget_in_references(folder: Path, keys: Keys) -> None:
 
 def _without(kept: Kept, keys: Keys) -> Kept:
     """The same as if they had never been met; how busy the busiest was names nobody."""
-    values = {name: found.without(keys) for name, found in kept.reference.fields.items()}
-    return replace(kept, reference=replace(kept.reference, fields=values))
+    values = {name: found.without(keys) for name, found in kept.counts.fields.items()}
+    stay = np.flatnonzero(~np.isin(kept.drawn.examples.keys, keys).any(axis=1))
+    drawn = Drawn(kept.drawn.examples.take(stay), kept.drawn.score[stay])
+    return replace(kept, counts=replace(kept.counts, fields=values), drawn=drawn)
 
 
 def _head(kept: Kept) -> _Head:
-    told = {f.name: getattr(kept.reference, f.name) for f in fields(Reference) if f.name != "fields"}
+    told = {f.name: getattr(kept.counts, f.name) for f in fields(Counts) if f.name != "fields"}
     return _Head(
         start=kept.window.start,
         cutoff=kept.window.cutoff,
         decisions=kept.decisions,
-        parts={name: found.parts for name, found in kept.reference.fields.items()},
+        size=kept.size,
+        parts={name: found.parts for name, found in kept.counts.fields.items()},
         **told,
     )
 
 
-def _reference(head: _Head, table: pa.Table) -> Reference:
-    field = np.asarray(table["field"].cast(pa.string()).to_numpy(), object)
-    value, count = (table[name].to_numpy() for name in ("value", "count"))
-    values = {name: Values(value[field == name], count[field == name], parts) for name, parts in head.parts.items()}
-    told = {f.name: getattr(head, f.name) for f in fields(Reference) if f.name != "fields"}
-    return Reference(fields=values, **told)
-
-
-def _digest(head: bytes, table: pa.Table) -> bytes:
-    """SHA-256 over the head and all columns, hexadecimal."""
-    digest = hashlib.sha256(head)
-    field = table["field"].combine_chunks()
-    digest.update("|".join(field.dictionary.to_pylist()).encode())
-    for column in (field.indices, table["value"], table["count"]):
-        digest.update(np.ascontiguousarray(column.to_numpy()).tobytes())
-    return digest.hexdigest().encode()
+def _counts(head: _Head, arrays: dict[str, npt.NDArray]) -> Counts:
+    values = {
+        name: Values(arrays[f"value {name}"], arrays[f"count {name}"], parts) for name, parts in head.parts.items()
+    }
+    told = {f.name: getattr(head, f.name) for f in fields(Counts) if f.name != "fields"}
+    return Counts(fields=values, **told)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components.array_digest import array_digest
 from components.domain import ContractBroken, Doubles, Examples, Floats, Keys, Matured, Prediction
 from components.feature_spec import FeatureSpec
 from components.frozen import Frozen
@@ -213,7 +214,7 @@ class ErrorMemory:
 
     def digest(self) -> str:
         """SHA-256 of the state; equal for equal histories of writes."""
-        return state_file.digest(self._head(), self._arrays())
+        return array_digest(self._head(), self._arrays())
 
     def save(self, folder: Path) -> None:
         """Write `memory.safetensors` and `memory.json` into `folder`, whole or not at all."""

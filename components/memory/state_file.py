@@ -1,6 +1,5 @@
 """Named arrays and a head on disk: safetensors and JSON, whole or not at all, and their digest."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,19 +9,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from components.array_digest import array_digest
 from components.domain import ContractBroken
 from components.whole_file import write_whole
 
 ARRAYS, HEAD = "memory.safetensors", "memory.json"
-
-
-def digest(head: Mapping[str, object], arrays: Mapping[str, npt.NDArray]) -> str:
-    """SHA-256 over the head as sorted JSON and every array's name, type, shape and bytes, by name."""
-    sha = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
-    for name, array in sorted(arrays.items()):
-        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
 
 
 def save(folder: Path, head: Mapping[str, object], arrays: Mapping[str, npt.NDArray]) -> None:
@@ -30,7 +21,7 @@ def save(folder: Path, head: Mapping[str, object], arrays: Mapping[str, npt.NDAr
     folder.mkdir(parents=True, exist_ok=True)
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     write_whole(folder / ARRAYS, lambda part: save_file(whole, part))
-    text = json.dumps({**head, "digest": digest(head, arrays)}, sort_keys=True, indent=1)
+    text = json.dumps({**head, "digest": array_digest(head, arrays)}, sort_keys=True, indent=1)
     write_whole(folder / HEAD, lambda part: part.write_text(text))
 
 
@@ -49,7 +40,7 @@ def load(folder: Path) -> tuple[dict[str, object], dict[str, npt.NDArray]]:
         reason = str(error).splitlines()[0]
         raise ContractBroken(f"no memory at {folder} ({reason}); publish the generation again") from None
     recorded = head.pop("digest", "none")
-    found = digest(head, arrays)
+    found = array_digest(head, arrays)
     if found != recorded:
         said = f"has digest {found[:12]}, recorded is {str(recorded)[:12]}"
         raise ContractBroken(f"memory at {folder} {said}; publish the generation again")

@@ -85,8 +85,6 @@ def _calibration(report: DriftReport) -> str:
         ("share rewarded less mean probability", c.bias, 0.0, "no bias"),
         ("AUC", c.auc, 0.5, "chance"),
     ]
-    if report.holdout_log_loss is not None:
-        rows.append(("log loss", c.log_loss, report.holdout_log_loss, "on held-out rows of its training"))
     return table(("figure", "measured", "compared with", "which is"), rows)
 
 

@@ -1,22 +1,20 @@
 """Measure drift against the last window and the champion's training window, and decide what to do about it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from components.domain import Bools, DriftAction
 from components.drift.contradiction import Excess, gone, worst
 from components.drift.drift_action import DriftDecision, DriftState, decide
-from components.drift.drift_frame import DriftFrame
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport
 from components.drift.evidently_page import write_evidently
-from components.drift.measure import measure, measure_contradiction
+from components.drift.measure import Looked, measure, measure_contradiction
 from components.pages.page import write_page
 from components.pages.turn_pages import TurnPage
 from components.ranker.features import Encoder
-from components.serving.served import Served
-from flows.stages.references import frame_of, keep_training, keep_window, read_references, usual_figures
+from flows.stages.references import DriftReferences, frame_of, keep_window, read_references
 from flows.stages.results import DriftFound, Latest, TurnData
 from flows.stages.training_data import TrainingData
 from flows.turn import Turn
@@ -26,59 +24,41 @@ from warehouse.records import DriftDecided, SetAsideStatus
 
 def measure_drift(turn: Turn, data: TurnData) -> DriftFound:
     """Compare the window with its two references; written beside the turn and into the ledger."""
+    inside = data.fresh.matured_at >= turn.window.start
     if data.champion is None:
+        keep_window(turn, data.fresh, inside)
         return DriftFound(DriftAction.UPDATE, ("first generation: there is no reference yet",))
-    frames = _frames(turn, data, data.champion)
-    report, decision = _decided(turn, data, frames)
+    looked_at = _looked_at(turn, data.fresh)
+    current = Looked.at(frame_of(turn, data.fresh, data.champion.model, looked_at))
+    report, decision = _decided(turn, data, current, read_references(turn, data.encoder, data.champion))
     _write(turn, report, decision)
-    keep_training(turn, data.champion, frames.training)
     if decision.action is not DriftAction.HALT:
-        keep_window(turn, frames.window)
+        keep_window(turn, data.fresh, inside, current.counts if (looked_at == inside).all() else None)
     return DriftFound(decision.action, decision.reasons, replace(report, html=""), decision.judged)
 
 
 def watch_drift(turn: Turn, data: TurnData) -> DriftFound:
-    """The same of a window that is still open: nothing is written or drawn, and no rule's streak goes on by it."""
+    """The same of a window that is still open: nothing is decided or drawn, and no rule's streak goes on by it."""
     assert data.champion is not None, "a window is watched beside a champion"
     undrawn = turn.settings.model_copy(update={"drift": turn.settings.drift.model_copy(update={"page": False})})
-    _, decision = _decided(replace(turn, settings=undrawn), data, _frames(turn, data, data.champion))
+    current = Looked.at(frame_of(turn, data.fresh, data.champion.model, _looked_at(turn, data.fresh)))
+    references = read_references(turn, data.encoder, data.champion)
+    _, decision = _decided(replace(turn, settings=undrawn), data, current, references)
     return DriftFound(decision.action, decision.reasons)
 
 
 def contradicts(turn: Turn, latest: Latest) -> DriftFound | None:
     """What halts a turn over what came lately, None if nothing does; the ledger is told nothing.
 
-    The references are told in figures, and the fields' distances, which halt nobody, are not measured.
+    The fields' distances, which halt nobody, are not measured.
     """
-    usual = usual_figures(turn, latest.encoder, latest.champion)
-    current = frame_of(turn, latest.rows, latest.champion.model, _looked_at(turn, latest.rows))
+    usual = read_references(turn, latest.encoder, latest.champion)
+    current = Looked.at(frame_of(turn, latest.rows, latest.champion.model, _looked_at(turn, latest.rows)))
     lost = _lost(latest.champion.encoder, latest.encoder)
     report = measure_contradiction(current, usual.last, usual.training, lost)
     decision = decide(report, DriftState(), turn.settings.drift.halting)
     found = DriftFound(decision.action, decision.reasons)
     return found if found.halts else None
-
-
-@dataclass(frozen=True)
-class _Frames:
-    """What is compared; `current` is the `window` without what a person accepted."""
-
-    window: DriftFrame
-    current: DriftFrame
-    last: DriftFrame | None
-    training: DriftFrame
-
-
-def _frames(turn: Turn, data: TurnData, champion: Served) -> _Frames:
-    looked_at, inside = _looked_at(turn, data.fresh), data.fresh.matured_at >= turn.window.start
-    references = read_references(turn, data, champion)
-    current = frame_of(turn, data.fresh, champion.model, looked_at)
-    return _Frames(
-        window=current if (looked_at == inside).all() else frame_of(turn, data.fresh, champion.model, inside),
-        current=current,
-        last=references.last,
-        training=references.training,
-    )
 
 
 def _looked_at(turn: Turn, rows: TrainingData) -> Bools:
@@ -91,10 +71,10 @@ def _looked_at(turn: Turn, rows: TrainingData) -> Bools:
     return np.asarray(looked_at)
 
 
-def _decided(turn: Turn, data: TurnData, frames: _Frames) -> tuple[DriftReport, DriftDecision]:
+def _decided(turn: Turn, data: TurnData, current: Looked, usual: DriftReferences) -> tuple[DriftReport, DriftDecision]:
     assert data.champion is not None, "drift is measured beside a champion"
     settings, lost = turn.settings.drift, _lost(data.champion.encoder, data.encoder)
-    report = measure(frames.current, frames.last, frames.training, settings, turn.seed, lost)
+    report = measure(current, usual.last, usual.training, settings, turn.seed, lost)
     before = ledger.drift_state(turn.warehouse, turn.window.cutoff)
     return report, decide(report, DriftState.from_json(before) if before else DriftState(), settings)
 

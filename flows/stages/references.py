@@ -1,145 +1,150 @@
 """What a window is held against: the champion's training window, and the last one before this.
 
-A turn reads their rows, because it compares fields. A refresh compares counts alone, which the turns before it have
-kept (``references/``): what is missing there, or from before a decision about windows, is counted again.
+A turn keeps its own window for those after it (``references/``): how often each value occurs, and some rows drawn of
+it. What is missing there, or from before a decision about windows, is counted again in the warehouse.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from components.domain import Bools, Window
-from components.drift.drift_frame import DriftFrame, sample_rows
-from components.drift.reference import MOST_VALUES, Reference
-from components.drift.reference_file import Kept, read_reference, write_reference
+from components.domain import Bools, Doubles, Examples, Ints, Window
+from components.drift.drift_frame import DriftFrame
+from components.drift.reference import Counts, Reference, most_drawn
+from components.drift.reference_file import Drawn, Kept, read_reference, write_reference
 from components.ranker.features import Encoder
 from components.ranker.strides import logits, stretches
 from components.serving.served import Ranker, Served
 from components.sigmoid import sigmoid
-from flows.stages.results import TurnData
 from flows.stages.training_data import STRETCH, TrainingData, read_stretches
 from flows.turn import Turn
 from warehouse import ledger, set_asides
-
-SCORED = 20_000
-"""Rows of a stretch of a kept reference that are scored where the log has no scores: a spread to two digits."""
 
 
 @dataclass(frozen=True)
 class DriftReferences:
     """What a window is compared with: the champion's training window, and the last one, unless it is the same."""
 
-    training: DriftFrame
-    last: DriftFrame | None
-
-
-@dataclass(frozen=True)
-class UsualFigures:
-    """The same in figures."""
-
     training: Reference
     last: Reference | None
 
 
-def read_references(turn: Turn, data: TurnData, champion: Served) -> DriftReferences:
-    """The training window is read for this; the last one is part of what is fresh."""
+def read_references(turn: Turn, encoder: Encoder, champion: Served) -> DriftReferences:
+    """As they were kept, or counted, and kept, now; what was logged without a score the model scores."""
     window, previous = ledger.generation(turn.warehouse, champion.generation).window, _last_learned(turn)
-    training = _read_frame(turn, data.encoder, champion.model, window)
-    if previous is None or previous.cutoff <= window.cutoff:
-        return DriftReferences(training, None)  # trained on the last window: one reference says it all
-    at = data.fresh.matured_at
-    return DriftReferences(
-        training, frame_of(turn, data.fresh, champion.model, (at >= previous.start) & (at < previous.cutoff))
+    if previous is not None and previous.cutoff <= window.cutoff:
+        previous = None  # trained on the last window: one reference says it all
+    training, last = (
+        None if one is None else _reference(turn, encoder, champion.model, one) for one in (window, previous)
     )
+    assert training is not None, "a champion has a window"
+    return DriftReferences(training, last)
 
 
-def usual_figures(turn: Turn, encoder: Encoder, champion: Served) -> UsualFigures:
-    """The references of an open window in figures: as they were kept, or counted, and kept, now."""
-    window, previous = ledger.generation(turn.warehouse, champion.generation).window, _last_learned(turn)
-    training = _figures(turn, encoder, champion, window)
-    if previous is None or previous.cutoff <= window.cutoff:
-        return UsualFigures(training, None)
-    return UsualFigures(training, _figures(turn, encoder, champion, previous))
+def keep_window(turn: Turn, rows: TrainingData, inside: Bools, counts: Counts | None = None) -> None:
+    """Keep a turn's own window, the rows `inside`, for those after it; `counts` are of these, if they are at hand."""
+    index = np.flatnonzero(inside)
+    known = Counts.of(_in_stretches(turn, rows, index)) if counts is None else counts
+    chance = _chances(turn, turn.window).random(len(index))
+    _keep(turn, _kept(turn, turn.window, known, [_drawn(rows, index, chance, turn.settings.drift.sample)]))
 
 
-def keep_window(turn: Turn, frame: DriftFrame) -> None:
-    """Keep a turn's own window for the refreshes after it: the last one then, or what their champion learned."""
-    _keep(turn, turn.window, Reference.of(frame, MOST_VALUES))
-
-
-def keep_training(turn: Turn, champion: Served, frame: DriftFrame) -> None:
-    """Keep what the champion learned, unless it is there: the first generation's window was held against nothing."""
-    window = ledger.generation(turn.warehouse, champion.generation).window
-    if _kept(turn, window) is None:
-        _keep(turn, window, Reference.of(frame, MOST_VALUES))
-
-
-def frame_of(turn: Turn, data: TrainingData, model: Ranker, rows: Bools) -> DriftFrame:
+def frame_of(turn: Turn, rows: TrainingData, model: Ranker, looked_at: Bools) -> DriftFrame:
     """Some rows as they are looked at, with scores as logged when they were shown, or the model's own."""
-    index = np.flatnonzero(rows)
+    index = np.flatnonzero(looked_at)
+    return replace(_in_stretches(turn, rows, index, model), user=rows.user.take(index))
+
+
+def _in_stretches(turn: Turn, rows: TrainingData, index: Ints, model: Ranker | None = None) -> DriftFrame:
+    """The rows at `index`, copied a stretch at a time; without a model nobody scores them."""
     parts = list(stretches(len(index), STRETCH)) or [slice(0, 0)]
-    frame = DriftFrame.concat([_frame(turn, data.take(index[at]), model) for at in parts])
-    return replace(frame, user=data.user.take(index))
+    return DriftFrame.concat([_frame(turn, rows.take(index[at]), model) for at in parts])
 
 
-def _read_frame(turn: Turn, encoder: Encoder, model: Ranker, window: Window, scored: int | None = None) -> DriftFrame:
-    """A window as a reference: a stretch of its rows at a time, since little is looked at of each.
+def _frame(turn: Turn, rows: TrainingData, model: Ranker | None = None) -> DriftFrame:
+    amount = None if turn.source.outcome.amounts is None else rows.grade.astype(np.float64)
+    spec, examples = turn.source.spec, rows.examples
+    if model is None:
+        return replace(DriftFrame.of(examples, np.full(len(rows), np.nan), rows.reward, spec), amount=amount)
+    logit = _with_the_models(rows.logit, model, examples)
+    score = np.where(np.isnan(rows.score), logit, rows.score)
+    return replace(DriftFrame.of(examples, sigmoid(score), rows.reward, spec), logit=logit, amount=amount)
 
-    Parameters
-    ----------
-    scored : rows of a stretch that the model is asked about at most; the rest then has no score.
-    """
-    read = read_stretches(turn.warehouse, turn.source, encoder, window)
-    return DriftFrame.concat([replace(_frame(turn, rows, model, scored), logit=None) for rows in read])
 
-
-def _frame(turn: Turn, data: TrainingData, model: Ranker, scored: int | None = None) -> DriftFrame:
-    logit = data.logit.copy()
-    asked = np.flatnonzero(np.isnan(logit))
-    if scored is not None:
-        asked = asked[sample_rows(len(asked), scored, turn.seed)]
+def _with_the_models(logged: Doubles, model: Ranker, examples: Examples) -> Doubles:
+    """(n,) logits as logged, and where there is none the model's."""
+    logit, asked = logged.copy(), np.flatnonzero(np.isnan(logged))
     if len(asked):
-        logit[asked] = logits(model.predict, data.examples, asked)
-    score = np.where(np.isnan(data.score), logit, data.score)
-    amount = None if turn.source.outcome.amounts is None else data.grade.astype(np.float64)
-    frame = DriftFrame.of(data.examples, sigmoid(score), data.reward, turn.source.spec)
-    return replace(frame, logit=logit, amount=amount)
+        logit[asked] = logits(model.predict, examples, asked)
+    return logit
 
 
-def _figures(turn: Turn, encoder: Encoder, champion: Served, window: Window) -> Reference:
-    """As kept; its scores are of who was champion then: a spread is read off them, and only its collapse counts."""
-    kept = _kept(turn, window)
-    if kept is not None:
-        return kept
-    counted = Reference.of(_read_frame(turn, encoder, champion.model, window, SCORED), MOST_VALUES)
-    _keep(turn, window, counted)
-    return counted
+def _reference(turn: Turn, encoder: Encoder, model: Ranker, window: Window) -> Reference:
+    found = _read(turn, window)
+    if found is None:
+        found = _counted(turn, encoder, window)
+        _keep(turn, found)
+    drawn = found.drawn
+    score = sigmoid(_with_the_models(drawn.score, model, drawn.examples))
+    return Reference(found.counts, DriftFrame.of(drawn.examples, score, np.full(len(drawn), np.nan), turn.source.spec))
 
 
-def _kept(turn: Turn, window: Window) -> Reference | None:
+def _counted(turn: Turn, encoder: Encoder, window: Window) -> Kept:
+    """Read it: a stretch of its rows at a time, since little is looked at of each."""
+    frames, drawn, chances = [], [], _chances(turn, window)
+    for rows in read_stretches(turn.warehouse, turn.source, encoder, window):
+        frames.append(_frame(turn, rows))
+        index = np.arange(len(rows))
+        drawn.append(_drawn(rows, index, chances.random(len(rows)), turn.settings.drift.sample))
+    return _kept(turn, window, Counts.of(DriftFrame.concat(frames)), drawn)
+
+
+def _chances(turn: Turn, window: Window) -> np.random.Generator:
+    """Numbers that the rows of a window draw, one after the other: the same whenever it is read, in whatever parts."""
+    return np.random.default_rng([turn.settings.seed, window.cutoff])
+
+
+def _drawn(rows: TrainingData, index: Ints, chance: Doubles, size: int) -> tuple[Doubles, Drawn]:
+    """Of the rows at `index` the `size` that drew the smallest numbers, in order, and these."""
+    best = np.sort(np.argpartition(chance, size)[:size]) if len(index) > size else np.arange(len(index))
+    at = index[best]
+    score = np.where(np.isnan(rows.score[at]), rows.logit[at], rows.score[at])
+    return chance[best], Drawn(rows.examples.take(at), score)
+
+
+def _kept(turn: Turn, window: Window, counts: Counts, parts: Iterable[tuple[Doubles, Drawn]]) -> Kept:
+    chances, drawn = zip(*parts, strict=True)
+    size = turn.settings.drift.sample
+    best = np.sort(np.argsort(np.concatenate(chances))[: most_drawn(len(counts), size, ids=bool(counts.ids))])
+    examples = Examples.concat([part.examples for part in drawn]).take(best)
+    rows = Drawn(examples, np.concatenate([part.score for part in drawn])[best])
+    return Kept(counts, rows, size, window, len(set_asides.made(turn.warehouse)))
+
+
+def _read(turn: Turn, window: Window) -> Kept | None:
     """What was kept of a window, if it is still what would be counted."""
-    kept, decisions = read_reference(turn.workspace.reference(window.cutoff)), len(set_asides.made(turn.warehouse))
-    if kept is None or (kept.window, kept.decisions) != (window, decisions) or not _fits(kept.reference, turn):
+    kept = read_reference(turn.workspace.reference(window.cutoff))
+    if kept is None or (kept.window, kept.decisions) != (window, len(set_asides.made(turn.warehouse))):
         return None
-    return kept.reference
+    return kept if kept.size == turn.settings.drift.sample and _fits(kept, turn) else None
 
 
-def _fits(reference: Reference, turn: Turn) -> bool:
+def _fits(kept: Kept, turn: Turn) -> bool:
     spec = turn.source.spec
-    return set(reference.missing) == {field.name for field in (*spec.keyed, *spec.numeric) if field.shares is None}
+    named = {field.name for field in (*spec.keyed, *spec.numeric) if field.shares is None}
+    return set(kept.counts.missing) == named and kept.drawn.examples.keys.shape[1] == spec.key_columns
 
 
-def _keep(turn: Turn, window: Window, reference: Reference) -> None:
+def _keep(turn: Turn, kept: Kept) -> None:
     """Write it; what is neither a champion's window nor one of the last two goes."""
-    write_reference(
-        turn.workspace.reference(window.cutoff), Kept(reference, window, len(set_asides.made(turn.warehouse)))
-    )
-    wanted = {window.cutoff, turn.window.cutoff, turn.window.start}
+    write_reference(turn.workspace.reference(kept.window.cutoff), kept)
+    wanted = {kept.window.cutoff, turn.window.cutoff, turn.window.start}
     if turn.champion is not None:
         wanted.add(ledger.generation(turn.warehouse, turn.champion).cutoff)
     if last := _last_learned(turn):
         wanted.add(last.cutoff)
-    for path in turn.workspace.references.glob("*.parquet"):
+    for path in turn.workspace.references.glob("*"):
         if path.stem not in map(str, wanted):
             path.unlink(missing_ok=True)
 

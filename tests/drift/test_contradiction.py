@@ -11,9 +11,10 @@ from components.drift.calibration_slope import calibration_slope
 from components.drift.contradiction import NOTHING, Excess, contradiction_of, gone, worst
 from components.drift.drift_action import DriftState, decide, figures
 from components.drift.drift_frame import DriftFrame
-from components.drift.measure import measure, measure_contradiction
-from components.drift.reference import Reference, repeated
+from components.drift.measure import Looked, measure_contradiction
+from components.drift.reference import Counts, repeated
 from components.drift.settings import DriftSettings
+from tests.drift.worlds import measured, usual
 
 SETTINGS = DriftSettings(sample=600, page=False)
 
@@ -38,7 +39,7 @@ def world(rows: int, seed: int, *, slope: float = 1.0, users: int = 400) -> Drif
 
 def followed(current: DriftFrame, last: DriftFrame | None = None) -> tuple[str, ...]:
     """Reasons to halt of one window after a sound past."""
-    report = measure(current, last or world(1500, 1), world(6000, 2), SETTINGS, seed=0)
+    report = measured(current, last or world(1500, 1), world(6000, 2), SETTINGS)
     return tuple(r for r in decide(report, DriftState(), SETTINGS).reasons if r.startswith("HALT"))
 
 
@@ -154,7 +155,7 @@ def test_amounts_in_another_unit_halt_and_a_week_of_sales_does_not() -> None:
     past = replace(world(1500, 1), amount=money)
     training = replace(world(6000, 2), amount=np.tile(money, 4))
     for factor, halted in ((100.0, True), (0.01, True), (0.6, False), (1.0, False)):
-        report = measure(replace(world(1500, 5), amount=money * factor), past, training, SETTINGS, seed=0)
+        report = measured(replace(world(1500, 5), amount=money * factor), past, training, SETTINGS)
         reasons = decide(report, DriftState(), SETTINGS).reasons
         assert any("amount_ratio" in r for r in reasons) is halted
 
@@ -170,13 +171,13 @@ def test_the_evidence_names_the_user_as_the_log_does() -> None:
     busy = np.arange(900) % 2 == 0
     frame = replace(frame, ids=frame.ids | {"user": np.where(busy, "7", frame.ids["user"])})
     frame = replace(frame, user=np.where(busy, "u7", frame.user))
-    assert contradiction_of(frame, None, Reference.of(world(6000, 2))).busiest.of == "user u7"
+    assert contradiction_of(frame, Counts.of(frame), None, Counts.of(world(6000, 2))).busiest.of == "user u7"
 
 
 def test_an_empty_window_and_empty_references_say_nothing() -> None:
     nothing = DriftFrame(np.empty(0), np.empty(0))
     for current, training in ((nothing, world(100, 1)), (world(100, 1), nothing), (nothing, nothing)):
-        found = contradiction_of(current, None, Reference.of(training))
+        found = contradiction_of(current, Counts.of(current), None, Counts.of(training))
         assert (found.busiest, found.unknown) == (NOTHING, NOTHING)
 
 
@@ -199,8 +200,8 @@ def test_attributes_that_are_gone_or_another_columns_are_lost_and_new_ones_are_n
 def test_the_fast_look_says_what_the_whole_measurement_says_of_faults() -> None:
     current, last, training = world(900, 5), world(900, 1), world(4000, 2)
     current = replace(current, reward=1 - current.reward)
-    whole = measure(current, last, training, SETTINGS, seed=0)
-    fast = measure_contradiction(current, Reference.of(last), Reference.of(training))
+    whole = measured(current, last, training, SETTINGS)
+    fast = measure_contradiction(Looked.at(current), usual(last), usual(training))
     assert fast.contradiction == whole.contradiction
     halting = SETTINGS.halting
     assert {r.action for r in halting.rules} == {"HALT"}

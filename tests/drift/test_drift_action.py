@@ -25,7 +25,7 @@ TRAINING = ReferenceDrift(
 )  # fmt: skip
 REPORT = DriftReport(
     rows=1000, matured=1000, reward=0.5, score=0.5, score_spread=0.2, score_missing=0.0, training=TRAINING,
-    last=replace(TRAINING, name="last"), calibration=HEALTHY, bins=(), holdout_log_loss=None, html="",
+    last=replace(TRAINING, name="last"), calibration=HEALTHY, bins=(), html="",
 )  # fmt: skip
 CONSTANT_BEATS_IT = replace(REPORT, calibration=replace(HEALTHY, log_loss=0.80, z=9.0, expected=0.7))
 PROMISE_BROKEN = replace(REPORT, calibration=replace(HEALTHY, log_loss=0.68, expected=0.5, z=7.0))

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from components.drift.drift_action import DriftState, decide
-from components.drift.drift_frame import DriftFrame, pair
+from components.drift.drift_frame import DriftFrame
 from components.drift.drift_page import drift_page
 from components.drift.drift_report import DriftReport
 from components.drift.evidently_page import write_evidently
-from components.drift.measure import _distances, _draw, _limit, measure
+from components.drift.measure import _distances, _draw, _limit
+from components.drift.pair import pair
 from components.drift.settings import DriftSettings
-from tests.drift.worlds import traffic
+from tests.drift.worlds import measured, traffic, usual
 
 DRAWN = DriftSettings(sample=600, page=True)
 SETTINGS = DRAWN.model_copy(update={"page": False})
@@ -23,7 +24,7 @@ SETTINGS = DRAWN.model_copy(update={"page": False})
 @pytest.fixture(scope="module")
 def steady() -> DriftReport:
     """The same traffic three times."""
-    return measure(traffic(seed=1), traffic(seed=2), traffic(3000, seed=3), DRAWN, seed=0)
+    return measured(traffic(seed=1), traffic(seed=2), traffic(3000, seed=3), DRAWN)
 
 
 def drifted(report: DriftReport) -> set[str]:
@@ -39,7 +40,7 @@ def test_the_same_traffic_does_not_drift(steady):
 
 
 def test_without_a_last_window_there_is_one_reference():
-    found = measure(traffic(), None, traffic(seed=1), SETTINGS, seed=0)
+    found = measured(traffic(), None, traffic(seed=1), SETTINGS)
     assert found.last is None
     assert json.loads(found.to_json())["last"] is None
 
@@ -53,18 +54,18 @@ def test_without_a_last_window_there_is_one_reference():
     ],
 )
 def test_a_shifted_field_is_named(change, column):
-    found = measure(traffic(seed=1, **change), None, traffic(3000, seed=3), SETTINGS, seed=0)
+    found = measured(traffic(seed=1, **change), None, traffic(3000, seed=3), SETTINGS)
     assert column in drifted(found)
 
 
 def test_a_shifted_score_is_named():
     current = traffic(seed=1)
-    found = measure(replace(current, score=current.score**3), None, traffic(3000, seed=3), SETTINGS, seed=0)
+    found = measured(replace(current, score=current.score**3), None, traffic(3000, seed=3), SETTINGS)
     assert found.training.score.drifted
 
 
 def test_all_ids_new_is_an_unseen_share_of_one():
-    found = measure(traffic(seed=1, new_ids=1000), None, traffic(3000, seed=3), SETTINGS, seed=0)
+    found = measured(traffic(seed=1, new_ids=1000), None, traffic(3000, seed=3), SETTINGS)
     assert [i.unseen for i in found.training.ids] == [1.0, 1.0]
     assert "item popularity" in drifted(found)
 
@@ -73,14 +74,14 @@ def test_users_once_per_window_are_no_drift_and_expect_nothing():
     """One request per user and window: no user repeats inside the reference, and some come back. Nothing changed."""
     now = replace(traffic(seed=1), ids={"user": np.arange(300, 900).astype(str)})
     then = replace(traffic(seed=2), ids={"user": np.arange(600).astype(str)})
-    found = measure(now, None, then, SETTINGS, seed=0)
+    found = measured(now, None, then, SETTINGS)
     assert drifted(found) == set()
     assert found.training.ids[0].unseen == 0.5
     assert np.isnan(found.training.ids[0].expected)
 
 
 def test_a_tiny_window_is_measured_and_noise_is_not_called_drift():
-    found = measure(traffic(3, seed=1), traffic(2, seed=2), traffic(600, seed=3), SETTINGS, seed=0)
+    found = measured(traffic(3, seed=1), traffic(2, seed=2), traffic(600, seed=3), SETTINGS)
     assert found.rows == 3
     assert drifted(found) == set()
     assert found.last is not None
@@ -88,12 +89,12 @@ def test_a_tiny_window_is_measured_and_noise_is_not_called_drift():
 
 
 def test_one_row_is_enough_to_be_measured():
-    assert measure(traffic(1), traffic(1), traffic(1), DRAWN, seed=0).calibration.rows == 1
+    assert measured(traffic(1), traffic(1), traffic(1), DRAWN).calibration.rows == 1
 
 
 @pytest.mark.parametrize(("current", "training"), [(0, 5), (5, 0), (0, 0)])
 def test_a_window_without_rows_gives_no_figures_and_calls_for_nothing_grave(current, training):
-    found = measure(traffic(current), None, traffic(training), DRAWN, seed=0)
+    found = measured(traffic(current), None, traffic(training), DRAWN)
     decision = decide(found, DriftState(), DRAWN)
     assert found.training.fields == ()
     assert found.html == ""
@@ -103,19 +104,19 @@ def test_a_window_without_rows_gives_no_figures_and_calls_for_nothing_grave(curr
 
 
 def test_an_empty_last_window_is_no_last_window():
-    assert measure(traffic(20), traffic(0), traffic(20), SETTINGS, seed=0).last is None
+    assert measured(traffic(20), traffic(0), traffic(20), SETTINGS).last is None
 
 
 @pytest.mark.parametrize("score", [np.full(600, np.nan), np.full(600, 0.5), np.r_[np.nan, np.full(599, 0.25)]])
 def test_scores_that_are_missing_or_constant_are_measured(score):
-    found = measure(replace(traffic(), score=score), None, traffic(seed=1), SETTINGS, seed=0)
+    found = measured(replace(traffic(), score=score), None, traffic(seed=1), SETTINGS)
     assert found.score_missing == pytest.approx(np.isnan(score).mean())
     json.loads(found.to_json(), parse_constant=lambda text: pytest.fail(f"{text} in JSON"))
 
 
 def test_rewards_of_one_class_and_of_none_are_measured():
-    ones = measure(replace(traffic(), reward=np.ones(600)), None, traffic(seed=1), SETTINGS, seed=0)
-    none = measure(replace(traffic(), reward=np.full(600, np.nan)), None, traffic(seed=1), SETTINGS, seed=0)
+    ones = measured(replace(traffic(), reward=np.ones(600)), None, traffic(seed=1), SETTINGS)
+    none = measured(replace(traffic(), reward=np.full(600, np.nan)), None, traffic(seed=1), SETTINGS)
     assert ones.reward == 1.0
     assert ones.training.z > 6
     assert none.matured == 0
@@ -124,7 +125,7 @@ def test_rewards_of_one_class_and_of_none_are_measured():
 
 def test_frames_without_any_field_are_measured_on_scores_alone():
     bare = DriftFrame(score=np.linspace(0.1, 0.9, 80), reward=np.tile([0.0, 1.0], 40))
-    found = measure(bare, bare, bare, SETTINGS, seed=0)
+    found = measured(bare, bare, bare, SETTINGS)
     assert found.training.fields == found.training.ids == ()
     assert found.training.share_drifted == 0.0
     assert found.training.score.distance == 0.0
@@ -134,14 +135,14 @@ def test_constant_columns_agree_with_themselves_and_not_with_others():
     def constant(value: str, number: float) -> DriftFrame:
         return replace(traffic(), categorical={"genre": np.full(600, value)}, numeric={"year": np.full(600, number)})
 
-    same = measure(constant("a", 1.0), None, constant("a", 1.0), SETTINGS, seed=0)
-    other = measure(constant("a", 1.0), None, constant("b", 2.0), SETTINGS, seed=0)
+    same = measured(constant("a", 1.0), None, constant("a", 1.0), SETTINGS)
+    other = measured(constant("a", 1.0), None, constant("b", 2.0), SETTINGS)
     assert "genre" not in drifted(same)
     assert {"genre", "year"} <= drifted(other)
 
 
 def test_the_report_and_the_function_measure_the_same_distance():
-    drawn = pair(traffic(seed=1, genres="abbd"), traffic(seed=2, year=2003), 300, 5, 0)
+    drawn = pair(traffic(seed=1, genres="abbd"), usual(traffic(seed=2, year=2003), 300), 300, 5, 0)
     assert _draw(drawn, DRAWN).distances == pytest.approx(_distances(drawn))
 
 
@@ -150,13 +151,13 @@ def test_sampling_noise_rarely_passes_the_limit():
     settings = DriftSettings(threshold=1e-9)
     alarms = 0
     for seed in range(40):
-        drawn = pair(traffic(100, 2 * seed), traffic(100, 2 * seed + 1), 100, 12, seed)
+        drawn = pair(traffic(100, 2 * seed), usual(traffic(100, 2 * seed + 1), 100), 100, 12, seed)
         alarms += sum(d > _limit(drawn, column, settings) for column, d in _distances(drawn).items())
     assert alarms <= 3
 
 
 def test_the_same_measurement_with_and_without_a_page_is_the_same_text(steady):
-    again = measure(traffic(seed=1), traffic(seed=2), traffic(3000, seed=3), SETTINGS, seed=0)
+    again = measured(traffic(seed=1), traffic(seed=2), traffic(3000, seed=3), SETTINGS)
     assert again.to_json() == steady.to_json()
     assert again.html == ""
 
@@ -185,12 +186,7 @@ def test_evidentlys_page_is_kept_where_it_is_asked_for_and_its_script_lies_once_
 def test_markup_in_the_log_does_not_reach_evidentlys_page():
     evil = np.full(60, "</script><script>alert(1)</script>")
     current = replace(traffic(60), categorical={"genre": evil}, ids={"item": evil})
-    assert "<script>alert(1)" not in measure(current, None, traffic(60), DRAWN, seed=0).html
-
-
-def test_what_training_held_out_is_passed_on():
-    found = measure(traffic(60), None, replace(traffic(60), holdout_log_loss=0.61), SETTINGS, seed=0)
-    assert found.holdout_log_loss == 0.61
+    assert "<script>alert(1)" not in measured(current, None, traffic(60), DRAWN).html
 
 
 def half_new(rows: int) -> np.ndarray:
@@ -226,7 +222,7 @@ def test_three_windows_of_this_kind_in_a_row_call_for(change, actions):
         [],
     )
     for _ in range(3):
-        decision = decide(measure(current, last, training, SETTINGS, seed=0), state, SETTINGS)
+        decision = decide(measured(current, last, training, SETTINGS), state, SETTINGS)
         last, state = current, decision.state
         said.append(decision.action)
     assert " ".join(said) == actions

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from components.drift.drift_frame import DriftFrame
+from components.domain import Ints
+from components.drift.drift_frame import DriftFrame, sample_rows
+from components.drift.drift_report import DriftReport
+from components.drift.measure import Looked, measure
+from components.drift.reference import Counts, Reference, most_drawn
+from components.drift.settings import DriftSettings
 
 
 def traffic(
@@ -28,3 +33,27 @@ def traffic(
         categorical={"genre": rng.choice(list(genres), rows)},
         numeric={"year": rng.normal(year, 5, rows)},
     )
+
+
+def rows_of(frame: DriftFrame, at: Ints | slice) -> DriftFrame:
+    """Some rows of a frame."""
+    single = {name: getattr(frame, name) for name in ("score", "reward", "logit", "amount")}
+    fields = {
+        name: {field: values[at] for field, values in getattr(frame, name).items()}
+        for name in ("ids", "categorical", "numeric")
+    }
+    return DriftFrame(**{name: None if column is None else column[at] for name, column in single.items()}, **fields)
+
+
+def usual(frame: DriftFrame, size: int = 600, seed: int = 1) -> Reference:
+    """A frame as what is usual."""
+    drawn = sample_rows(len(frame), most_drawn(len(frame), size, ids=bool(frame.ids)), seed)
+    return Reference(Counts.of(frame), rows_of(frame, drawn))
+
+
+def measured(
+    current: DriftFrame, last: DriftFrame | None, training: DriftFrame, settings: DriftSettings
+) -> DriftReport:
+    """A window against two others."""
+    before = None if last is None else usual(last, settings.sample)
+    return measure(Looked.at(current), before, usual(training, settings.sample), settings, seed=0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -80,7 +81,7 @@ def test_refreshes_change_nothing_of_the_turn_that_follows(home: Path, tmp_path:
 def test_references_that_are_damaged_or_gone_are_counted_again_to_the_same_figures(home: Path, tmp_path: Path) -> None:
     refreshed(home, 4.3)
     others = [Path(shutil.copytree(home, tmp_path / name)) for name in ("damaged", "gone")]
-    (kept,) = (others[0] / "references").glob("*.parquet")
+    (kept,) = (others[0] / "references").iterdir()
     figures = read_reference(kept)
     content = bytearray(kept.read_bytes())
     content[len(content) // 2] ^= 255
@@ -91,21 +92,50 @@ def test_references_that_are_damaged_or_gone_are_counted_again_to_the_same_figur
     assert len(said) == 1 and "knows the outcomes before" in said.pop()[0]
     again = read_reference(others[0] / "references" / kept.name)
     assert again is not None and figures is not None
-    assert again.reference.rows == figures.reference.rows > 2000 and again.window == figures.window
+    assert again.counts.rows == figures.counts.rows > 2000 and again.window == figures.window
     assert len({memory_of(h) for h in (home, *others)}) == 1
 
 
-def test_a_turn_keeps_what_its_champion_learned_for_the_refreshes_after_it(home: Path, tmp_path: Path) -> None:
-    """The first generation's window was held against nothing: the turn that reads it as a reference keeps it."""
-    other = Path(shutil.copytree(home, tmp_path / "other"))
-    refreshed(other, 4.3)  # counts them
+def test_what_a_turn_kept_of_its_window_is_what_is_counted_of_it_when_it_is_gone(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is read in parts; so that the next turn finds the same drift, and reads no window of the past."""
     daily_loop(str(home), day(5))
-    counted, kept = (read_reference(h / "references" / f"{instant_of(day(4))}.parquet") for h in (other, home))
-    assert counted is not None and kept is not None and counted.window == kept.window
-    for name, values in counted.reference.fields.items():
-        same = kept.reference.fields[name]
-        assert dict(zip(values.value, values.count, strict=True)) == dict(zip(same.value, same.count, strict=True))
-    assert replace(counted.reference, fields={}) == replace(kept.reference, fields={})
+    other = Path(shutil.copytree(home, tmp_path / "other"))
+    kept = {path.name: read_reference(path) for path in (home / "references").iterdir()}
+    assert set(kept) == {f"{instant_of(day(d))}.safetensors" for d in (4, 5)}
+    shutil.rmtree(other / "references")
+    monkeypatch.setattr("flows.stages.training_data.STRETCH", 300)
+    monkeypatch.setattr(facts, "ROWS_AT_ONCE", 150)
+    read: list[int] = []
+    whole = facts.matured
+
+    def in_parts(w: Warehouse, window: Window, maturing: facts.Maturing) -> Iterator[pa.RecordBatch]:
+        read.append(window.start)
+        for batch in whole(w, window, maturing):
+            yield from (batch.slice(at, 150) for at in range(0, len(batch), 150))
+
+    monkeypatch.setattr(facts, "matured", in_parts)
+    refreshed(other, 5.3)
+    assert instant_of(day(4)) in read, "what is gone is read again"
+    for name, one in kept.items():
+        again = read_reference(other / "references" / name)
+        assert one is not None and again is not None
+        assert (one.window, one.size, one.decisions) == (again.window, again.size, again.decisions)
+        for field, values in one.counts.fields.items():
+            same = again.counts.fields[field]
+            assert dict(zip(values.value, values.count, strict=True)) == dict(zip(same.value, same.count, strict=True))
+        assert replace(one.counts, fields={}) == replace(again.counts, fields={})
+        for column in ("keys", "numeric", "at"):
+            drawn = [getattr(k.drawn.examples, column) for k in (one, again)]
+            assert len(drawn[0]) == min(2000, one.counts.rows // 2) and np.array_equal(*drawn, equal_nan=True)
+        assert np.array_equal(one.drawn.score, again.drawn.score, equal_nan=True)
+    read.clear()
+    digest = daily_loop(str(home), day(6)).digest
+    assert len(read) == 1, "what is fresh is read, and no reference"
+    assert daily_loop(str(other), day(6)).digest == digest
+    said = [(h / "turns" / str(instant_of(day(6))) / "drift.json").read_bytes() for h in (home, other)]
+    assert said[0] == said[1]
 
 
 def test_what_turns_bad_after_a_sound_refresh_halts_the_next_one(tmp_path: Path, tiny: TinySource) -> None:
@@ -144,13 +174,14 @@ def test_what_one_refresh_rejected_stays_rejected_by_the_next_and_stands_once(ho
 
 def test_who_is_forgotten_is_in_no_reference_any_more(home: Path, tiny: TinySource) -> None:
     refreshed(home, 4.3)
-    (kept,) = (home / "references").glob("*.parquet")
+    (kept,) = (home / "references").iterdir()
     key = hash_ids("user", ["7"])[0]
     before = read_reference(kept)
-    assert before is not None and key in before.reference.fields["user"].value
+    assert before is not None and key in before.counts.fields["user"].value and key in before.drawn.examples.keys
     command("forget", "7", "--home", str(home))
     after = read_reference(kept)
-    assert after is not None and key not in after.reference.fields["user"].value
+    assert after is not None and key not in after.counts.fields["user"].value
+    assert key not in after.drawn.examples.keys and len(after.drawn) == len(after.drawn.examples) > 0
     assert "knows the outcomes before" in refreshed(home, 4.6)[0]
 
 
