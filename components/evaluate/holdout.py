@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from components.coded import Coded
 from components.domain import DAY, SECOND, Bools, Ints, Keys, Window
 from components.ranker.features import cross_keys, hash_ids
+from components.ranker.strides import stretches
 
 NEVER = np.iinfo(np.int64).max
 """An instant after every cutoff."""
@@ -95,11 +97,12 @@ class Drawn:
     p_drop: float
 
 
-def draw(request_ids: np.ndarray, most: int) -> Drawn:
+def draw(request_ids: np.ndarray | pa.Array, most: int) -> Drawn:
     """At most `most` of n requests, by hash: the same ones whenever, and whoever else is there.
 
     A simple random sample, since the hash knows nothing of a request but its id; every estimate undoes it by
-    ``1 / (1 - p_drop)`` (Horvitz and Thompson 1952).
+    ``1 / (1 - p_drop)`` (Horvitz and Thompson 1952). Texts are hashed a stretch at a time: of millions of them objects
+    would take more than all else.
 
     >>> drawn = draw(np.array([f"r{n}" for n in range(8)]), 4)
     >>> int(drawn.kept.sum()), drawn.p_drop
@@ -107,7 +110,8 @@ def draw(request_ids: np.ndarray, most: int) -> Drawn:
     """
     if len(request_ids) <= most:
         return Drawn(np.ones(len(request_ids), bool), 0.0)
-    first = np.argsort(hash_ids("drawn", request_ids), kind="stable")[:most]
+    texts = (np.asarray(request_ids[at], object) for at in stretches(len(request_ids)))
+    first = np.argsort(np.concatenate([hash_ids("drawn", part) for part in texts]), kind="stable")[:most]
     kept = np.zeros(len(request_ids), bool)
     kept[first] = True
     return Drawn(kept, 1 - most / len(request_ids))

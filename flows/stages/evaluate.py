@@ -149,8 +149,8 @@ def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts
     if not data.held.any():
         return None, HoldoutCounts(0, data.waiting_requests)
     asked = data.fresh.request_id.filter(pa.array(data.held)).combine_chunks().dictionary_encode()
-    most, ids = turn.settings.evaluate.max_requests, asked.dictionary.to_numpy(zero_copy_only=False)
-    drawn = draw(ids, most)
+    most = turn.settings.evaluate.max_requests
+    drawn = draw(asked.dictionary, most)
     since = int(data.fresh.examples.at[data.held].min())
     requests = Requests.of(facts.requests(turn.warehouse, asked.dictionary.filter(pa.array(drawn.kept)), since))
     shown = _shown(turn, data, requests, pc.index_in(asked, pa.array(requests.request_id, pa.string())))

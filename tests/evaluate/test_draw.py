@@ -1,6 +1,7 @@
 """The held-out requests that are judged where judging all would cost too much."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from components.evaluate.case import request_share
@@ -26,6 +27,13 @@ def test_who_is_drawn_does_not_depend_on_the_order():
     ids = np.array([f"r{n}" for n in range(2_000)], dtype=object)
     shuffled = np.random.default_rng(1).permutation(ids)
     assert set(ids[draw(ids, 300).kept]) == set(shuffled[draw(shuffled, 300).kept])
+
+
+def test_texts_of_arrow_in_stretches_are_drawn_like_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.array([f"r{n}" for n in range(3_000)], dtype=object)
+    whole = draw(ids, 700).kept
+    monkeypatch.setattr("components.ranker.strides.AT_ONCE", 64)
+    assert np.array_equal(draw(pa.array(ids, pa.string()), 700).kept, whole)
 
 
 def test_a_mean_over_the_drawn_is_that_over_all_up_to_chance():
