@@ -69,7 +69,11 @@ def read_draw(connection: duckdb.DuckDBPyConnection, source: str, draw: Draw, ma
     days, parts = _parts(connection, source, draw)
     since = max(days[0] * DAY, 0) if days else draw.cutoff
     ends = {"since": since, "cutoff": draw.cutoff}
-    how: dict[str, query.Parameter] = {"half_life_days": draw.half_life_days, "seed": draw.seed}
+    how: dict[str, query.Parameter] = {
+        "half_life_days": draw.half_life_days,
+        "seed": draw.seed,
+        "least": min(parts, default=1),
+    }
     table = {"parts": pa.table({"day": pa.array(days, pa.int64()), "part": pa.array(parts, pa.int64())})}
     asked = asked_since(connection, source, since)
     candidates = 2 * draw.rows + SPARE

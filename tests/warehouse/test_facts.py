@@ -1,19 +1,22 @@
 """What is read for replay: a sample by the promised odds, the same whatever the grouping of the log."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from components.domain import DAY
+from components.domain import DAY, Window
 from components.ingest.interactions import LogTables, canonical
 from components.ingest.source import read_source
 from tests.conftest import TinySource
 from tests.warehouse import frames
-from warehouse import facts
+from warehouse import facts, ledger, query
 from warehouse.append import append_log
-from warehouse.connect import Warehouse
+from warehouse.connect import Warehouse, connect
 
 CUTOFF = 15_008 * DAY
 
@@ -70,3 +73,50 @@ def test_more_room_than_rows_draws_all_and_the_past_of_nothing_is_empty(logged: 
     assert len(everything) == len(tiny.frame)
     assert everything["at"].is_monotonic_increasing
     assert frames.replayed(logged, facts.Draw(15_000 * DAY, 10, 3.0, 0), facts.Maturing("like", None)).empty
+
+
+THINNED = {15_000: 16, 15_001: 16, 15_002: 8, 15_003: 4, 15_004: 4, 15_005: 4, 15_006: 4, 15_007: 4}
+"""Day -> one in how many of its seconds is looked at."""
+
+
+def candidates(w: Warehouse, least: int) -> tuple[list[tuple[object, ...]], int]:
+    """The candidates of a draw in its order, and how many rows the scan of the impressions handed on to find them."""
+    parts = pa.table({"day": pa.array(THINNED, pa.int64()), "part": pa.array(THINNED.values(), pa.int64())})
+    asked: dict[str, query.Parameter] = {"since": 15_000 * DAY, "cutoff": CUTOFF, "candidates": 10**6, "least": least}
+    asked |= {"source": w.source, "half_life_days": 3.0, "seed": 7}
+    explained = "explain (analyze, format json) " + query.text("04_update/replay_candidates")
+    with connect(w.path) as connection, query.registered(connection, {"parts": parts}):
+        ((_, done),) = connection.execute(explained, asked).fetchall()
+        found = connection.sql("from replay_candidates").fetchall()
+    (whole,) = json.loads(done)["operator"]
+    return found, handed_on(whole, "impressions")
+
+
+def handed_on(operator: dict[str, Any], table: str) -> int:
+    """Rows that the scans of a table handed on, in DuckDB's account of a query."""
+    own = operator["intermediate_rows"] if operator["extra_info"].get("Table", "").endswith(f".{table}") else 0
+    return int(own) + sum(handed_on(child, table) for child in operator.get("children", ()))
+
+
+def test_what_the_scan_of_a_thinned_past_leaves_out_is_no_candidate_in_whatever_order_it_came(
+    tiny: TinySource, tmp_path: Path
+) -> None:
+    w, whole = Warehouse(tmp_path / "w.duckdb", "tiny"), tables(tiny)
+    append_log(w, since(whole, 15_003 * DAY), {}, digest="new", path="new")
+    rejected = whole.impressions["impression_id"].iloc[-50:]
+    reasons = pd.DataFrame({"table_name": "impressions", "row_id": rejected, "reason": "odd"})
+    ledger.record_validation(w, Window(15_003 * DAY, CUTOFF), 0, reasons, "{}")
+    append_log(w, whole, {}, digest="old days, after it", path="old")
+    (found, looked_at), (expected, everything) = candidates(w, 4), candidates(w, 1)
+    assert found == expected and len(found) > 20 and not {row[0] for row in found} & set(rejected)
+    assert everything == len(whole.impressions) and looked_at < everything / 2, "the scan must leave out three in four"
+
+
+def since(log: LogTables, instant: int) -> LogTables:
+    """What a log has of an instant and after it."""
+    late = log.impressions[log.impressions["at"] >= instant]
+    return LogTables(
+        log.requests[log.requests["request_id"].isin(late["request_id"])],
+        late,
+        log.outcomes[log.outcomes["impression_id"].isin(late["impression_id"])],
+    )

@@ -2,7 +2,9 @@
 -- order of the draw, without replacement: a row's weight is 2^(shown_at / half-life), and algorithm A of Efraimidis and Spirakis
 -- (2006) keeps the largest log(u) / w, which is the order of log(-log u) - log w upside down. u follows from the seed and the
 -- impression alone, so that the draw does not depend on order or grouping. Of a day in `parts` (registered: day, part) one second
--- in `part` is looked at, and its rows weigh so much more: see `components.update.replay_reach`. Read by: replayed.
+-- in `part` is looked at, and its rows weigh so much more: see `components.update.replay_reach`. Parts are powers of two, and
+-- $least the smallest of them: what it leaves out the scan itself leaves out, before it reads anything but the instant, where a
+-- join would be handed every row whole. Read by: replayed.
 create or replace temp table replay_candidates as
 select
     i.*,
@@ -16,6 +18,7 @@ anti join (
 where i.source = $source
     and i.shown_at >= make_timestamp($since)
     and i.shown_at < make_timestamp($cutoff)
+    and hash(xor(hash(epoch_us(i.shown_at) // 1000000), $seed::ubigint)) & ($least - 1)::ubigint = 0
     and (p.part = 1 or hash(xor(hash(epoch_us(i.shown_at) // 1000000), $seed::ubigint)) % p.part::ubigint = 0)
 order by key, i.impression_id
 limit $candidates
