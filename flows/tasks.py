@@ -34,7 +34,7 @@ from flows.stages.latest import read_latest as _read_latest
 from flows.stages.memory import refresh_memory as _refresh_memory
 from flows.stages.publish import publish as _publish
 from flows.stages.read import read as _read
-from flows.stages.results import Champion, Refreshed
+from flows.stages.results import Champion, Remembered
 from flows.stages.update import learn_held_out as _learn_held_out
 from flows.stages.update import update as _update
 from flows.stages.validate import validate as _validate
@@ -124,7 +124,7 @@ forget = patient("forget", spoken("forget", _forget, _forgot))
 validate = stage("validate", _validate, Announcement(window.figures, window.shown, broken=contract.shown_broken))
 read = stage("read", _read, Announcement(data.figures))
 read_latest = stage("read", _read_latest, Announcement(data.latest_figures))
-learn_latest = stage("memory", _learn_latest, Announcement[Refreshed](memory.figures, memory.shown))
+learn_latest = stage("memory", _learn_latest, Announcement[Remembered](memory.figures, memory.shown))
 watch_canary = stage("canary", _watch_canary, Announcement(canary.figures))
 measure_drift = stage("drift", _measure_drift, Announcement(drift.figures, drift.shown, drift.events))
 watch_drift = stage("drift", _watch_drift, Announcement(drift.figures))

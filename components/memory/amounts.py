@@ -114,9 +114,9 @@ class Amounts:
         self.load(without(self.state(), self._entities.about(field, keys, known), ("mean", "variance", "last")))
 
     def copy(self) -> "Amounts":
-        """Independent, with the same content."""
+        """Independent, with the same content; the arrays are the same until either learns."""
         twin = Amounts(self._spec, self._settings)
-        twin.load(self.state())
+        twin._table, twin._beliefs, twin._sums = self._table.copy(), self._beliefs.copy(), self._sums.copy()
         return twin
 
 

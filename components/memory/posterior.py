@@ -6,6 +6,7 @@ is worked out on the way. `mark` numbers the distinct rows of a step while it is
 The formulas stand in belief_view.py.
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from components.compiled import compiled, plain
 from components.domain import Doubles, Floats, Ints
 from components.memory.entities import Entities, Touched
 from components.memory.view import grown
+from components.shared_array import SharedArray
 
 MEAN, VARIANCE, LAST, MARK = range(4)
 
@@ -40,16 +42,32 @@ class Posterior:
     def __init__(self, entities: Entities, values: Doubles) -> None:
         """`values` (R, 4) as above."""
         self._prior, self._half_life = entities.variance, entities.half_life
-        self.values = values
+        self._values = SharedArray(values)
 
     @classmethod
     def empty(cls, entities: Entities) -> "Posterior":
         """No rows."""
         return cls(entities, np.zeros((0, 4)))
 
+    @property
+    def values(self) -> Doubles:
+        """(R, 4) as above, to read."""
+        return self._values.array
+
+    def copy(self) -> "Posterior":
+        """An independent posterior with the same content; the rows are the same until either writes."""
+        twin = copy(self)
+        twin._values = self._values.copy()
+        return twin
+
     def fit(self, rows: int) -> None:
         """Make room for `rows` rows."""
-        self.values = grown(self.values, rows, UNWRITTEN)
+        if rows > len(self.values):
+            self._values = SharedArray(grown(self.values, rows, UNWRITTEN))
+
+    def fade(self, kept: float) -> None:
+        """Take every mean back to a share of itself."""
+        self._values.own()[:, MEAN] *= kept
 
     def at(self, touched: Touched, rows: Ints, at: Ints) -> Doubles:
         """(n, 2) mean and variance of ``sum_k x_k b_k`` at the examples' instants; what has no row reads its prior."""
@@ -61,18 +79,20 @@ class Posterior:
         """One step of assumed density filtering at `now`; the (n, 2) sums as they were before it."""
         sums, number = np.zeros((len(rows), 2)), np.empty(rows.shape, np.int64)
         step, which = np.empty((rows.size, 4)), np.empty(rows.size, np.int64)
-        used = _gather(rows, float(now), self._prior, self._half_life, self.values, number, step, which)
+        values = self._values.own()
+        used = _gather(rows, float(now), self._prior, self._half_life, values, number, step, which)
         _move(touched.share, number, offset, reward.astype(np.float64), step, sums)
-        _put_back(which[:used], step, float(now), self.values)
+        _put_back(which[:used], step, float(now), values)
         return sums
 
     def regress(self, touched: Touched, rows: Ints, now: int, measured: Measured) -> Doubles:
         """Learn numbers instead of yes and no, one after the other; the (n,) means as each was before its number."""
         means, number = np.zeros(len(rows)), np.empty(rows.shape, np.int64)
         step, which = np.empty((rows.size, 4)), np.empty(rows.size, np.int64)
-        used = _gather(rows, float(now), self._prior, self._half_life, self.values, number, step, which)
+        values = self._values.own()
+        used = _gather(rows, float(now), self._prior, self._half_life, values, number, step, which)
         _regress(touched.share, number, measured.target, measured.noise, measured.clip, step, means)
-        _put_back(which[:used], step, float(now), self.values)
+        _put_back(which[:used], step, float(now), values)
         return means
 
 

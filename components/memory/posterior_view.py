@@ -35,6 +35,7 @@ from components.memory.entities import Entities
 from components.memory.posterior import LAST, MEAN, VARIANCE, Posterior
 from components.memory.view import State, grown, without
 from components.ranker.key_table import KeyTable
+from components.shared_array import SharedArray
 
 Offset = Literal["nothing", "model"]
 
@@ -47,7 +48,7 @@ class PosteriorView:
         self._table = KeyTable()
         self._beliefs = Posterior.empty(entities)
         self._seen = KeyTable()
-        self._count: Ints = np.zeros(1, np.int64)
+        self._count: SharedArray[Ints] = SharedArray(np.zeros(1, np.int64))
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ class PosteriorView:
     def rebase(self, predict: Callable[[Examples], Prediction]) -> None:
         """The model has been warm-started: it has absorbed a part of its own errors, not of the outcomes."""
         if self._offset == "model":
-            self._beliefs.values[:, MEAN] *= self._keep
+            self._beliefs.fade(self._keep)
 
     def state(self) -> State:
         """Keys and posterior in row order, and the experience of ids."""
@@ -82,7 +83,7 @@ class PosteriorView:
             "variance": rows[:, VARIANCE].copy(),
             "last": rows[:, LAST].astype(np.int64),
             "seen": self._seen.keys(),
-            "count": self._count[: len(self._seen) + 1].copy(),
+            "count": self._count.array[: len(self._seen) + 1].copy(),
         }
 
     def load(self, state: State) -> None:
@@ -91,13 +92,13 @@ class PosteriorView:
         rows = np.zeros((len(self._table), 4))
         rows[:, MEAN], rows[:, VARIANCE], rows[:, LAST] = state["mean"], state["variance"], state["last"]
         self._beliefs = Posterior(self._entities, rows)
-        self._count = state["count"].copy()
+        self._count = SharedArray(state["count"].copy())
 
     def copy(self) -> "PosteriorView":
-        """An independent view with the same content."""
+        """An independent view with the same content; the arrays are the same until either learns."""
         twin = PosteriorView(self._entities, self._offset, self._keep)
         twin._table, twin._seen, twin._count = self._table.copy(), self._seen.copy(), self._count.copy()
-        twin._beliefs = Posterior(self._entities, self._beliefs.values.copy())
+        twin._beliefs = self._beliefs.copy()
         return twin
 
     def forget(self, field: str, keys: Keys, known: Mapping[str, Keys]) -> None:
@@ -115,7 +116,7 @@ class PosteriorView:
         if not self._entities.experienced:
             return np.zeros((len(examples), 0), np.int64)
         ids = self._entities.ids(examples)
-        return self._count[self._seen.find(ids.ravel()).reshape(ids.shape) + 1]
+        return self._count.array[self._seen.find(ids.ravel()).reshape(ids.shape) + 1]
 
     def _experienced(self, examples: Examples) -> Ints:
         """The same, as it was before these outcomes, which are counted in."""
@@ -123,10 +124,12 @@ class PosteriorView:
             return np.zeros((len(examples), 0), np.int64)
         ids = self._entities.ids(examples)
         seen = self._seen.insert(ids.ravel()).reshape(ids.shape) + 1
-        self._count = grown(self._count, len(self._seen) + 1, 0)
-        before = self._count[seen]
-        np.add.at(self._count, seen, 1)
-        self._count[0] = 0
+        if len(self._seen) >= len(self._count.array):
+            self._count = SharedArray(grown(self._count.array, len(self._seen) + 1, 0))
+        count = self._count.own()
+        before = count[seen]
+        np.add.at(count, seen, 1)
+        count[0] = 0
         return before
 
     def _signal(self, sums: Doubles, prediction: Prediction) -> Doubles:

@@ -17,6 +17,9 @@ from components.domain import Doubles, Examples, Floats, Keys, Prediction
 State: TypeAlias = Mapping[str, npt.NDArray]
 """What a view needs to continue, as named arrays; the same state gives the same bytes."""
 
+GROWTH = 1.25
+"""Room over what must fit: a row moves four times while rows grow for ever, and at most a fifth of them is empty."""
+
 
 class Part(Protocol):
     """What is saved with a memory."""
@@ -66,9 +69,9 @@ def without(state: State, gone: Keys, columns: tuple[str, ...]) -> State:
 
 
 def grown(rows: npt.NDArray, size: int, fill: float | npt.NDArray) -> npt.NDArray:
-    """`rows` with room for at least `size`, at least doubled when it must grow; new rows hold `fill`."""
+    """`rows` with room for at least `size`, at least `GROWTH` times as many when it must grow; new rows hold `fill`."""
     if size <= len(rows):
         return rows
-    out = np.empty((max(size, 2 * len(rows)), *rows.shape[1:]), rows.dtype)
+    out = np.empty((max(size, int(GROWTH * len(rows))), *rows.shape[1:]), rows.dtype)
     out[: len(rows)], out[len(rows) :] = rows, fill
     return out

@@ -11,6 +11,7 @@ import numpy as np
 from components.compiled import compiled, plain
 from components.domain import MISSING_KEY, Ints, Keys
 from components.ranker.splitmix import GOLDEN
+from components.shared_array import SharedArray
 
 MAX_LOAD = 0.5
 """Share of slots in use above which the table doubles: 1.5 looks at a key found, 2.5 at one absent (Knuth 1973)."""
@@ -28,7 +29,7 @@ class KeyTable:
 
     def __init__(self, slots: int = 1024) -> None:
         """`slots` to begin with, a power of two."""
-        self._slots: Keys = np.zeros((slots, 2), np.uint64)
+        self._slots: SharedArray[Keys] = SharedArray(np.zeros((slots, 2), np.uint64))
         self._size = 0
 
     def __len__(self) -> int:
@@ -37,31 +38,29 @@ class KeyTable:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._slots.nbytes
+        return self._slots.array.nbytes
 
     def find(self, keys: Keys) -> Ints:
         """Row of each key, shape as given; -1 for a key that is absent or missing. Never grows the table."""
         rows = np.empty(keys.size, np.int64)
-        _find(plain(keys.ravel()), self._slots, self._shift, rows)
+        _find(plain(keys.ravel()), *self.slots, rows)
         return rows.reshape(keys.shape)
 
     def place(self, keys: Keys, rows: Ints) -> None:
         """Give (m,) distinct keys that are not there yet the rows (m,), in whatever order those are."""
-        while self._size + len(keys) > MAX_LOAD * len(self._slots):
-            self._double()
-        _place(plain(keys), plain(rows), self._slots, self._shift)
+        self._fit(self._size + len(keys))
+        _place(plain(keys), plain(rows), self._slots.own(), self._shift)
         self._size += len(keys)
 
     def put(self, keys: Keys, rows: Ints) -> None:
         """Give (m,) distinct keys the rows (m,), whether they had one or not."""
-        while self._size + len(keys) > MAX_LOAD * len(self._slots):
-            self._double()
-        self._size += _put(plain(keys), plain(rows), self._slots, self._shift)
+        self._fit(self._size + len(keys))
+        self._size += _put(plain(keys), plain(rows), self._slots.own(), self._shift)
 
     @property
     def slots(self) -> "tuple[Keys, np.uint64]":
         """What a compiled loop reads: (slots, 2) keys and rows, and how far a hash is shifted to its first slot."""
-        return self._slots, self._shift
+        return self._slots.array, self._shift
 
     def insert(self, keys: Keys) -> Ints:
         """(m,) row of each key; absent keys get the next rows, in order of first appearance."""
@@ -72,7 +71,7 @@ class KeyTable:
         new, done = keys[absent], 0
         placed = np.empty(len(new), np.int64)
         while done < len(new):
-            done, self._size = _insert(new, self._slots, self._shift, placed, done, self._size)
+            done, self._size = _insert(new, self._slots.own(), self._shift, placed, done, self._size)
             if done < len(new):
                 self._double()
         rows[absent] = placed
@@ -81,11 +80,12 @@ class KeyTable:
     @property
     def _shift(self) -> np.uint64:
         """A key's first slot is the top bits of its hash, as many as number the slots."""
-        return np.uint64(65 - len(self._slots).bit_length())
+        return np.uint64(65 - len(self._slots.array).bit_length())
 
     def keys(self) -> Keys:
         """(len,) keys in row order."""
-        used = self._slots[self._slots[:, 0] != MISSING_KEY]
+        slots = self._slots.array
+        used = slots[slots[:, 0] != MISSING_KEY]
         out = np.zeros(self._size, np.uint64)
         out[used[:, 1].astype(np.int64)] = used[:, 0]
         return out
@@ -94,20 +94,25 @@ class KeyTable:
     def of(cls, keys: Keys) -> "KeyTable":
         """A table that holds distinct `keys` at rows 0, 1, ..."""
         table = cls()
-        while len(keys) > MAX_LOAD * len(table._slots):
-            table = cls(2 * len(table._slots))
+        while len(keys) > MAX_LOAD * len(table._slots.array):
+            table = cls(2 * len(table._slots.array))
         table.insert(keys)
         return table
 
     def copy(self) -> "KeyTable":
-        """An independent table with the same content."""
+        """An independent table with the same content; the slots are the same until either writes."""
         twin = KeyTable(2)
         twin._slots, twin._size = self._slots.copy(), self._size
         return twin
 
+    def _fit(self, keys: int) -> None:
+        while keys > MAX_LOAD * len(self._slots.array):
+            self._double()
+
     def _double(self) -> None:
-        held, self._slots = self._slots, np.zeros((2 * len(self._slots), 2), np.uint64)
-        _move(held, self._slots, self._shift)
+        held = self._slots.array
+        self._slots = SharedArray(np.zeros((2 * len(held), 2), np.uint64))
+        _move(held, self._slots.own(), self._shift)
 
 
 @compiled

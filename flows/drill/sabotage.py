@@ -147,7 +147,7 @@ def _with_policy(challenger: Challenger, settings: PolicySettings) -> Challenger
 def _training(scene: Scene) -> Matured:
     """What the champion learned."""
     turn = scene.turn
-    window = ledger.generation(turn.warehouse, scene.champion.live.generation).window
+    window = ledger.generation(turn.warehouse, scene.champion.blind.generation).window
     return read_matured(turn.warehouse, turn.source, scene.data.encoder, window).matured
 
 

@@ -203,7 +203,7 @@ def _weigh(turn: Turn, data: TurnData, held: HeldOut, contest: _Contest) -> tupl
     target, champions = held.target(challenger.policy, contest.appraisal.preference), _as_served(champion.blind, held)
     asked = _asked(turn, held, contest.appraisal)
     kind = challenger.kind or "update"
-    sequential_test = (_test_so_far(turn) or SequentialTest(champion.live.generation, kind)).asked(kind)
+    sequential_test = (_test_so_far(turn) or SequentialTest(champion.blind.generation, kind)).asked(kind)
     evaluation = weigh(
         asked.log,
         target,

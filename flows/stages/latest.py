@@ -14,9 +14,9 @@ import numpy as np
 from components.domain import Window
 from components.ranker.features import Encoder
 from flows.stages.forget import released
-from flows.stages.memory import as_of, keep, learned, scored
+from flows.stages.memory import as_of, keep, learn_and_keep, learned
 from flows.stages.read import read_fresh
-from flows.stages.results import Latest, Refreshed
+from flows.stages.results import Latest, Remembered
 from flows.stages.training_data import maturing, read_encoder, read_history, read_matured
 from flows.turn import Turn
 from warehouse import facts, ledger, set_asides
@@ -41,15 +41,14 @@ def read_latest(turn: Turn, since: int) -> Latest:
     return _latest(turn, read_encoder(turn.warehouse, turn.source), turn.champion, since)
 
 
-def learn_latest(turn: Turn, latest: Latest) -> Refreshed:
+def learn_latest(turn: Turn, latest: Latest) -> Remembered:
     """Let the champion's memory, and that of a canary that is out, learn what they do not know; each a snapshot."""
-    live, gain = scored(latest.known, latest.rows, latest.unknown)
-    keep(turn, latest.known, live)
+    live = learn_and_keep(turn, latest.known, latest.rows, latest.unknown)
     out = ledger.canary_of_turn(turn.warehouse, turn.window.cutoff)
     if out is not None and out.generation != turn.champion:
         sent = _latest(turn, latest.encoder, out.generation, turn.window.cutoff)
         keep(turn, sent.known, learned(sent.known, sent.rows, sent.unknown))
-    return Refreshed(latest.known.with_memory(live), gain)
+    return live
 
 
 def _reach(turn: Turn) -> int:

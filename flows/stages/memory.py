@@ -12,7 +12,7 @@ import numpy as np
 
 from components.domain import Bools
 from components.evaluate.creep import Standing
-from components.memory.gain import MemoryGain, learn_all, learn_and_score
+from components.memory.gain import learn_all, learn_and_score
 from components.memory.memory import ErrorMemory
 from components.publish.manifest import MANIFEST
 from components.publish.read_bundle import check_memory
@@ -21,7 +21,7 @@ from components.serving.served import Served
 from components.settings import read_settings
 from flows.stages.forget import released, without_forgotten
 from flows.stages.read import read_fresh
-from flows.stages.results import Champion, TurnData
+from flows.stages.results import Champion, Remembered, TurnData
 from flows.stages.training_data import TrainingData, read_history
 from flows.turn import Turn, described_source, warehouse_of
 from flows.workspace import Workspace
@@ -38,22 +38,15 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     if data.champion is None:
         return None
     served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
-    live, gain = scored(served, data.fresh, unknown_rows(served, data.champion, data, known_until))
+    unknown = unknown_rows(served, data.champion, data, known_until)
+    live = learn_and_keep(turn, replace(served, history=data.history), data.fresh, unknown)
     blind = _blind(turn, served, data, known_until)
-    keep(turn, replace(served, history=data.history), live)
     generation = served.generation
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
     earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation and _there(turn, g)}
     beside = {g: _taught(turn, data, g) for g in sorted(earlier)}
     _refresh_canary(turn, data)
-    return Champion(
-        served.with_memory(live),
-        served.with_memory(blind),
-        beside.get(parent or 0),
-        standing,
-        beside.get(standing.anchor),
-        gain,
-    )
+    return Champion(live, served.with_memory(blind), beside.get(parent or 0), standing, beside.get(standing.anchor))
 
 
 def keep_as_it_was(turn: Turn) -> None:
@@ -113,10 +106,15 @@ def learned(served: Served, data: TrainingData, wanted: Bools) -> ErrorMemory:
     return memory
 
 
-def scored(served: Served, data: TrainingData, wanted: Bools) -> tuple[ErrorMemory, MemoryGain | None]:
-    """As `learned`, with what the memory was worth on what it learned."""
+def learn_and_keep(turn: Turn, served: Served, data: TrainingData, wanted: Bools) -> Remembered:
+    """Write its memory, with the rows where `wanted` holds, as a snapshot. The memory goes; what is told of it stays.
+
+    `served` has its history as known at the cutoff.
+    """
     memory = cast(ErrorMemory, served.memory.copy())
-    return memory, learn_and_score(memory, data.arrived, served.model.predict, np.flatnonzero(wanted))
+    gain = learn_and_score(memory, data.arrived, served.model.predict, np.flatnonzero(wanted))
+    keep(turn, served, memory)
+    return Remembered.of(served.generation, memory, gain)
 
 
 def keep(turn: Turn, served: Served, live: ErrorMemory) -> None:

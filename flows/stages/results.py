@@ -12,7 +12,7 @@ from components.evaluate.evaluate import Evaluation
 from components.evaluate.gate import Kind
 from components.evaluate.holdout import HoldoutCounts
 from components.memory.gain import MemoryGain
-from components.memory.memory import ErrorMemory
+from components.memory.memory import ErrorMemory, TrustReport
 from components.policy.plackett_luce import PlackettLuce
 from components.ranker.features import Encoder
 from components.ranker.history import History
@@ -120,28 +120,41 @@ class Latest:
 
 
 @dataclass(frozen=True)
-class Refreshed:
-    """The champion with a memory that knows everything; `gain` as of `Champion`."""
+class Remembered:
+    """What is told of a generation's memory that knows everything. The memory itself is a snapshot on the disk.
 
-    live: Served
+    A run keeps the result of every stage until it ends, and nobody in it asks this memory anything.
+
+    Attributes
+    ----------
+    generation : whose it is. nbytes : bytes of what it has learned. trust : after how many outcomes it trusts what.
+    gain : what it was worth on what it learned last; None where nothing had come that it did not know.
+    """
+
+    generation: int
+    nbytes: int
+    trust: TrustReport
     gain: MemoryGain | None
+
+    @classmethod
+    def of(cls, generation: int, memory: ErrorMemory, gain: MemoryGain | None) -> "Remembered":
+        """Of a memory that is about to go."""
+        return cls(generation, memory.nbytes, memory.trust_report(), gain)
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The champion at the cutoff: with the memory that knows everything, and with the one blind to what is held out.
+    """The champion at the cutoff, with the memory that is blind to what is held out, and what is told of its live one.
 
     `parent` is the generation it replaced, as blind; None for the first. `standing` says what releases since its
-    anchor may have lost; `anchor` is that generation, as blind, None where it is the champion itself. `gain` says what
-    the live memory was worth; None where nothing had come that it did not know.
+    anchor may have lost; `anchor` is that generation, as blind, None where it is the champion itself.
     """
 
-    live: Served
+    live: Remembered
     blind: Served
     parent: Served | None
     standing: Standing
     anchor: Served | None
-    gain: MemoryGain | None = None
 
 
 @dataclass(frozen=True)

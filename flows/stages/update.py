@@ -45,19 +45,19 @@ def learn_held_out(
 ) -> Challenger | None:
     """The generation to publish: after a promotion it also learns the held-out outcomes, so that freshness is not lost.
 
-    They are predicted before they are learned. A challenger on hold stays as it was judged.
+    They are predicted before they are learned: by the challenger that was judged. It stays as it was, and so does one
+    on hold: a stage that is tried again learns nothing twice.
     """
     if isinstance(challenger, NoChallenger):
         return None
     if judgement.verdict is not Verdict.PROMOTE or not data.held.any():
         return challenger
-    held = data.held_out
-    model = challenger.checkpoint.model
-    memory = challenger.memory.copy()
-    learn_all(memory, data.fresh.arrived, model.predict, np.flatnonzero(data.held))
-    made = warm_start(challenger.checkpoint, held, None, turn.window.cutoff, turn.settings.update, turn.seed)
+    judged, settings = challenger.checkpoint, turn.settings.update
+    made = warm_start(judged, data.held_out, None, turn.window.cutoff, settings, turn.seed)
     if made.diverged:
         return challenger
+    memory = challenger.memory.copy()  # after training, which needs room of its own
+    learn_all(memory, data.fresh.arrived, judged.model.predict, np.flatnonzero(data.held))
     memory.rebase(made.checkpoint.model.predict, made.checkpoint.model.digest())
     return Challenger(made.checkpoint, memory, challenger.policy, challenger.kind, challenger.update.then(made))
 
@@ -74,8 +74,8 @@ def _from_scratch(turn: Turn, data: TurnData, champion: Champion | None) -> Chal
 
 
 def _warm(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion) -> Challenger | NoChallenger:
-    parent = load_checkpoint(turn.workspace.checkpoint(champion.live.generation))
-    parent.model.forget(forgotten_keys(turn.workspace, champion.live.cutoff))
+    parent = load_checkpoint(turn.workspace.checkpoint(champion.blind.generation))
+    parent.model.forget(forgotten_keys(turn.workspace, champion.blind.cutoff))
     replayed = None if data.replayed is None else data.replayed.matured
     made = warm_start(parent, data.open, replayed, turn.window.cutoff, turn.settings.update, turn.seed)
     if made.diverged:

@@ -48,6 +48,19 @@ def a_copy_is_not_changed_by_what_the_original_learns(view: View, w: World) -> N
     assert _bytes_of(view) != before
 
 
+def what_a_copy_learns_or_forgets_does_not_change_the_original(view: View, w: World) -> None:
+    view.learn(*w.rows(0, 300))
+    before, said = _bytes_of(view), view.read(*w.rows(300, 600)[:2])
+    changed = [view.copy() for _ in range(3)]
+    changed[0].learn(*w.rows(0, 300))
+    changed[1].learn(*w.rows(300, 400))
+    changed[2].rebase(
+        lambda rows: Prediction(np.zeros(len(rows), np.float32), np.ones((len(rows), HIDDEN), np.float32))
+    )
+    assert _bytes_of(view) == before and np.array_equal(view.read(*w.rows(300, 600)[:2]), said)
+    assert all(_bytes_of(twin) != before for twin in changed[:2])
+
+
 def signals_are_finite_for_certain_predictions_and_clocks_that_jump(view: View, w: World) -> None:
     sure = Prediction(np.where(np.arange(100) % 2, 80, -80).astype(np.float32), w.rows(0, 100)[1].hidden)
     wrong = (sure.logit < 0).astype(np.float32)
@@ -95,6 +108,7 @@ CHECKS: tuple[Callable[[View, World], None], ...] = (
     a_write_answers_what_a_read_would_have_said_before_it,
     state_loaded_into_a_new_view_continues_the_same,
     a_copy_is_not_changed_by_what_the_original_learns,
+    what_a_copy_learns_or_forgets_does_not_change_the_original,
     signals_are_finite_for_certain_predictions_and_clocks_that_jump,
     no_rows_are_no_trouble,
     evidence_fades_in_event_time,

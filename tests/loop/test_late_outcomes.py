@@ -9,6 +9,8 @@ import pytest
 from components.domain import ContractBroken, Verdict, Window
 from components.evaluate.holdout import Holdout
 from components.evaluate.read_evaluation import read_evaluation
+from components.publish.snapshot import resumed
+from components.serving.served import Served
 from flows.stages.drift import measure_drift
 from flows.stages.memory import refresh_memory
 from flows.stages.read import read
@@ -137,8 +139,8 @@ def test_a_slate_of_which_a_part_is_known_waits_as_a_whole_and_not_for_ever(tmp_
     assert len(requests) + dropped >= 0.95 * len(held_requests(SLATES, home, 3, 6))
 
 
-def made_on_day_5(root: Path, log: pd.DataFrame) -> tuple[TurnData, Champion, Challenger]:
-    """What the stages of a turn make before its verdict."""
+def made_on_day_5(root: Path, log: pd.DataFrame) -> tuple[TurnData, Champion, Challenger, Served]:
+    """What the stages of a turn make before its verdict, and the champion with the live memory that they write."""
     root.mkdir()
     home = SLATES.open(root, log)
     for day in (3, 4):
@@ -147,17 +149,17 @@ def made_on_day_5(root: Path, log: pd.DataFrame) -> tuple[TurnData, Champion, Ch
     data = read(opened)
     champion = refresh_memory(opened, data)
     challenger = update(opened, measure_drift(opened, data), data, champion)
-    assert champion is not None and isinstance(challenger, Challenger)
-    return data, champion, challenger
+    assert champion is not None and data.champion is not None and isinstance(challenger, Challenger)
+    return data, champion, challenger, resumed(home, data.champion).served
 
 
 def test_outcomes_of_slates_that_wait_or_are_judged_reach_neither_challenger_nor_blind_memory(tmp_path: Path) -> None:
     """Flipped in the log, they change the rewards and the live memory, and not a bit of what is judged with them."""
     log, home = SLATES.log(), tmp_path / "as it was"
-    data, champion, challenger = made_on_day_5(home, log)
+    data, champion, challenger, live = made_on_day_5(home, log)
     closed = set(data.fresh.take(~data.is_open).request_id.to_pylist())
     changed = log.assign(bought=log["bought"].where(~log["request"].isin(closed), 1 - log["bought"]))
-    _, flipped, other = made_on_day_5(tmp_path / "flipped", changed)
+    _, flipped, other, flipped_live = made_on_day_5(tmp_path / "flipped", changed)
     examples = data.fresh.examples
     prediction = challenger.checkpoint.model.predict(examples)
     assert np.array_equal(prediction.logit, other.checkpoint.model.predict(examples).logit)
@@ -165,7 +167,7 @@ def test_outcomes_of_slates_that_wait_or_are_judged_reach_neither_challenger_nor
         challenger.memory.compensate(examples, prediction), other.memory.compensate(examples, prediction)
     )
     assert np.array_equal(champion.blind.appraise(examples).preference, flipped.blind.appraise(examples).preference)
-    assert not np.array_equal(champion.live.appraise(examples).preference, flipped.live.appraise(examples).preference)
+    assert not np.array_equal(live.appraise(examples).preference, flipped_live.appraise(examples).preference)
 
 
 def test_a_request_is_of_the_window_it_was_made_in_whenever_it_is_judged(tmp_path: Path) -> None:

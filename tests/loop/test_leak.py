@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from components.memory.memory import ErrorMemory
+from components.publish.snapshot import read_snapshot
 from components.update.checkpoint import save_checkpoint
 from components.whole_file import digest_of
 from flows.drill.drilled_turn import drilled_turn
@@ -127,7 +128,9 @@ def test_blind_memory_parent_and_policies_are_the_same_bits_and_the_live_memory_
         return [cast(ErrorMemory, memory).digest() for memory in found]
 
     def live(each: Judged) -> str:
-        return cast(ErrorMemory, each.champion.live.memory).digest()
+        kept = read_snapshot(each.workspace.root, each.champion.live.generation)
+        assert kept is not None
+        return kept.digest
 
     assert memories(a) == memories(b)
     assert a.challenger.policy == b.challenger.policy

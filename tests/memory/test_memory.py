@@ -1,5 +1,6 @@
 """The memory as a whole: identity, persistence, what it learns and what it costs."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,21 @@ def test_a_copy_is_independent(w: World, learned: ErrorMemory) -> None:
     before = learned.digest()
     learned.copy().learn(*w.rows(2_000, 2_500))
     assert learned.digest() == before
+
+
+def test_a_copy_takes_little_room_until_it_learns_whatever_it_is_rebased_on(w: World) -> None:
+    memory = ErrorMemory.empty(SPEC, HIDDEN, MemorySettings(), seed=1)
+    memory.learn(*w.rows(0, 3_000))
+    tracemalloc.start()
+    try:
+        twin = memory.copy()
+        twin.rebase(lambda rows: w.prediction)
+        held = tracemalloc.get_traced_memory()[0]
+        twin.learn(*w.rows(0, 100))
+        learned = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < memory.nbytes / 2 < memory.nbytes < learned
 
 
 def cut(path: Path) -> None:

@@ -47,9 +47,23 @@ def test_finding_never_grows_the_table() -> None:
     assert table.keys().tolist() == [3]
 
 
-def test_a_copy_is_independent() -> None:
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_copy_is_independent_whoever_of_the_two_goes_on(which: int) -> None:
+    table = KeyTable.of(np.array([3, 4], np.uint64))
+    tables = (table, table.copy())
+    writer, other = tables[which], tables[1 - which]
+    writer.insert(np.array([9], np.uint64))
+    writer.put(np.array([3], np.uint64), np.array([7]))
+    assert (len(writer), len(other)) == (3, 2)
+    assert other.find(np.array([3, 9], np.uint64)).tolist() == [0, -1]
+    writer.insert(np.arange(100, 5_000, dtype=np.uint64))
+    assert other.find(np.array([3, 4, 100], np.uint64)).tolist() == [0, 1, -1]
+
+
+def test_a_copy_holds_the_same_slots_until_one_of_the_two_writes() -> None:
     table = KeyTable.of(np.array([3, 4], np.uint64))
     twin = table.copy()
+    twin.insert(np.array([3], np.uint64))
+    assert table.slots[0] is twin.slots[0]
     twin.insert(np.array([9], np.uint64))
-    assert (len(table), len(twin)) == (2, 3)
-    assert table.find(np.array([9], np.uint64)).tolist() == [-1]
+    assert table.slots[0] is not twin.slots[0]
