@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -16,14 +16,15 @@ from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
 from components.publish.attributes_file import read_attributes, read_ids
 from components.publish.likes_file import read_likes
-from components.publish.manifest import verify
+from components.publish.manifest import read_manifest, verify
 from components.publish.retrieval_file import read_retrieval
 from components.ranker.features import Encoder
+from components.ranker.forward import Forward
 from components.ranker.history import History, history_width
 from components.ranker.model_file import digest_before_layers, load_forward
 from components.serving.catalogue import Catalogue
 from components.serving.retrieval import freshest
-from components.serving.served import Served
+from components.serving.served import Memory, Served, Unread
 
 Record = TypeVar("Record", bound=BaseModel)
 HISTORY = "history.parquet"
@@ -38,22 +39,46 @@ def load_bundle(folder: Path) -> Served:
     ContractBroken
         If it is half-written, damaged, of another layout, or its memory is another generation's.
     """
+    served = load_without_memory(folder)
+    return served.with_memory(load_memory(folder, served))
+
+
+def load_memory(folder: Path, served: Served) -> ErrorMemory:
+    """The memory of a bundle, `served` without it.
+
+    Raises
+    ------
+    ContractBroken
+        If it is damaged, of another layout, or another generation's.
+    """
+    settings = _read_json(folder / "memory" / "settings.json", MemorySettings)
+    memory, model = ErrorMemory.load(folder / "memory", served.encoder.spec, settings), cast(Forward, served.model)
+    layered = read_manifest(folder).format > 1
+    check_memory(folder / "memory", memory, model.digest() if layered else digest_before_layers(model))
+    return memory
+
+
+def load_without_memory(folder: Path) -> Served:
+    """As `load_bundle`, but for the memory, which takes the most room.
+
+    Raises
+    ------
+    ContractBroken
+        If the bundle is half-written, damaged, or of another layout.
+    """
     manifest = verify(folder)
     spec = _read_spec(folder / "feature_spec.json")
-    memory_settings = _read_json(folder / "memory" / "settings.json", MemorySettings)
     sides = read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")
     encoder, servable = Encoder(spec, *sides), read_ids(folder / "servable_items.parquet")
     width = history_width(spec)
     model = load_forward(folder / "model")
-    memory = ErrorMemory.load(folder / "memory", spec, memory_settings)
-    check_memory(folder / "memory", memory, model.digest() if manifest.format > 1 else digest_before_layers(model))
     catalogue = Catalogue.of(encoder, servable, model) if len(servable) else None
     served = Served(
         generation=manifest.generation,
         cutoff=manifest.cutoff,
         encoder=encoder,
         model=model,
-        memory=memory,
+        memory=cast(Memory, Unread()),
         policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
         outcome=_read_json(folder / "outcome.json", RewardRule),
         servable=servable,

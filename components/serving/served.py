@@ -6,7 +6,7 @@ object, so that what is evaluated is what is served.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,13 @@ class Memory(Protocol):
     def copy(self) -> "Memory":
         """An independent memory with the same content."""
         ...
+
+
+class Unread:
+    """Stands where a memory was left on the disk."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"this generation was read without its memory, which was asked for {name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from components.ingest.log_lines import ForgetLine, user_digest, written
 from components.ingest.log_tail import ENDING, day_of
 from components.ingest.redact import as_logged, asked_to_forget, finish_redaction, redact
 from components.memory.memory import ErrorMemory
-from components.publish.read_bundle import load_bundle
+from components.publish.read_bundle import load_memory, load_without_memory
 from components.ranker.features import hash_ids
 from components.ranker.forward import Forward
 from components.serving.served import Served
@@ -112,8 +112,13 @@ def _asked(workspace: Workspace, w: Warehouse) -> dict[str, int]:
 
 def released(workspace: Workspace, generation: int) -> Served:
     """A generation as it was released, without what its memory knows of users who were forgotten since."""
-    served = load_bundle(workspace.bundle(generation))
-    return served.with_memory(without_forgotten(workspace, served, cast(ErrorMemory, served.memory), served.cutoff))
+    return remembering(workspace, load_without_memory(workspace.bundle(generation)))
+
+
+def remembering(workspace: Workspace, served: Served) -> Served:
+    """The same of a generation that was read without its memory."""
+    memory = load_memory(workspace.bundle(served.generation), served)
+    return served.with_memory(without_forgotten(workspace, served, memory, served.cutoff))
 
 
 def without_forgotten(workspace: Workspace, served: Served, memory: ErrorMemory, since: int) -> ErrorMemory:

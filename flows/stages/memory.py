@@ -19,7 +19,7 @@ from components.publish.read_bundle import check_memory
 from components.publish.snapshot import write_snapshot
 from components.serving.served import Served
 from components.settings import read_settings
-from flows.stages.forget import released, without_forgotten
+from flows.stages.forget import released, remembering, without_forgotten
 from flows.stages.read import read_fresh
 from flows.stages.results import Champion, Remembered, TurnData
 from flows.stages.training_data import TrainingData, read_history
@@ -37,10 +37,11 @@ def refresh_memory(turn: Turn, data: TurnData) -> Champion | None:
     """
     if data.champion is None:
         return None
-    served, known_until = as_of(turn.workspace, data.champion, turn.window.start)
-    unknown = unknown_rows(served, data.champion, data, known_until)
+    made = remembering(turn.workspace, data.champion)
+    served, known_until = as_of(turn.workspace, made, turn.window.start)
+    unknown = unknown_rows(served, made, data, known_until)
     live = learn_and_keep(turn, replace(served, history=data.history), data.fresh, unknown)
-    blind = _blind(turn, served, data, known_until)
+    blind = _blind(turn, made, served, data, known_until)
     generation = served.generation
     parent, standing = ledger.generation(turn.warehouse, generation).parent, _standing(turn, generation)
     earlier = {g for g in (parent, standing.anchor) if g is not None and g != generation and _there(turn, g)}
@@ -86,16 +87,15 @@ def unknown_rows(served: Served, made: Served, data: TurnData, known_until: int)
     return data.fresh.matured_at >= known_until
 
 
-def _blind(turn: Turn, served: Served, data: TurnData, known_until: int) -> ErrorMemory:
-    """The champion's memory without what this turn or a later one judges by.
+def _blind(turn: Turn, made: Served, served: Served, data: TurnData, known_until: int) -> ErrorMemory:
+    """The memory of the champion, `made` as it was released, without what this turn or a later one judges by.
 
     A snapshot knows what had matured; where part of a slate had that is to be judged, the memory is made again from
     the bundle, which knows nothing of it.
     """
-    assert data.champion is not None, "only a champion has a memory"
-    unknown = unknown_rows(served, data.champion, data, known_until)
+    unknown = unknown_rows(served, made, data, known_until)
     if (~unknown & ~data.learned_before(turn.window.start)).any():
-        served, unknown = data.champion, np.ones(len(data.fresh), bool)
+        served, unknown = made, np.ones(len(data.fresh), bool)
     return learned(served, data.fresh, unknown & data.is_open)
 
 

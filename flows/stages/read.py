@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from components.coded import Coded
 from components.domain import Bools, ContractBroken, Ints, Window, iso
 from components.evaluate.holdout import Holdout
+from components.publish.read_bundle import load_without_memory
 from components.ranker.features import Encoder
-from flows.stages.forget import released
 from flows.stages.results import TurnData
 from flows.stages.training_data import (
     Arrivals,
@@ -26,7 +26,7 @@ from warehouse import facts, ledger
 
 
 def read(turn: Turn, replays: bool = True) -> TurnData:
-    """Read each matured impression once, and the champion's bundle once, for all stages of the turn.
+    """Read each matured impression once, and the champion's bundle but for its memory, for all stages of the turn.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def read(turn: Turn, replays: bool = True) -> TurnData:
         If there is no champion yet and nothing has matured that one could be made from.
     """
     w, source = turn.warehouse, turn.source
-    champion = None if turn.champion is None else released(turn.workspace, turn.champion)
+    champion = None if turn.champion is None else load_without_memory(turn.workspace.bundle(turn.champion))
     encoder = read_encoder(w, source)
     since = 0 if champion is None else champion.cutoff
     fresh = read_fresh(turn, encoder, since)

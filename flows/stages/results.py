@@ -56,7 +56,7 @@ class ValidatedWindow:
 
 @dataclass(frozen=True)
 class TurnData:
-    """What matured and the champion does not know, in order of arrival, and the champion as it was released.
+    """What matured and the champion does not know, in order of arrival, and the champion.
 
     Attributes
     ----------
@@ -66,7 +66,8 @@ class TurnData:
         the live memory. `waiting_requests` counts those requests, the ones of which nothing matured yet included.
     learnable : (n,) instants from which `fresh` may be learned, `NEVER` while it waits.
     replayed : a sample of what earlier generations learned from, against forgetting; None where none is wanted.
-    champion : None before the first generation.
+    champion : as it was released, without its memory: one stage reads that, and no other asks it; None before the
+        first generation.
     history : what every user liked last as known at the cutoff, where the source has the field `recent`.
     """
 

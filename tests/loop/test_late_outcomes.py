@@ -12,6 +12,7 @@ from components.evaluate.read_evaluation import read_evaluation
 from components.publish.snapshot import resumed
 from components.serving.served import Served
 from flows.stages.drift import measure_drift
+from flows.stages.forget import released
 from flows.stages.memory import refresh_memory
 from flows.stages.read import read
 from flows.stages.results import Challenger, Champion, TurnData
@@ -149,8 +150,8 @@ def made_on_day_5(root: Path, log: pd.DataFrame) -> tuple[TurnData, Champion, Ch
     data = read(opened)
     champion = refresh_memory(opened, data)
     challenger = update(opened, measure_drift(opened, data), data, champion)
-    assert champion is not None and data.champion is not None and isinstance(challenger, Challenger)
-    return data, champion, challenger, resumed(home, data.champion).served
+    assert champion is not None and isinstance(challenger, Challenger)
+    return data, champion, challenger, resumed(home, released(opened.workspace, champion.live.generation)).served
 
 
 def test_outcomes_of_slates_that_wait_or_are_judged_reach_neither_challenger_nor_blind_memory(tmp_path: Path) -> None:

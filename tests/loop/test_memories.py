@@ -19,6 +19,7 @@ from flows.drill.drilled_turn import drilled_turn
 from flows.replay.periods import ingest_period, open_recorded, play_after
 from flows.stages import memory as making
 from flows.stages.drift import measure_drift
+from flows.stages.forget import released
 from flows.stages.memory import refresh_memory
 from flows.stages.read import read
 from flows.stages.results import Challenger, Champion, Judgement, TurnData
@@ -96,9 +97,15 @@ def test_the_live_memory_is_gone_before_the_blind_one_is_made_and_no_result_hold
     assert [one() for one in opened.live] == [None]
 
 
-def test_what_is_told_of_the_live_memory_is_what_its_snapshot_knows(opened: Opened) -> None:
+def test_the_champion_is_read_without_its_memory_which_whoever_asks_it_is_told(opened: Opened) -> None:
     assert opened.data.champion is not None
-    kept = cast(ErrorMemory, resumed(opened.turn.workspace.root, opened.data.champion).served.memory)
+    with pytest.raises(AttributeError, match="read without its memory, which was asked for compensate"):
+        opened.data.champion.appraise(opened.data.fresh.examples)
+
+
+def test_what_is_told_of_the_live_memory_is_what_its_snapshot_knows(opened: Opened) -> None:
+    workspace = opened.turn.workspace
+    kept = cast(ErrorMemory, resumed(workspace.root, released(workspace, TURN)).served.memory)
     told, blind = opened.champion.live, cast(ErrorMemory, opened.champion.blind.memory)
     assert (told.generation, told.nbytes, told.trust) == (TURN, kept.nbytes, kept.trust_report())
     assert told.trust.outcomes == len(kept) > len(blind)
