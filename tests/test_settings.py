@@ -19,7 +19,6 @@ from pytest import MonkeyPatch
 
 from components.domain import DAY, ContractBroken, Matured, Prediction, Window, instant_of
 from components.drift.drift_action import DriftState, decide
-from components.drift.measure import measure
 from components.evaluate.anchor import Anchor, after_release
 from components.evaluate.canary import last_look_at, past_window
 from components.evaluate.canary import look as look_at_canary
@@ -38,7 +37,7 @@ from components.update.train import pretrain
 from components.update.warm_start import warm_start
 from components.validate.contracts import Frames
 from components.validate.validate import validate
-from tests.drift.worlds import traffic
+from tests.drift import worlds
 from tests.evaluate.canary_traffic import traffic_of
 from tests.evaluate.test_slate_values import drawn as drawn_slates
 from tests.evaluate.tiny import many, replaced
@@ -108,8 +107,8 @@ def drawn(s: Settings) -> str:
 
 
 def measured(s: Settings) -> str:
-    training = traffic(3000, seed=3)
-    report = measure(traffic(90, seed=1, bias=-0.2, genres="abcdefghijklmnopq"), None, training, s.drift, 0)
+    current = worlds.traffic(90, seed=1, bias=-0.2, genres="abcdefghijklmnopq")
+    report = worlds.measured(current, None, worlds.traffic(3000, seed=3), s.drift)
     return report.to_json() + str(len(report.html) > 0) + repr(decide(report, DriftState(), s.drift))
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from components.domain import DriftAction, Verdict, instant_of
 from components.publish.manifest import read_manifest
-from components.publish.read_bundle import load_bundle
+from components.publish.read_bundle import load_bundle, load_without_memory
 from components.publish.snapshot import read_snapshot, resumed
 from flows import tasks
 from flows.cli.commands import app
@@ -21,6 +21,7 @@ from flows.daily_loop import daily_loop
 from flows.refresh_memory import refresh_memory
 from flows.stages import drift as drifting
 from flows.stages import forget as forgetting
+from flows.stages import read as reading
 from flows.workspace import Workspace
 from tests.conftest import DAY, TinySource
 from tests.warehouse import frames
@@ -111,7 +112,10 @@ def test_a_generation_counts_fresh_rows_and_replayed_ones_apart_and_names_its_co
 def test_a_turn_loads_its_champion_once(tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch) -> None:
     home, loaded = tmp_path / "home", []
     first_generation(home, tiny)
-    monkeypatch.setattr(forgetting, "load_bundle", lambda folder: loaded.append(folder.name) or load_bundle(folder))
+    for stage in (reading, forgetting):
+        monkeypatch.setattr(
+            stage, "load_without_memory", lambda folder: loaded.append(folder.name) or load_without_memory(folder)
+        )
     daily_loop(str(home), day(5))
     assert loaded == ["g000001"]
 
