@@ -22,7 +22,7 @@ HEAD, DIGEST = "reference", "digest"
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnRows:
     """k rows of a reference as a model reads them; `score` (k,) are logits as logged when they were shown, or nan."""
 
     examples: Examples
@@ -42,7 +42,7 @@ class Kept:
     """
 
     counts: Counts
-    drawn: Drawn
+    drawn: DrawnRows
     size: int
     window: Window
     decisions: int
@@ -102,7 +102,7 @@ def read_reference(path: Path) -> Kept | None:
         if told[DIGEST] != array_digest(head.model_dump(), arrays):
             return None
         counts = _counts(head, arrays)
-        drawn = Drawn(Examples(arrays["keys"], arrays["numeric"], arrays["at"]), arrays["score"])
+        drawn = DrawnRows(Examples(arrays["keys"], arrays["numeric"], arrays["at"]), arrays["score"])
     except (OSError, KeyError, ValueError, SafetensorError):
         return None
     return Kept(counts, drawn, head.size, Window(head.start, head.cutoff), head.decisions)
@@ -122,7 +122,7 @@ def _without(kept: Kept, keys: Keys) -> Kept:
     """The same as if they had never been met; how busy the busiest was names nobody."""
     values = {name: found.without(keys) for name, found in kept.counts.fields.items()}
     stay = np.flatnonzero(~np.isin(kept.drawn.examples.keys, keys).any(axis=1))
-    drawn = Drawn(kept.drawn.examples.take(stay), kept.drawn.score[stay])
+    drawn = DrawnRows(kept.drawn.examples.take(stay), kept.drawn.score[stay])
     return replace(kept, counts=replace(kept.counts, fields=values), drawn=drawn)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from components.domain import Bools, Doubles, Examples, Ints, Window
 from components.drift.drift_frame import DriftFrame
 from components.drift.reference import Counts, Reference, most_drawn
-from components.drift.reference_file import Drawn, Kept, read_reference, write_reference
+from components.drift.reference_file import DrawnRows, Kept, read_reference, write_reference
 from components.ranker.features import Encoder
 from components.ranker.strides import logits, stretches
 from components.serving.served import Ranker, Served
@@ -33,13 +33,10 @@ class DriftReferences:
 def read_references(turn: Turn, encoder: Encoder, champion: Served) -> DriftReferences:
     """As they were kept, or counted, and kept, now; what was logged without a score the model scores."""
     window, previous = ledger.generation(turn.warehouse, champion.generation).window, _last_learned(turn)
-    if previous is not None and previous.cutoff <= window.cutoff:
-        previous = None  # trained on the last window: one reference says it all
-    training, last = (
-        None if one is None else _reference(turn, encoder, champion.model, one) for one in (window, previous)
-    )
-    assert training is not None, "a champion has a window"
-    return DriftReferences(training, last)
+    training = _reference(turn, encoder, champion.model, window)
+    if previous is None or previous.cutoff <= window.cutoff:
+        return DriftReferences(training, None)  # trained on the last window: one reference says it all
+    return DriftReferences(training, _reference(turn, encoder, champion.model, previous))
 
 
 def keep_window(turn: Turn, rows: TrainingData, inside: Bools, counts: Counts | None = None) -> None:
@@ -47,7 +44,7 @@ def keep_window(turn: Turn, rows: TrainingData, inside: Bools, counts: Counts | 
     index = np.flatnonzero(inside)
     known = Counts.of(_in_stretches(turn, rows, index)) if counts is None else counts
     chance = _chances(turn, turn.window).random(len(index))
-    _keep(turn, _kept(turn, turn.window, known, [_drawn(rows, index, chance, turn.settings.drift.sample)]))
+    _keep(turn, _made(turn, turn.window, known, [_drawn(rows, index, chance, turn.settings.drift.sample)]))
 
 
 def frame_of(turn: Turn, rows: TrainingData, model: Ranker, looked_at: Bools) -> DriftFrame:
@@ -97,7 +94,7 @@ def _counted(turn: Turn, encoder: Encoder, window: Window) -> Kept:
         frames.append(_frame(turn, rows))
         index = np.arange(len(rows))
         drawn.append(_drawn(rows, index, chances.random(len(rows)), turn.settings.drift.sample))
-    return _kept(turn, window, Counts.of(DriftFrame.concat(frames)), drawn)
+    return _made(turn, window, Counts.of(DriftFrame.concat(frames)), drawn)
 
 
 def _chances(turn: Turn, window: Window) -> np.random.Generator:
@@ -105,20 +102,20 @@ def _chances(turn: Turn, window: Window) -> np.random.Generator:
     return np.random.default_rng([turn.settings.seed, window.cutoff])
 
 
-def _drawn(rows: TrainingData, index: Ints, chance: Doubles, size: int) -> tuple[Doubles, Drawn]:
+def _drawn(rows: TrainingData, index: Ints, chance: Doubles, size: int) -> tuple[Doubles, DrawnRows]:
     """Of the rows at `index` the `size` that drew the smallest numbers, in order, and these."""
     best = np.sort(np.argpartition(chance, size)[:size]) if len(index) > size else np.arange(len(index))
     at = index[best]
     score = np.where(np.isnan(rows.score[at]), rows.logit[at], rows.score[at])
-    return chance[best], Drawn(rows.examples.take(at), score)
+    return chance[best], DrawnRows(rows.examples.take(at), score)
 
 
-def _kept(turn: Turn, window: Window, counts: Counts, parts: Iterable[tuple[Doubles, Drawn]]) -> Kept:
+def _made(turn: Turn, window: Window, counts: Counts, parts: Iterable[tuple[Doubles, DrawnRows]]) -> Kept:
     chances, drawn = zip(*parts, strict=True)
     size = turn.settings.drift.sample
     best = np.sort(np.argsort(np.concatenate(chances))[: most_drawn(len(counts), size, ids=bool(counts.ids))])
     examples = Examples.concat([part.examples for part in drawn]).take(best)
-    rows = Drawn(examples, np.concatenate([part.score for part in drawn])[best])
+    rows = DrawnRows(examples, np.concatenate([part.score for part in drawn])[best])
     return Kept(counts, rows, size, window, len(set_asides.made(turn.warehouse)))
 
 

@@ -78,18 +78,24 @@ def flip(workspace: Workspace, recorded: Recorded, wanted: set[str]) -> int:
     return int(flipped.sum())
 
 
+def played_before(last: int, workspace: Workspace, tiny: TinySource) -> Recorded:
+    """A home in which the turns before the `last` one are done; its log."""
+    workspace.root.mkdir()
+    workspace.settings.write_text(SETTINGS)
+    recorded = open_recorded(workspace, str(tiny.description), str(tiny.log))
+    for turn in range(last):
+        ingest_period(workspace, recorded, turn)
+        drilled_turn(workspace, recorded.cutoff(turn))
+        play_after(workspace, recorded, turn)
+    return recorded
+
+
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource) -> tuple[Judged, Judged]:
     """The same turn twice: as it was, and with every held-out outcome of its window flipped."""
     root = tmp_path_factory.mktemp("leak")
     plain, flipped = Workspace(root / "plain"), Workspace(root / "flipped")
-    plain.root.mkdir()
-    plain.settings.write_text(SETTINGS)
-    recorded = open_recorded(plain, str(tiny.description), str(tiny.log))
-    for turn in range(TURN):
-        ingest_period(plain, recorded, turn)
-        drilled_turn(plain, recorded.cutoff(turn))
-        play_after(plain, recorded, turn)
+    recorded = played_before(TURN, plain, tiny)
     shutil.copytree(plain.root, flipped.root, ignore=shutil.ignore_patterns(".lock"))
     ingest_period(plain, recorded, TURN)
     first = judged(plain, recorded.cutoff(TURN))

@@ -15,8 +15,7 @@ from components.memory.memory import ErrorMemory
 from components.publish.snapshot import resumed
 from components.serving.served import Served
 from components.update.warm_start import warm_start
-from flows.drill.drilled_turn import drilled_turn
-from flows.replay.periods import ingest_period, open_recorded, play_after
+from flows.replay.periods import ingest_period
 from flows.stages import memory as making
 from flows.stages.drift import measure_drift
 from flows.stages.forget import released
@@ -28,7 +27,7 @@ from flows.stages.validate import validate
 from flows.turn import Turn, open_turn
 from flows.workspace import Workspace
 from tests.conftest import TinySource
-from tests.loop.test_leak import SETTINGS, TURN
+from tests.loop.test_leak import TURN, played_before
 
 PROMOTED = Judgement(Verdict.PROMOTE, ("better",))
 
@@ -48,13 +47,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory, tiny: TinySource) -> Opened:
     workspace = Workspace(tmp_path_factory.mktemp("memories") / "home")
-    workspace.root.mkdir()
-    workspace.settings.write_text(SETTINGS)
-    recorded = open_recorded(workspace, str(tiny.description), str(tiny.log))
-    for number in range(TURN):
-        ingest_period(workspace, recorded, number)
-        drilled_turn(workspace, recorded.cutoff(number))
-        play_after(workspace, recorded, number)
+    recorded = played_before(TURN, workspace, tiny)
     ingest_period(workspace, recorded, TURN)
     live: list[weakref.ref[ErrorMemory]] = []
     alive: list[bool] = []
