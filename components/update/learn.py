@@ -117,7 +117,7 @@ def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates, plac
     model, table = checkpoint.model, checkpoint.model.table
     touched = Touched.of(batch.rows.view(-1))
     block = place.gather(table, touched)  # (b C, D + 2)
-    vectors = block[:, :-2].contiguous().view(*batch.rows.shape, -1).requires_grad_()  # (b, C, D)
+    vectors = block[:, :-2].contiguous().view(*batch.rows.shape, block.shape[1] - 2).requires_grad_()  # (b, C, D)
     first = block[:, -2].contiguous().view(batch.rows.shape).requires_grad_()  # (b, C)
     scores = model.score(vectors, first, batch.present, batch.numeric)
     loss = loss_of(scores.logit, batch.target, batch.before, alpha)
