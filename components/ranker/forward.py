@@ -29,7 +29,6 @@ from components.domain import MISSING_KEY, Bools, Examples, Floats, Ints, Keys, 
 from components.feature_spec import FeatureSpec, Field, FieldOf
 from components.ranker.features import RECENT
 from components.ranker.forward_loops import Half, Past, Weights, combine, embed, multiply
-from components.ranker.hashing import AnyVocabulary
 from components.ranker.layered import Layered
 from components.ranker.online_logistic import OnlineLogistic
 from components.ranker.row_sums import Sums, row_sums
@@ -46,6 +45,13 @@ AT_ONCE = 8192
 def fresh_calibration() -> OnlineLogistic:
     """From raw logits to those of the reward, before the first outcome."""
     return OnlineLogistic(0, CALIBRATION_PRECISION, CALIBRATION_DISCOUNT)
+
+
+class Finds(Protocol):
+    """What knows the row of a key."""
+
+    def find(self, keys: Keys, shared: Ints) -> Ints:
+        """Rows of (n, C) keys, as `Vocabulary.find`."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Forward:
     """
 
     spec: FeatureSpec
-    vocabulary: AnyVocabulary
+    vocabulary: Finds
     size: int
     table: Layered[np.float32]
     dense: Mapping[str, npt.NDArray[np.float32]]

@@ -17,9 +17,11 @@ from components.ranker.model import Model
 from components.ranker.strides import stretches
 from components.update.checkpoint import Checkpoint
 from components.update.optimizer import Rates
-from components.update.place import HERE, Place
+from components.update.place import HERE, Gradients, Place
 from components.update.settings import UpdateSettings
 from components.update.touched import Touched
+
+_NOWHERE = torch.empty(0, dtype=torch.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,14 @@ class Batch:
             torch.cat(said) if said else None,
         )
 
+    def shared(self, place: Place) -> "Batch":
+        """What all workers prepared, one after the other; nothing of a parent."""
+        rows, present, numeric, target = (
+            torch.from_numpy(place.together(part.numpy()))
+            for part in (self.rows, self.present, self.numeric, self.target)
+        )
+        return Batch(rows, present, numeric, target, self.before)
+
     @classmethod
     def _part(cls, model: Model, data: Matured, parent: Model | None) -> "Batch":
         examples = data.examples
@@ -82,22 +92,17 @@ def learn(
 
     Parameters
     ----------
-    block : this worker's share of the examples, see `Place.share`: all of them where there is one worker.
     place : where the table's rows live, and who else learns of this pass.
     """
     rates = Rates(
         settings.table_rate, settings.table_start, settings.table_keep, settings.table_decay, settings.dense_rate
     )
-    whole = place.whole(len(block.target))
-    order = torch.from_numpy(rng.permutation(whole.many))
+    order = torch.from_numpy(rng.permutation(len(block.target)))
     with _one_thread(), torch.random.fork_rng(devices=[]):  # dropout draws from torch's own dice
         torch.manual_seed(int(rng.integers(2**62)) + place.rank)
         checkpoint.model.dense.train()
         batches = order.split(settings.batch_size) if len(order) else ()
-        curve = [
-            _step(checkpoint, block.take(whole.mine(index)), settings.reloop_alpha, rates, place) / len(index)
-            for index in batches
-        ]
+        curve = [_step(checkpoint, block, index, settings.reloop_alpha, rates, place) for index in batches]
         checkpoint.model.dense.eval()
     return np.array(curve, np.float32)
 
@@ -112,22 +117,39 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates, place: Place) -> float:
-    """Learn one batch; its summed loss before, over all workers."""
-    model, table = checkpoint.model, checkpoint.model.table
-    touched = Touched.of(batch.rows.view(-1))
-    block = place.gather(table, touched)  # (b C, D + 2)
-    vectors = block[:, :-2].contiguous().view(*batch.rows.shape, block.shape[1] - 2).requires_grad_()  # (b, C, D)
-    first = block[:, -2].contiguous().view(batch.rows.shape).requires_grad_()  # (b, C)
+def _step(checkpoint: Checkpoint, block: Batch, index: torch.Tensor, alpha: float, rates: Rates, place: Place) -> float:
+    """Learn the batch at `index`; its mean loss before."""
+    model = checkpoint.model
+    chunks = [block.take(index[chunk]) for chunk in place.chunks(len(index))]
+    held = place.gather(model.table, [chunk.rows.view(-1) for chunk in chunks])
+    found = [_gradients(model, chunk, rows, alpha) for chunk, rows in zip(chunks, held, strict=True)]
+    together = Gradients(
+        torch.cat([_NOWHERE, *(one.rows for one in found)]),
+        torch.cat([torch.empty(0, model.settings.embedding_size), *(one.vectors for one in found)]),
+        torch.cat([torch.empty(0), *(one.first for one in found)]),
+        [dense for one in found for dense in one.dense],
+    )
+    place.step(model.table, together, rates)
+    loss, *dense = place.added(together, [torch.zeros(()), *model.dense.parameters()])
+    checkpoint.optimizer.step(model.dense, dense, rates.dense)
+    return float(loss) / len(index)
+
+
+def _gradients(model: Model, batch: Batch, held: torch.Tensor, alpha: float) -> Gradients:
+    """Of one chunk: `held` (b C, D + 2) is what the table holds for its rows."""
+    vectors = held[:, :-2].contiguous().view(*batch.rows.shape, -1).requires_grad_()  # (b, C, D)
+    first = held[:, -2].contiguous().view(batch.rows.shape).requires_grad_()  # (b, C)
     scores = model.score(vectors, first, batch.present, batch.numeric)
     loss = loss_of(scores.logit, batch.target, batch.before, alpha)
     leaves = [vectors, first, *model.dense.parameters()]
-    gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-    summed = touched.sum(gradients[0].flatten(0, 1)), touched.sum(gradients[1].view(-1, 1))[:, 0]
-    place.step(table, touched, block, *summed, rates)
-    total, *dense = place.added([loss.detach(), *gradients[2:]])
-    checkpoint.optimizer.step(model.dense, dense, rates.dense)
-    return float(total)
+    of_vectors, of_first, *dense = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    touched = Touched.of(batch.rows.view(-1))
+    return Gradients(
+        touched.rows,
+        touched.sum(of_vectors.flatten(0, 1)),
+        touched.sum(of_first.view(-1, 1))[:, 0],
+        [[loss.detach(), *dense]],
+    )
 
 
 def loss_of(logit: torch.Tensor, target: torch.Tensor, before: torch.Tensor | None, alpha: float) -> torch.Tensor:

@@ -16,12 +16,10 @@ class Touched:
 
     Attributes
     ----------
-    asked : (p,) the row at each position.
     rows : (u,) distinct rows, ascending, without the missing row.
     position : (p,) where each occurs, row after row; starts : (u,) first entry of each row in it.
     """
 
-    asked: torch.Tensor
     rows: torch.Tensor
     position: torch.Tensor
     starts: torch.Tensor
@@ -35,12 +33,7 @@ class Touched:
         ordered = tagged >> bits
         starts = np.flatnonzero(np.diff(ordered, prepend=-1))
         position = tagged & ((1 << bits) - 1)
-        return cls(rows, torch.from_numpy(ordered[starts]), torch.from_numpy(position), torch.from_numpy(starts))
-
-    @property
-    def example(self) -> torch.Tensor:
-        """(u,) one position of each row."""
-        return self.position[self.starts]
+        return cls(torch.from_numpy(ordered[starts]), torch.from_numpy(position), torch.from_numpy(starts))
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """(u, E) sums of (p, E) values over the positions of each row.

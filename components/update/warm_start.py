@@ -147,9 +147,7 @@ def _learn(
     many = sum(len(part.index) for part in parts)
     if not many:
         return []
-    share, before, blocks, start = place.share(many), parent.model if settings.reloop_alpha else None, [], 0
-    for part in parts:
-        blocks.append(Batch.of(child.model, part.data, share.of(start, part.index), before))
-        start += len(part.index)
-    block = Batch.together(blocks)
+    before = parent.model if settings.reloop_alpha else None
+    prepared = [Batch.of(child.model, part.data, part.index[place.share(len(part.index))], before) for part in parts]
+    block = Batch.together([part.shared(place) for part in prepared])
     return [_Pass(many, learn(child, block, rng, settings, place)) for _ in range(settings.epochs)]

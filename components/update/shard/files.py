@@ -9,8 +9,8 @@
     part-0/dense.safetensors network, scaling, calibration and optimizer, which all workers have alike
     part-0/update.json       figures of the update; beside it admitted.*.npy, expired.*.npy, curve.npy
 
-A part is there whole or not at all: its last file, done.json, names the workers it was made with. Rows are told by their
-number in the whole table, so that what some workers wrote others read, whatever their number.
+A part is there whole or not at all: its last file, done.json, names the workers it was made with. Rows are told by
+their number in the whole table, so that what some workers wrote others read, whatever their number.
 """
 
 import json
@@ -106,11 +106,16 @@ def read_parent(folder: Path) -> Checkpoint:
     return load_checkpoint(folder / PARENT, checked=False)
 
 
+def begin_part(folder: Path, rank: int) -> None:
+    """What was made before, by a try that did not come to its end or for something else, counts no more."""
+    part = folder / f"part-{rank}"
+    part.mkdir(exist_ok=True)
+    (part / DONE).unlink(missing_ok=True)
+
+
 def write_part(folder: Path, made: Update, group: Group) -> None:
     """What this worker has made: the rows that are its own; what all have alike is written by the first."""
     part, model = folder / f"part-{group.rank}", made.checkpoint.model
-    part.mkdir(exist_ok=True)
-    (part / DONE).unlink(missing_ok=True)
     changed = model.table.layers.changed
     rows = changed[owner_of(changed, group.size) == group.rank]
     _save(part / "rows.npy", rows)
@@ -195,14 +200,17 @@ def _done(part: Path, workers: int) -> Done:
     try:
         done = Done.model_validate_json((part / DONE).read_bytes())
     except FileNotFoundError:
-        raise ContractBroken(f"no {part / DONE}: that worker did not come to its end; the update is made again") from None
+        raise ContractBroken(
+            f"no {part / DONE}: that worker did not come to its end; the update is made again"
+        ) from None
     if done.workers != workers:
         raise ContractBroken(f"{part} was made by {done.workers} workers; allowed are the {workers} that were asked")
     return done
 
 
 def _save_matured(folder: Path, name: str, data: Matured) -> None:
-    arrays = {"keys": data.examples.keys, "numeric": data.examples.numeric, "at": data.examples.at}
+    arrays: dict[str, npt.NDArray[Any]] = {"keys": data.examples.keys, "at": data.examples.at}
+    arrays["numeric"] = data.examples.numeric
     arrays |= {"reward": data.reward} | ({} if data.grade is None else {"grade": data.grade})
     for part, array in arrays.items():
         _save(folder / f"{name}.{part}.npy", array)

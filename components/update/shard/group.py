@@ -4,7 +4,6 @@ Plain `torch.distributed` on gloo, so that whoever starts the processes may be t
 pickled: an array's shape goes before it, its bytes after.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,19 +46,18 @@ class Group:
         counts = torch.zeros(self.size, dtype=torch.int64)
         counts[self.rank] = len(values)
         dist.all_reduce(counts)
-        most = int(counts.max())
-        mine = np.zeros((most, *values.shape[1:]), values.dtype)
-        mine[: len(values)] = values
-        parts = [np.empty_like(mine) for _ in range(self.size)]
-        dist.all_gather([_bytes(part) for part in parts], _bytes(mine))
-        return np.concatenate([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
+        ends = np.append(0, np.cumsum(counts.numpy()))
+        out = np.empty((int(ends[-1]), *values.shape[1:]), values.dtype)
+        out[ends[self.rank] : ends[self.rank + 1]] = values
+        for rank in range(self.size):
+            if counts[rank]:
+                dist.broadcast(_bytes(out[ends[rank] : ends[rank + 1]]), rank)
+        return out
 
-    def added(self, values: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Each tensor summed over all workers, in double precision."""
-        flat = torch.cat([value.reshape(-1).double() for value in values])
-        dist.all_reduce(flat)
-        parts = flat.split([value.numel() for value in values])
-        return [part.reshape(value.shape).to(value.dtype) for part, value in zip(parts, values, strict=True)]
+    def add(self, values: torch.Tensor) -> torch.Tensor:
+        """`values` summed over all workers, in place."""
+        dist.all_reduce(values)
+        return values
 
 
 def _bytes(values: npt.NDArray[Any]) -> torch.Tensor:

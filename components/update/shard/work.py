@@ -16,14 +16,15 @@ import torch.distributed as dist
 from components.domain import ContractBroken
 from components.ranker.vocabulary import Vocabulary
 from components.update.checkpoint import Checkpoint
-from components.update.shard.files import Asked, read_asked, read_examples, read_parent, write_part
+from components.update.shard.files import Asked, begin_part, read_asked, read_examples, read_parent, write_part
 from components.update.shard.group import Group
 from components.update.shard.shard import Shard
 from components.update.shard.vocabulary import SharedOut
 from components.update.warm_start import warm_start
 
 LONGEST_WAIT = timedelta(minutes=10)
-"""How long a worker waits for the others before it gives up: one that died is noticed at once, one that hangs by this."""
+"""How long a worker waits for the others before it gives up: of one that died it hears at once, of one that hangs
+by this."""
 
 
 def work(folder: Path) -> None:
@@ -37,6 +38,7 @@ def work(folder: Path) -> None:
     group, asked = Group(), read_asked(folder)
     if group.size != asked.workers:
         raise ContractBroken(f"{group.size} workers came to {folder}; asked were {asked.workers}")
+    begin_part(folder, group.rank)
     fresh = read_examples(folder, "fresh")
     if fresh is None:
         raise ContractBroken(f"no examples to learn from in {folder}")

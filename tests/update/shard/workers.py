@@ -4,9 +4,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from components.update.shard.files import read_asked
+from components.update.shard.files import DONE, read_asked
 
 PATIENCE = 120
 
@@ -31,8 +32,26 @@ def run(folder: Path) -> None:
     try:
         said = [worker.communicate(timeout=PATIENCE)[1] for worker in started]
     finally:
-        for worker in started:
-            worker.kill()
-            worker.wait()
+        _end(started)
     for worker, text in zip(started, said, strict=True):
         assert worker.returncode == 0, text
+
+
+def kill_one_at_work(folder: Path) -> None:
+    """Kill the last worker once it has begun, then the others, as whoever starts them does."""
+    started = start(folder, read_asked(folder).workers)
+    last = folder / f"part-{len(started) - 1}" / DONE
+    try:
+        give_up = time.monotonic() + PATIENCE
+        while last.exists():
+            assert time.monotonic() < give_up, f"{last} is still there"
+            time.sleep(0.05)
+        started[-1].kill()
+    finally:
+        _end(started)
+
+
+def _end(started: list[subprocess.Popen]) -> None:
+    for worker in started:
+        worker.kill()
+        worker.communicate()
