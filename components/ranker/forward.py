@@ -29,6 +29,7 @@ from components.domain import MISSING_KEY, Bools, Examples, Floats, Ints, Keys, 
 from components.feature_spec import FeatureSpec, Field, FieldOf
 from components.ranker.features import RECENT
 from components.ranker.forward_loops import Half, Past, Weights, combine, embed, multiply
+from components.ranker.hashing import AnyVocabulary
 from components.ranker.layered import Layered
 from components.ranker.online_logistic import OnlineLogistic
 from components.ranker.row_sums import Sums, row_sums
@@ -89,7 +90,7 @@ class Forward:
     """
 
     spec: FeatureSpec
-    vocabulary: Finds
+    vocabulary: AnyVocabulary | Finds
     size: int
     table: Layered[np.float32]
     dense: Mapping[str, npt.NDArray[np.float32]]
