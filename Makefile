@@ -7,7 +7,7 @@ PORT ?= 3000
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test serve setup bench docs lint clean
+.PHONY: help run test serve setup extras bench docs lint clean
 
 help:             ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */make \1\t/' | expand -t 14
@@ -43,6 +43,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m pip check
 	touch $@
+
+extras: setup      ## what the settings beyond one machine need, from requirements-ray.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-ray.lock
+	$(BIN)/python -m pip check
 
 clean:            ## remove the environment and all state
 	rm -rf $(VENV) $(HOME_FOLDER)

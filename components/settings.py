@@ -13,6 +13,7 @@ from components.control_room.notify_settings import NotifySettings
 from components.control_room.settings import ControlRoomSettings
 from components.domain import ContractBroken
 from components.drift.settings import DriftSettings
+from components.engine import EngineSettings
 from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
@@ -47,6 +48,7 @@ class Settings(Frozen):
     world: WorldSettings = WorldSettings()
     operations: OperationsSettings = OperationsSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
+    engine: EngineSettings = EngineSettings()
 
 
 def read_settings(path: Path) -> Settings:

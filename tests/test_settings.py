@@ -1,7 +1,7 @@
 """Every setting changes something: each is varied alone, and what its part makes must differ."""
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
@@ -17,6 +17,7 @@ import pytest
 from pydantic import ValidationError
 from pytest import MonkeyPatch
 
+import flows.engine
 from components.domain import DAY, ContractBroken, Matured, Prediction, Window, instant_of
 from components.drift.drift_action import DriftState, decide
 from components.evaluate.anchor import Anchor, after_release
@@ -32,11 +33,15 @@ from components.evaluate.sequential_test import SequentialTest
 from components.frozen import Frozen
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
+from components.ranker.model import Model
 from components.settings import Settings
+from components.update.checkpoint import Checkpoint
 from components.update.train import pretrain
 from components.update.warm_start import warm_start
 from components.validate.contracts import Frames
 from components.validate.validate import validate
+from flows.engine.update import warm_started
+from flows.turn import Turn
 from tests.drift import worlds
 from tests.evaluate.canary_traffic import traffic_of
 from tests.evaluate.test_slate_values import drawn as drawn_slates
@@ -94,6 +99,18 @@ STAGES = (
 def limits(s: Settings) -> str:
     """Seconds that every stage may take."""
     return repr([s.timeouts.of(stage) for stage in STAGES])
+
+
+def shared(s: Settings) -> str:
+    """What a cluster is asked for by an update of a small model, if it is."""
+    parent, asked = Checkpoint.fresh(Model.fresh(RANKER_SPEC, s.ranker, 0)), list[object]()
+    cluster = SimpleNamespace(share=lambda folder, engine: asked.append(engine))
+    with TemporaryDirectory() as folder, MonkeyPatch.context() as patched:
+        patched.setattr(flows.engine, "ray_cluster", cluster, raising=False)
+        turn = SimpleNamespace(settings=s, window=Window(0, DAY), seed=0, folder=Path(folder))
+        with suppress(ContractBroken):  # nobody made a part
+            warm_started(cast(Turn, turn), parent, window(0), None)
+    return repr(asked)
 
 
 def waits(s: Settings) -> str:
@@ -417,6 +434,7 @@ ALL = views("outcome", "residual")
 SKETCH, COUNTERS, NEIGHBOURS = views("sketch"), views("counters"), views("neighbours")
 QUICK = {"update.max_epochs": 2}
 HALVED = {"drift.min_rows": 10}
+ON_RAY: dict[str, Any] = {"engine.name": "ray", "engine.shard_examples": 1}
 SOMEBODY = {"notify.urls": ("http://127.0.0.1/a",)}
 ENTITY = {"interaction": ("user",), "prior_sd": 0.4, "half_life": 9.0}
 
@@ -550,6 +568,13 @@ CASES: dict[str, Case] = {
     "world.lag": Case(60.0, played),
     "operations.wait_seconds": Case(5.0, waits),
     "operations.try_seconds": Case(5.0, waits),
+    "engine.name": Case("ray", shared, {"engine.shard_examples": 1}),
+    "engine.address": Case("auto", shared, ON_RAY),
+    "engine.workers": Case(3, shared, ON_RAY),
+    "engine.shard_rows": Case(1, shared, {"engine.name": "ray"}),
+    "engine.shard_examples": Case(1, shared, {"engine.name": "ray"}),
+    "engine.patience_seconds": Case(5.0, shared, ON_RAY),
+    "engine.tries": Case(1, shared, ON_RAY),
     "timeouts.ingest": Case(5.0, limits),
     "timeouts.forget": Case(5.0, limits),
     "timeouts.contracts": Case(5.0, limits),

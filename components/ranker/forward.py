@@ -48,6 +48,13 @@ def fresh_calibration() -> OnlineLogistic:
     return OnlineLogistic(0, CALIBRATION_PRECISION, CALIBRATION_DISCOUNT)
 
 
+class Finds(Protocol):
+    """What knows the row of a key."""
+
+    def find(self, keys: Keys, shared: Ints) -> Ints:
+        """Rows of (n, C) keys, as `Vocabulary.find`."""
+
+
 @dataclass(frozen=True)
 class Side:
     """The fields that one side brings: where their values stand, and their part of the first layers."""
@@ -83,7 +90,7 @@ class Forward:
     """
 
     spec: FeatureSpec
-    vocabulary: AnyVocabulary
+    vocabulary: AnyVocabulary | Finds
     size: int
     table: Layered[np.float32]
     dense: Mapping[str, npt.NDArray[np.float32]]

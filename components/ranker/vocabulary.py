@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from components.domain import MISSING_KEY, Ints, Keys
+from components.domain import MISSING_KEY, Bools, Ints, Keys
 from components.ranker.key_index import KeyIndex, Slots
 from components.ranker.layered import Layered
 
@@ -139,6 +139,11 @@ class Vocabulary:
         vocabulary._index.place(new[settled], changed[settled])
         return vocabulary
 
+    @property
+    def index(self) -> KeyIndex:
+        """Which row each key has."""
+        return self._index
+
     def copy(self) -> "Vocabulary":
         """An independent copy."""
         twin = Vocabulary(self.vocabularies)
@@ -209,15 +214,27 @@ class Vocabulary:
         admission_count : appearances a candidate needs.
         oldest : microseconds; candidates not seen since then are forgotten as well.
         """
-        expired_rows = self._stale(oldest, floor)
-        expired = self.seen(expired_rows)
+        expired_rows, expired = self._stale(oldest, floor)
         self._clear(expired_rows, expired.keys)
         waiting = self.candidates.take(self.candidates.last >= oldest)
         enough = waiting.count >= admission_count
-        admitted = waiting.take(enough)
+        admitted = Seen.of(self._of_all(waiting.take(enough).numbers()))
         admitted = admitted.take(np.lexsort((admitted.keys, admitted.first)))
         self.candidates = waiting.take(~enough)
         return Turnover(admitted, self._settle(admitted), expired, expired_rows)
+
+    def overwrite(self, rows: Ints, ids: Seen) -> None:
+        """Let `ids` own `rows` (m,) from now on, `MISSING_KEY` where nobody does; the table grows up to the last."""
+        self.layers.resize(max(self.rows, int(rows.max(initial=-1)) + 1))
+        before = self.layers.take(rows)[:, KEY].view(np.uint64)
+        self.layers.put(rows, ids.numbers())
+        if not self._index.has_base:
+            self._reindex()
+            return
+        moved = before != ids.keys
+        self._index.drop(before[moved & (before != MISSING_KEY)])
+        settled = moved & (ids.keys != MISSING_KEY)
+        self._index.place(ids.keys[settled], rows[settled])
 
     def forget(self, keys: Keys) -> Ints:
         """Let some ids go, admitted or waiting; the rows that are free now."""
@@ -231,13 +248,25 @@ class Vocabulary:
         """Whether the base has a row of one of `keys`, and be it one that was freed since."""
         return bool(np.isin(self.layers.base[:, KEY].view(np.uint64), keys).any())
 
-    def _stale(self, oldest: int, floor: int) -> Ints:
-        keys, last = self.keys, self.layers.column(LAST)
+    def _stale(self, oldest: int, floor: int) -> tuple[Ints, Seen]:
+        """The rows, ascending, of ids last seen before `oldest`, without the latest `floor` of all; and the ids."""
+        keys = self.keys
         alive = keys != MISSING_KEY
-        stale = np.flatnonzero(alive & (last < oldest))
+        mine = np.flatnonzero(alive & self._counted(keys) & (self.layers.column(LAST) < oldest))
+        found = self._of_all(np.column_stack([mine, self.layers.take(mine)]))
+        rows, stale = found[:, 0], Seen.of(found[:, 1:])
         spare = min(len(stale), max(0, int(np.count_nonzero(alive)) - floor))
-        order = np.lexsort((keys[stale], last[stale]))
-        return np.sort(stale[order[:spare]])
+        chosen = np.lexsort((stale.keys, stale.last))[:spare]
+        chosen = chosen[np.argsort(rows[chosen])]
+        return rows[chosen], stale.take(chosen)
+
+    def _counted(self, keys: Keys) -> Bools:
+        """Whose appearances are counted here: everybody's, unless a vocabulary is shared out among several."""
+        return np.ones(len(keys), bool)
+
+    def _of_all(self, numbers: Ints) -> Ints:
+        """(m, k) what is found of ids that are counted here, with what others found of theirs."""
+        return numbers
 
     def _settle(self, ids: Seen) -> Ints:
         reserved = 1 + self.vocabularies

@@ -81,7 +81,7 @@ def save_model(model: Model, folder: Path, full_every: int = FULL_EVERY) -> Told
         "layers": layers.model_dump(),
     }
     write_whole(folder / "model.json", lambda path: path.write_text(json.dumps(about, indent=1)))
-    write_whole(folder / "model.safetensors", lambda path: save_file(_weights(model), path))
+    write_whole(folder / "model.safetensors", lambda path: save_file(weights_of(model), path))
     waiting = pa.table({f.name: getattr(model.vocabulary.candidates, f.name) for f in fields(Seen)})
     write_whole(folder / "candidates.parquet", partial(pq.write_table, waiting))
     return layers
@@ -90,12 +90,17 @@ def save_model(model: Model, folder: Path, full_every: int = FULL_EVERY) -> Told
 def save_checkpoint(checkpoint: Checkpoint, folder: Path, full_every: int = FULL_EVERY) -> None:
     """Write what continuing needs into `folder`."""
     layers = save_model(checkpoint.model, folder, full_every)
-    tensors = {"steps": torch.tensor(checkpoint.optimizer.steps)}
-    for name, (first, second) in checkpoint.optimizer.moments.items():
-        tensors[f"first.{name}"], tensors[f"second.{name}"] = first, second
-    write_whole(folder / OPTIMIZER, lambda path: save_file(tensors, path))
+    write_whole(folder / OPTIMIZER, lambda path: save_file(optimizer_tensors(checkpoint.optimizer), path))
     base = checkpoint.model.base
     write_parts(folder, base.parts if base is not None and layers.since else {})
+
+
+def optimizer_tensors(optimizer: DenseAdam) -> dict[str, torch.Tensor]:
+    """Its state by name."""
+    tensors = {"steps": torch.tensor(optimizer.steps)}
+    for name, (first, second) in optimizer.moments.items():
+        tensors[f"first.{name}"], tensors[f"second.{name}"] = first, second
+    return tensors
 
 
 def write_parts(folder: Path, known: Mapping[str, Part] | None = None) -> None:
@@ -133,8 +138,12 @@ def load_model(folder: Path) -> Model:
     return _load_model(folder, ())
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
+def load_checkpoint(folder: Path, *, checked: bool = True) -> Checkpoint:
     """The checkpoint in `folder`, after every digest was checked; table and vocabulary are mapped, not read.
+
+    Parameters
+    ----------
+    checked : False where whoever asks has just written it.
 
     Raises
     ------
@@ -143,7 +152,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         the weights.
     """
     parts = read_parts(folder)
-    wrong = differing(parts, list_parts(folder, (PARTS,))) if parts else None
+    wrong = differing(parts, list_parts(folder, (PARTS,))) if parts and checked else None
     if wrong is not None:
         raise ContractBroken(f"checkpoint {folder}, {wrong}; restore it from a copy, or roll back and run the loop")
     model = _load_model(folder, parts)
@@ -158,9 +167,14 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     _same_keys(wanted, {name: tensor.shape for name, tensor in saved.items()}, folder)
     if TABLE in saved:
         model.table.block[:, -1].copy_(saved[TABLE])
-    optimizer.steps = int(saved["steps"])
-    optimizer.moments = {name: (saved[f"first.{name}"], saved[f"second.{name}"]) for name in optimizer.moments}
+    load_optimizer(optimizer, saved)
     return Checkpoint(model, optimizer)
+
+
+def load_optimizer(optimizer: DenseAdam, tensors: Mapping[str, torch.Tensor]) -> None:
+    """The state that `optimizer_tensors` named."""
+    optimizer.steps = int(tensors["steps"])
+    optimizer.moments = {name: (tensors[f"first.{name}"], tensors[f"second.{name}"]) for name in optimizer.moments}
 
 
 def _load_model(folder: Path, parts: tuple[Part, ...]) -> Model:
@@ -171,13 +185,21 @@ def _load_model(folder: Path, parts: tuple[Part, ...]) -> Model:
         raise unreadable(folder, error) from None
 
 
-def _weights(model: Model) -> dict[str, torch.Tensor]:
+def weights_of(model: Model) -> dict[str, torch.Tensor]:
+    """All but the table by name: network, scaling, calibration."""
     named = {f"dense.{name}": tensor.detach().clone() for name, tensor in model.dense.state_dict().items()}
     return named | {
         "scaling.mean": torch.from_numpy(model.scaling.mean.copy()),
         "scaling.scale": torch.from_numpy(model.scaling.scale.copy()),
         **{f"calibration.{name}": torch.from_numpy(array) for name, array in model.calibration.state().items()},
     }
+
+
+def load_weights(model: Model, weights: Mapping[str, torch.Tensor]) -> None:
+    """The parts that `weights_of` named."""
+    model.scaling = Scaling(weights["scaling.mean"].numpy(), weights["scaling.scale"].numpy())
+    model.calibration.load({name: weights[f"calibration.{name}"].numpy() for name in model.calibration.state()})
+    model.dense.load_state_dict({name: weights[f"dense.{name}"] for name in model.dense.state_dict()})
 
 
 def _assemble(told: Described, weights: dict[str, torch.Tensor]) -> Model:
@@ -190,11 +212,9 @@ def _assemble(told: Described, weights: dict[str, torch.Tensor]) -> Model:
     model.base = None if told.layers is None else told.layers.base
     model.graded_labels = told.graded_labels
     _same_keys(
-        {k: v.shape for k, v in _weights(model).items()}, {k: v.shape for k, v in weights.items()}, Path("model")
+        {k: v.shape for k, v in weights_of(model).items()}, {k: v.shape for k, v in weights.items()}, Path("model")
     )
-    model.scaling = Scaling(weights["scaling.mean"].numpy(), weights["scaling.scale"].numpy())
-    model.calibration.load({name: weights[f"calibration.{name}"].numpy() for name in model.calibration.state()})
-    model.dense.load_state_dict({name: weights[f"dense.{name}"] for name in model.dense.state_dict()})
+    load_weights(model, weights)
     return model
 
 

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, embedding_bag
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from components.domain import MISSING_KEY, Floats, Ints, Matured
 from components.ranker.model import Model
-from components.ranker.strides import logits, stretches
+from components.ranker.strides import stretches
 from components.update.checkpoint import Checkpoint
-from components.update.optimizer import Rates, step_rows
+from components.update.optimizer import Rates
+from components.update.place import HERE, Gradients, Place
 from components.update.settings import UpdateSettings
+from components.update.touched import Touched
+
+_NOWHERE = torch.empty(0, dtype=torch.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,14 @@ class Batch:
             torch.cat(said) if said else None,
         )
 
+    def shared(self, place: Place) -> "Batch":
+        """What all workers prepared, one after the other; nothing of a parent."""
+        rows, present, numeric, target = (
+            torch.from_numpy(place.together(part.numpy()))
+            for part in (self.rows, self.present, self.numeric, self.target)
+        )
+        return Batch(rows, present, numeric, target, self.before)
+
     @classmethod
     def _part(cls, model: Model, data: Matured, parent: Model | None) -> "Batch":
         examples = data.examples
@@ -68,23 +80,29 @@ class Batch:
         return Batch(self.rows[index].long(), self.present[index], self.numeric[index], self.target[index], before)
 
 
-def learn(checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settings: UpdateSettings) -> Floats:
+def learn(
+    checkpoint: Checkpoint, block: Batch, rng: np.random.Generator, settings: UpdateSettings, place: Place = HERE
+) -> Floats:
     """One pass over `block` in random order, batch after batch; changes `checkpoint` in place.
 
     Returns the curve: (batches,) mean training loss per example, in nats, each before its batch was learned.
 
     On one thread: batches this small lose more in hand-overs than they win (20-fold on a
     busy machine), and sums come out the same whatever the number of cores.
+
+    Parameters
+    ----------
+    place : where the table's rows live, and who else learns of this pass.
     """
     rates = Rates(
         settings.table_rate, settings.table_start, settings.table_keep, settings.table_decay, settings.dense_rate
     )
     order = torch.from_numpy(rng.permutation(len(block.target)))
     with _one_thread(), torch.random.fork_rng(devices=[]):  # dropout draws from torch's own dice
-        torch.manual_seed(int(rng.integers(2**62)))
+        torch.manual_seed(int(rng.integers(2**62)) + place.rank)
         checkpoint.model.dense.train()
         batches = order.split(settings.batch_size) if len(order) else ()
-        curve = [_step(checkpoint, block.take(index), settings.reloop_alpha, rates) for index in batches]
+        curve = [_step(checkpoint, block, index, settings.reloop_alpha, rates, place) for index in batches]
         checkpoint.model.dense.eval()
     return np.array(curve, np.float32)
 
@@ -99,65 +117,39 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _step(checkpoint: Checkpoint, batch: Batch, alpha: float, rates: Rates) -> float:
-    """Learn one batch; its mean loss before."""
-    model, table = checkpoint.model, checkpoint.model.table
-    block = table.gather(batch.rows.view(-1))  # (b C, D + 2)
-    vectors = block[:, :-2].contiguous().view(*batch.rows.shape, -1).requires_grad_()  # (b, C, D)
-    first = block[:, -2].contiguous().view(batch.rows.shape).requires_grad_()  # (b, C)
+def _step(checkpoint: Checkpoint, block: Batch, index: torch.Tensor, alpha: float, rates: Rates, place: Place) -> float:
+    """Learn the batch at `index`; its mean loss before."""
+    model = checkpoint.model
+    chunks = [block.take(index[chunk]) for chunk in place.chunks(len(index))]
+    held = place.gather(model.table, [chunk.rows.view(-1) for chunk in chunks])
+    found = [_gradients(model, chunk, rows, alpha) for chunk, rows in zip(chunks, held, strict=True)]
+    together = Gradients(
+        torch.cat([_NOWHERE, *(one.rows for one in found)]),
+        torch.cat([torch.empty(0, model.settings.embedding_size), *(one.vectors for one in found)]),
+        torch.cat([torch.empty(0), *(one.first for one in found)]),
+        [dense for one in found for dense in one.dense],
+    )
+    place.step(model.table, together, rates)
+    loss, *dense = place.added(together, [torch.zeros(()), *model.dense.parameters()])
+    checkpoint.optimizer.step(model.dense, dense, rates.dense)
+    return float(loss) / len(index)
+
+
+def _gradients(model: Model, batch: Batch, held: torch.Tensor, alpha: float) -> Gradients:
+    """Of one chunk: `held` (b C, D + 2) is what the table holds for its rows."""
+    vectors = held[:, :-2].contiguous().view(*batch.rows.shape, -1).requires_grad_()  # (b, C, D)
+    first = held[:, -2].contiguous().view(batch.rows.shape).requires_grad_()  # (b, C)
     scores = model.score(vectors, first, batch.present, batch.numeric)
     loss = loss_of(scores.logit, batch.target, batch.before, alpha)
     leaves = [vectors, first, *model.dense.parameters()]
-    gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    of_vectors, of_first, *dense = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
     touched = Touched.of(batch.rows.view(-1))
-    old = block.index_select(0, touched.example)
-    new = step_rows(old, touched.sum(gradients[0].flatten(0, 1)), touched.sum(gradients[1].view(-1, 1))[:, 0], rates)
-    table.scatter(touched.rows, new)
-    checkpoint.optimizer.step(model.dense, list(gradients[2:]), rates.dense)
-    return float(loss.detach()) / len(batch.target)
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """The distinct rows of a batch and where they occur.
-
-    One sort of ``row * 2^k + position`` finds the distinct rows and orders every sum, so
-    that a sum is the same on every run.
-
-    Attributes
-    ----------
-    rows : (u,) distinct rows, ascending, without the missing row.
-    position : (p,) where each occurs, row after row; starts : (u,) first entry of each row in it.
-    """
-
-    rows: torch.Tensor
-    position: torch.Tensor
-    starts: torch.Tensor
-
-    @classmethod
-    def of(cls, rows: torch.Tensor) -> "Touched":
-        """Of (p,) rows."""
-        bits = len(rows).bit_length()
-        tagged = np.sort((rows.numpy() << bits) | np.arange(len(rows)))
-        tagged = tagged[np.searchsorted(tagged, 1 << bits) :]
-        ordered = tagged >> bits
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        position = tagged & ((1 << bits) - 1)
-        return cls(torch.from_numpy(ordered[starts]), torch.from_numpy(position), torch.from_numpy(starts))
-
-    @property
-    def example(self) -> torch.Tensor:
-        """(u,) one position of each row."""
-        return self.position[self.starts]
-
-    def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """(u, E) sums of (p, E) values over the positions of each row.
-
-        >>> Touched.of(torch.tensor([3, 0, 3, 1])).sum(torch.tensor([[1.0], [2.0], [4.0], [8.0]]))
-        tensor([[8.],
-                [5.]])
-        """
-        return embedding_bag(self.position, values, self.starts, mode="sum")
+    return Gradients(
+        touched.rows,
+        touched.sum(of_vectors.flatten(0, 1)),
+        touched.sum(of_first.view(-1, 1))[:, 0],
+        [[loss.detach(), *dense]],
+    )
 
 
 def loss_of(logit: torch.Tensor, target: torch.Tensor, before: torch.Tensor | None, alpha: float) -> torch.Tensor:
@@ -174,16 +166,15 @@ def loss_of(logit: torch.Tensor, target: torch.Tensor, before: torch.Tensor | No
     return (1 - alpha) * entropy + alpha * worse.sum()
 
 
-def log_loss(model: Model, data: Matured, rows: Ints | None = None) -> Floats:
+def log_loss(model: Model, data: Matured, rows: Ints | None = None, place: Place = HERE) -> Floats:
     """(n,) log loss of the reward of each example, or of those at `rows`, in nats; no example changes anything."""
-    return _cross_entropy(
-        logits(model.predict, data.examples, rows), data.reward if rows is None else data.reward[rows]
-    )
+    said = place.logits(model, data.examples, rows)
+    return _cross_entropy(said, data.reward if rows is None else data.reward[rows])
 
 
 def training_loss(model: Model, data: Matured) -> Floats:
     """(n,) cross-entropy of the graded target of each example, in nats: what training lowers."""
-    return _cross_entropy(logits(model.predict_raw, data.examples), model.graded_labels.target(data))
+    return _cross_entropy(HERE.logits(model, data.examples, raw=True), model.graded_labels.target(data))
 
 
 def _cross_entropy(logit: Floats, target: Floats) -> Floats:

@@ -10,10 +10,10 @@ from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import Model
 from components.ranker.scaling import Scaling
 from components.ranker.settings import RankerSettings
-from components.ranker.strides import logits
 from components.ranker.vocabulary import Seen
 from components.update.checkpoint import Checkpoint
 from components.update.learn import Batch, learn, log_loss, training_loss
+from components.update.place import HERE, Place
 from components.update.settings import UpdateSettings
 
 
@@ -156,10 +156,10 @@ def _until_converged(
     return best, curves
 
 
-def calibrate(model: Model, unseen: Matured) -> None:
+def calibrate(model: Model, unseen: Matured, place: Place = HERE) -> None:
     """Learn the calibration from outcomes the network has not learned from; a plain target needs none."""
     if len(unseen) and not model.graded_labels.is_plain:
-        said = logits(model.predict_raw, unseen.examples)
+        said = place.logits(model, unseen.examples, raw=True)
         model.calibration.learn(said.astype(np.float64), unseen.reward)
 
 

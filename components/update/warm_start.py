@@ -14,6 +14,7 @@ from components.domain import Doubles, Floats, Ints, Matured, Refused
 from components.ranker.model import Model
 from components.update.checkpoint import Checkpoint
 from components.update.learn import Batch, learn, log_loss
+from components.update.place import HERE, Place
 from components.update.settings import UpdateSettings
 from components.update.train import Ids, Update, calibrate, mean_or_nan, ttl_start
 
@@ -47,7 +48,13 @@ class Change:
 
 
 def warm_start(
-    parent: Checkpoint, fresh: Matured, replay: Matured | None, cutoff: int, settings: UpdateSettings, seed: int
+    parent: Checkpoint,
+    fresh: Matured,
+    replay: Matured | None,
+    cutoff: int,
+    settings: UpdateSettings,
+    seed: int,
+    place: Place = HERE,
 ) -> Update:
     """Learn `fresh` (and `replay`) on top of `parent`.
 
@@ -56,6 +63,7 @@ def warm_start(
     fresh : matured examples the parent has not learned; may be empty.
     replay : examples it has learned before, against forgetting.
     cutoff : microseconds; ids not seen for `ttl_days` before it expire.
+    place : where the table's rows live; every worker of a shard is called with the same arguments.
     """
     child = parent.copy()
     model = child.model
@@ -65,14 +73,15 @@ def warm_start(
     shuffled = rng.permutation(len(fresh))
     held = int(len(fresh) * settings.holdout_share)
     train, holdout = _Rows(fresh, np.sort(shuffled[held:])), _Rows(fresh, np.sort(shuffled[:held]))
-    calibrate(model, fresh)
-    before = train.log_loss(model), holdout.log_loss(model)
+    calibrate(model, fresh, place)
+    before = train.log_loss(model, place), holdout.log_loss(model, place)
     past = [] if replay is None else [_Rows(replay, np.arange(len(replay)))]
-    learning = _learn(child, parent, [train, *past], settings, rng)
-    learned, unseen = Change(before[0], train.log_loss(model)), Change(before[1], holdout.log_loss(model))
+    learning = _learn(child, parent, [train, *past], settings, rng, place)
+    learned = Change(before[0], train.log_loss(model, place))
+    unseen = Change(before[1], holdout.log_loss(model, place))
     diverged = judge(learned, unseen, settings.guard_tolerance)
     if diverged is None and held:
-        learning += _learn(child, parent, [holdout], settings.model_copy(update={"epochs": 1}), rng)
+        learning += _learn(child, parent, [holdout], settings.model_copy(update={"epochs": 1}), rng, place)
     return Update(
         parent if diverged else child,
         Ids.of(model.spec, turnover.admitted),
@@ -122,9 +131,9 @@ class _Rows:
     data: Matured
     index: Ints
 
-    def log_loss(self, model: Model) -> Floats:
+    def log_loss(self, model: Model, place: Place) -> Floats:
         """(m,) nats."""
-        return log_loss(model, self.data, self.index)
+        return log_loss(model, self.data, self.index, place)
 
 
 def _learn(
@@ -133,10 +142,12 @@ def _learn(
     parts: Sequence[_Rows],
     settings: UpdateSettings,
     rng: np.random.Generator,
+    place: Place,
 ) -> "list[_Pass]":
     many = sum(len(part.index) for part in parts)
     if not many:
         return []
     before = parent.model if settings.reloop_alpha else None
-    block = Batch.together([Batch.of(child.model, part.data, part.index, before) for part in parts if len(part.index)])
-    return [_Pass(many, learn(child, block, rng, settings)) for _ in range(settings.epochs)]
+    prepared = [Batch.of(child.model, part.data, part.index[place.share(len(part.index))], before) for part in parts]
+    block = Batch.together([part.shared(place) for part in prepared])
+    return [_Pass(many, learn(child, block, rng, settings, place)) for _ in range(settings.epochs)]

@@ -22,6 +22,7 @@ from components.memory.memory import ErrorMemory
 from components.publish.read_bundle import load_memory, load_without_memory
 from components.ranker.features import hash_ids
 from components.ranker.forward import Forward
+from components.ranker.hashing import AnyVocabulary
 from components.serving.served import Served
 from components.whole_file import write_durably
 from flows.stages.decisions import settle_redacted
@@ -136,7 +137,7 @@ def forgotten_keys(workspace: Workspace, since: int) -> Keys:
 
 def _known(served: Served) -> Mapping[str, Keys]:
     """Field -> keys of all its values that the generation has met."""
-    spec, rows = served.encoder.spec, cast(Forward, served.model).vocabulary
+    spec, rows = served.encoder.spec, cast(AnyVocabulary, cast(Forward, served.model).vocabulary)
     found = {}
     for field in spec.keyed:
         shared = spec.vocabularies.index(field.vocabulary)

@@ -11,7 +11,7 @@ from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.update.checkpoint import load_checkpoint
 from components.update.train import pretrain
-from components.update.warm_start import warm_start
+from flows.engine.update import warm_started
 from flows.stages.canary import without_challenger
 from flows.stages.forget import forgotten_keys
 from flows.stages.results import Challenger, Champion, DriftFound, Judgement, NoChallenger, Trial, TurnData
@@ -52,8 +52,8 @@ def learn_held_out(
         return None
     if judgement.verdict is not Verdict.PROMOTE or not data.held.any():
         return challenger
-    judged, settings = challenger.checkpoint, turn.settings.update
-    made = warm_start(judged, data.held_out, None, turn.window.cutoff, settings, turn.seed)
+    judged = challenger.checkpoint
+    made = warm_started(turn, judged, data.held_out, None)
     if made.diverged:
         return challenger
     memory = challenger.memory.copy()  # after training, which needs room of its own
@@ -77,7 +77,7 @@ def _warm(turn: Turn, drift: DriftFound, data: TurnData, champion: Champion) -> 
     parent = load_checkpoint(turn.workspace.checkpoint(champion.blind.generation))
     parent.model.forget(forgotten_keys(turn.workspace, champion.blind.cutoff))
     replayed = None if data.replayed is None else data.replayed.matured
-    made = warm_start(parent, data.open, replayed, turn.window.cutoff, turn.settings.update, turn.seed)
+    made = warm_started(turn, parent, data.open, replayed)
     if made.diverged:
         return NoChallenger.diverged(made.diverged)
     memory = cast(ErrorMemory, champion.blind.memory.copy())

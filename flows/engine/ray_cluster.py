@@ -1,0 +1,180 @@
+"""An update on a Ray cluster, by Ray Train: it starts the workers, joins them in a process group, starts them again.
+
+The cluster is somebody else's and there already, or (`engine.address = "own"`) one of this machine for as long as the
+update takes. Its nodes have this Evercurrent installed and see the home's folder under the same path. The nodes'
+versions are looked at first: bits of different ones may differ.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from components.domain import ContractBroken, Transient
+from components.engine import OWN, EngineSettings
+from components.update.shard.work import work
+
+try:
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+except ImportError as error:
+    raise ContractBroken(
+        f"engine.name is 'ray' and {error.name} is not installed; install evercurrent[ray], or set it to 'local'"
+    ) from None
+
+logger = logging.getLogger("evercurrent")
+PACKAGES = ("evercurrent", "torch", "numpy", "numba", "ray")
+"""What decides which bits an update comes to, and how nodes speak with each other."""
+
+
+def share(folder: Path, engine: EngineSettings) -> None:
+    """Let `engine.workers` processes of the cluster do what stands in `folder`, until every part of it is done.
+
+    Raises
+    ------
+    Transient
+        If the cluster cannot be reached, has too few free processors, or the workers died as often as is allowed.
+    ContractBroken
+        If it refuses the token, or a node has other versions.
+    """
+    with _cluster(engine):
+        _check_room(engine)
+        _check_versions(engine)
+        _train(folder, engine)
+
+
+def _train(folder: Path, engine: EngineSettings) -> None:
+    trainer = TorchTrainer(
+        _share_of,
+        train_loop_config={"folder": str(folder.resolve())},
+        torch_config=TorchConfig(backend="gloo"),
+        scaling_config=ScalingConfig(num_workers=engine.workers, use_gpu=False),
+        run_config=RunConfig(
+            name="update",
+            storage_path=str((folder / "ray").resolve()),
+            failure_config=FailureConfig(max_failures=engine.tries - 1),
+        ),
+    )
+    try:
+        trainer.fit()
+    except Exception as error:
+        raise Transient(
+            f"the update on Ray at {engine.address} did not come to its end in {engine.tries} tries: {_line(error)}"
+        ) from None
+
+
+def _share_of(config: dict[str, str]) -> None:
+    """What one worker does; Ray Train has set up the process group."""
+    work(Path(config["folder"]))
+
+
+@contextmanager
+def _cluster(engine: EngineSettings) -> Iterator[None]:
+    """Connected to the cluster, and away from it afterwards."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    _check_there(engine)
+    try:
+        if engine.address == OWN:
+            os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+            ray.init(
+                address="local",
+                num_cpus=engine.workers + 1,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+            )
+        else:
+            ray.init(address=engine.address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        raise _unreachable(engine, error) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_there(engine: EngineSettings) -> None:
+    """Whether somebody listens at an address, which Ray itself takes minutes to find out."""
+    host, colon, port = engine.address.rpartition(":")
+    if engine.address in (OWN, "auto"):
+        return
+    if not (host and colon and port.isdecimal()):
+        raise ContractBroken(f"engine.address is {engine.address!r}; allowed are HOST:PORT, `auto` and `own`")
+    try:
+        socket.create_connection((host, int(port)), engine.patience_seconds).close()
+    except OSError as error:
+        raise Transient(
+            f"no Ray cluster at {engine.address}: {error}; look at engine.address, or start the cluster"
+        ) from None
+
+
+def _unreachable(engine: EngineSettings, error: Exception) -> Exception:
+    """Somebody listens there: where Ray does not come in, it is the token."""
+    if engine.address in (OWN, "auto"):
+        return Transient(f"no Ray cluster at {engine.address}: {_line(error)}; start one, or name its address")
+    return ContractBroken(
+        f"Ray at {engine.address} lets nobody in: {_line(error)}; RAY_AUTH_MODE, and RAY_AUTH_TOKEN or "
+        "RAY_AUTH_TOKEN_PATH, have to be those of the cluster"
+    )
+
+
+def _check_room(engine: EngineSettings) -> None:
+    """Whether the cluster has a processor for every worker at all."""
+    there = int(ray.cluster_resources().get("CPU", 0))
+    if there < engine.workers:
+        raise Transient(
+            f"Ray at {engine.address} has {there} processors, engine.workers is {engine.workers}; add nodes or ask for "
+            "fewer workers"
+        )
+
+
+def _check_versions(engine: EngineSettings) -> None:
+    """Whether all nodes have what this process has."""
+    packages = PACKAGES
+
+    def installed() -> dict[str, str]:
+        """Travels whole: a node without Evercurrent can answer, too."""
+        from importlib.metadata import PackageNotFoundError, version
+        from platform import python_version
+
+        found = {"Python": python_version()}
+        for name in packages:
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                found[name] = "none"
+        return found
+
+    ask = ray.remote(installed)
+    asked = {
+        node["NodeManagerAddress"]: ask.options(num_cpus=0, max_retries=0, scheduling_strategy=_on(node)).remote()
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("CPU")
+    }
+    here = installed()
+    for address, answer in asked.items():
+        try:
+            there = ray.get(answer, timeout=engine.patience_seconds)
+        except Exception as error:
+            raise Transient(f"node {address} of Ray at {engine.address} does not answer: {_line(error)}") from None
+        differing = [name for name in here if there[name] != here[name]]
+        if differing:
+            name = differing[0]
+            raise ContractBroken(
+                f"node {address} of Ray at {engine.address} has {name} {there[name]}, this process has {here[name]}; "
+                "allowed are the same on all nodes"
+            )
+
+
+def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

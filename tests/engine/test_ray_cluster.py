@@ -1,0 +1,68 @@
+"""An update on a real Ray cluster of this machine, and what is said where there is none to be had."""
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from components.domain import DAY, ContractBroken, Transient
+from components.engine import EngineSettings
+from components.update.checkpoint import Checkpoint
+from components.update.shard.files import DONE, Asked, ask, put_together
+from components.update.train import pretrain
+from components.update.warm_start import warm_start
+from tests.ranker.windows import SPEC, window
+from tests.update.shard.test_sharded_update import RANKER, UPDATE
+from tests.update.test_warm_start import assert_same
+
+pytest.importorskip("ray", reason="evercurrent[ray] is not installed")
+from flows.engine import ray_cluster
+
+OWN = EngineSettings(name="ray", workers=2)
+PATIENCE = 240
+
+
+@pytest.fixture(scope="module")
+def parent() -> Checkpoint:
+    return pretrain(SPEC, window(0), RANKER, UPDATE, 7).checkpoint
+
+
+def test_a_worker_that_is_killed_costs_a_try_and_never_the_update(parent: Checkpoint, tmp_path: Path) -> None:
+    fresh, slow = window(3, rows=2_000), UPDATE.model_copy(update={"batch_size": 8, "epochs": 8})
+    ask(tmp_path, Asked(cutoff=6 * DAY, seed=1, workers=2, settings=slow), parent, fresh, None)
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_a_worker, args=(tmp_path, killed), daemon=True)
+    killer.start()
+    ray_cluster.share(tmp_path, OWN)
+    killer.join(PATIENCE)
+    assert killed, "no worker was there to be killed"
+    here = warm_start(parent, fresh, None, 6 * DAY, slow, 1)
+    assert_same(here.checkpoint, put_together(tmp_path, parent, 2).checkpoint)
+
+
+def kill_a_worker(folder: Path, killed: list[int]) -> None:
+    """Kill one that has begun and is not done."""
+    give_up = time.monotonic() + PATIENCE
+    while not killed and time.monotonic() < give_up:
+        if (folder / "part-1").exists() and not (folder / "part-1" / DONE).exists():
+            found = [p for p in psutil.Process().children(recursive=True) if "RayTrainWorker" in " ".join(p.cmdline())]
+            for process in found[:1]:
+                process.kill()
+                killed.append(process.pid)
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1:", ":6379", "http://127.0.0.1:6379/x"])
+def test_an_address_that_is_none_is_refused_in_a_line(address: str, tmp_path: Path) -> None:
+    with pytest.raises((ContractBroken, ValueError), match="allowed are HOST:PORT, `auto` and `own`"):
+        ray_cluster.share(tmp_path, EngineSettings(name="ray", address=address))
+
+
+def test_a_cluster_that_cannot_be_reached_is_busy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(Transient, match=f"no Ray cluster at 127.0.0.1:{port}: .*; look at engine.address"):
+        ray_cluster.share(tmp_path, EngineSettings(name="ray", address=f"127.0.0.1:{port}"))
