@@ -35,9 +35,10 @@ def file_of(stream: str, first: EntryId, last: EntryId) -> str:
     """Name of the file that some entries of one day are drained into.
 
     >>> file_of("evercurrent", EntryId(1_700_000_000_000, 0), EntryId(1_700_000_000_007, 2))
-    '2023-11-14-stream-evercurrent-1700000000000-0-1700000000007-2.jsonl'
+    '2023-11-14-stream-evercurrent-1700000000000-000000-1700000000007-000002.jsonl'
     """
-    return f"{day_of_entry(first)}-stream-{stream}-{first.text}-{last.text}{ENDING}"
+    ends = "-".join(f"{one.ms}-{one.number:06d}" for one in (first, last))  # files sort as the stream does
+    return f"{day_of_entry(first)}-stream-{stream}-{ends}{ENDING}"
 
 
 def day_of_entry(one: EntryId) -> str:
