@@ -37,7 +37,7 @@ BROKER_EVERY = 5
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    """Milliseconds from an acknowledged outcome to another replica's memory; what kills cost.
+    """Milliseconds from an acknowledged outcome to another replica's memory, `refused` calls on the way; what kills cost.
 
     `answered` counts impressions and outcomes that were acknowledged while replicas (`kills`) and broker
     (`broker_kills`) were killed; `lost` of them are not in the drained log, `duplicated` lines are there twice.
@@ -45,6 +45,7 @@ class Replicas:
 
     visible_ms_p50: float
     visible_ms_p99: float
+    refused: int
     kills: int
     broker_kills: int
     answered: int
@@ -77,29 +78,38 @@ class Asked:
 def measure(home: Path, kills: int, outcomes: int) -> Replicas:
     """All figures."""
     asked = Asked.of(home)
+    refused: list[str] = []
     with tempfile.TemporaryDirectory() as folder, fleet(home, Path(folder)) as running:
         with asking(running, asked.body, {}, Acknowledged(), THREADS):
-            visible = [_visible(running, asked, n) for n in range(outcomes)]
+            visible = [_visible(running, asked, n, refused) for n in range(outcomes)]
         heard, away = Acknowledged(), [0.0]
         with asking(running, asked.body, asked.told, heard, THREADS):
             brokers = kill(running, kills, away)
         lost, twice = _compared(heard, _lines(running, Path(folder) / "drained"))
     p50, p99 = (float(x) for x in np.percentile(visible, [50, 99]) * 1000)
     answered = len(heard.impressions) + len(heard.outcomes)
-    return Replicas(p50, p99, kills, brokers, answered, lost, twice, max(away))
+    return Replicas(p50, p99, len(refused), kills, brokers, answered, lost, twice, max(away))
 
 
-def _visible(running: Fleet, asked: Asked, number: int) -> float:
+def _visible(running: Fleet, asked: Asked, number: int, refused: list[str]) -> float:
     """Seconds from an outcome's acknowledgement by one replica until another has learned it."""
     first, second, third = (running.running[(number + n) % len(running.running)].url for n in range(3))
-    slate = json.loads(str(call(f"{first}/rank", asked.body)))["slate"]
+    slate = json.loads(_answered(f"{first}/rank", refused, asked.body))["slate"]
     before = _learned(third)
-    said = call(f"{second}/outcome", {"impression_id": slate[0]["impression_id"], **asked.told})
+    _answered(f"{second}/outcome", refused, {"impression_id": slate[0]["impression_id"], **asked.told})
     begin = time.perf_counter()
-    if said is None:
-        raise EvercurrentError("a replica refused the outcome of what another had just shown")
     wait(lambda: _learned(third) > before, 30)
     return time.perf_counter() - begin
+
+
+def _answered(url: str, refused: list[str], body: Mapping[str, object]) -> str:
+    """The answer; who is refused is written down, and asks again, as a caller does who is told when to."""
+    for _ in range(30):
+        if (said := call(url, body)) is not None:
+            return said
+        refused.append(url)
+        threading.Event().wait(1.0)
+    raise EvercurrentError(f"{url} refuses; see the replica's log")
 
 
 def _learned(url: str) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from redis import Redis
+
 from components.domain import ContractBroken
 from components.frozen import Frozen
 from components.ingest.log_stream import FAULTS, PAGE, START, Entry, EntryId, LogStream
@@ -79,16 +81,15 @@ def drain(workspace: Workspace) -> Drained | None:
 def _drained(home: Path, stream: LogStream) -> Drained:
     for part in (home / FOLDER).glob(UNFINISHED):  # of a drain that was killed
         part.unlink()
-    client = stream.client()
-    after, until = last_drained(home, stream.name), stream.last(client)
-    _check_goes_on(stream, after, until)
     files = entries = 0
-    for made in _files(_entries(stream, after, until)):
-        named = stream.named(client) if made.refers else {}
-        names = [named[generation] for generation in sorted(made.refers & named.keys())]
-        write_durably(home / FOLDER / file_of(stream.name, made.first, made.last), b"".join(names + made.lines))
-        files, entries = files + 1, entries + made.entries
-    client.close()
+    with stream.client() as client:
+        after, until = last_drained(home, stream.name), stream.last(client)
+        _check_goes_on(stream, after, until)
+        for made in _files(_entries(stream, client, after, until)):
+            named = stream.named(client) if made.refers else {}
+            names = [named[generation] for generation in sorted(made.refers & named.keys())]
+            write_durably(home / FOLDER / file_of(stream.name, made.first, made.last), b"".join(names + made.lines))
+            files, entries = files + 1, entries + made.entries
     log.info("event=drain stream=%s files=%d entries=%d last=%s", stream.name, files, entries, until.text)
     return Drained(files=files, entries=entries, last=last_drained(home, stream.name).text)
 
@@ -101,14 +102,12 @@ def _check_goes_on(stream: LogStream, after: EntryId, until: EntryId) -> None:
         )
 
 
-def _entries(stream: LogStream, after: EntryId, until: EntryId) -> Iterator[Entry]:
-    client = stream.client()
+def _entries(stream: LogStream, client: Redis, after: EntryId, until: EntryId) -> Iterator[Entry]:
     while page := stream.page(client, after, until):
         yield from page
         after = page[-1].id
         if len(page) < PAGE:
             break
-    client.close()
 
 
 def _files(entries: Iterator[Entry]) -> Iterator[_File]:

@@ -50,7 +50,8 @@ def write_forget(stream: LogStream, line: ForgetLine) -> None:
         If the broker does not answer: it is not known whether it was said.
     """
     try:
-        stream.client().execute_command("XADD", stream.name, "*", LINE, written(line))
+        with stream.client() as client:
+            client.execute_command("XADD", stream.name, "*", LINE, written(line))
     except FAULTS as error:
         raise stream.refused(error) from None
 
@@ -101,11 +102,11 @@ def _going(home: Path, stream: LogStream, forgotten: Mapping[str, int]) -> _Goin
 
 
 def _drained(stream: LogStream, until: EntryId) -> Iterator[Entry]:
-    client, after = stream.client(), START
-    while page := stream.page(client, after, until):
-        yield from page
-        after = page[-1].id
-    client.close()
+    after = START
+    with stream.client() as client:
+        while page := stream.page(client, after, until):
+            yield from page
+            after = page[-1].id
 
 
 def _line(entry: Entry) -> LogLine | None:
@@ -115,12 +116,13 @@ def _line(entry: Entry) -> LogLine | None:
 
 
 def _delete(stream: LogStream, gone: Sequence[EntryId]) -> None:
-    stream.client().execute_command("XDEL", stream.name, *(one.text for one in gone))
+    with stream.client() as client:
+        client.execute_command("XDEL", stream.name, *(one.text for one in gone))
 
 
 def _say_again(stream: LogStream, going: _Going) -> None:
     """Last, so that whoever is cut off finds whom to forget still said."""
-    with stream.client().pipeline(transaction=True) as transaction:
+    with stream.client() as client, client.pipeline(transaction=True) as transaction:
         for line in going.instead:
             transaction.execute_command("XADD", stream.name, "*", CARRIED, written(line))
         if going.keys:

@@ -61,7 +61,6 @@ def _changes_from(workspace: Workspace, w: Warehouse) -> int:
 
 def _trimmed(stream: LogStream, bound: EntryId, changes_from: int) -> int:
     """Everything before `bound` goes: at most what was drained but for the last of it, by which the stream is known."""
-    client = stream.client()
     going, carried = 0, list[bytes]()
     for entry in _before(stream, bound):
         going += 1
@@ -69,24 +68,23 @@ def _trimmed(stream: LogStream, bound: EntryId, changes_from: int) -> int:
             carried.append(entry.raw)
     if not going:
         return 0
-    with client.pipeline(transaction=True) as transaction:
+    with stream.client() as client, client.pipeline(transaction=True) as transaction:
         for raw in carried:
             transaction.execute_command("XADD", stream.name, "*", CARRIED, raw)
         transaction.execute_command("XTRIM", stream.name, "MINID", bound.text)
         for generation in sorted(stream.named(client))[:-NAMED_KEPT]:
             transaction.execute_command("HDEL", stream.servable, generation)
         transaction.execute()
-    client.close()
     log.info("event=trim stream=%s entries=%d carried=%d before=%s", stream.name, going, len(carried), bound.text)
     return going
 
 
 def _before(stream: LogStream, bound: EntryId) -> Iterator[Entry]:
-    client, after = stream.client(), START
-    while page := stream.page(client, after, bound):
-        yield from (entry for entry in page if entry.id < bound)
-        after = page[-1].id
-    client.close()
+    after = START
+    with stream.client() as client:
+        while page := stream.page(client, after, bound):
+            yield from (entry for entry in page if entry.id < bound)
+            after = page[-1].id
 
 
 def _is_change(entry: Entry, since: int) -> bool:
