@@ -37,7 +37,7 @@ BROKER_EVERY = 5
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    """Milliseconds from an acknowledged outcome to another replica's memory, `refused` calls on the way; what kills cost.
+    """Milliseconds from an acknowledged outcome to another's memory, calls `refused` meanwhile; what kills cost.
 
     `answered` counts impressions and outcomes that were acknowledged while replicas (`kills`) and broker
     (`broker_kills`) were killed; `lost` of them are not in the drained log, `duplicated` lines are there twice.

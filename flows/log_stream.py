@@ -1,10 +1,13 @@
-"""The stream of a home, if its decision log is one: what its settings say, and what the environment says above them."""
+"""The stream of a home, if its decision log is one: what the settings of that home say, and nothing else.
+
+What the environment says of a log is for services: a home that is made for an hour, such as a drill's, must not drain
+what another one is to learn from.
+"""
 
 import os
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
+from components.domain import ContractBroken
 from components.ingest.log_settings import LogSettings
 from components.settings import read_settings
 from flows.workspace import Workspace
@@ -24,10 +27,29 @@ def log_settings(workspace: Workspace) -> LogSettings:
     ContractBroken
         If the settings of the home are none.
     """
-    told = read_settings(workspace.settings).log
-    url, name = os.environ.get(URL), os.environ.get(NAME)
-    above = ({"url": SecretStr(url)} if url else {}) | ({"stream": name} if name else {})
-    return told.model_copy(update=above)
+    return read_settings(workspace.settings).log
+
+
+def log_url(workspace: Workspace) -> str:
+    """The address of the broker, with its password; empty where the log is files.
+
+    Raises
+    ------
+    ContractBroken
+        If the settings say to read it where nothing is.
+    """
+    told = log_settings(workspace).url.get_secret_value()
+    kind, _, name = told.partition(":")
+    if kind == "environment":
+        found = os.environ.get(name, "").strip()
+    elif kind == "file":
+        path = workspace.root / name
+        found = path.read_text().strip() if path.is_file() else ""
+    else:
+        return told
+    if not found:
+        raise ContractBroken(f"[log] url is to be read from {kind} {name}, and nothing is there; see docs/settings.md")
+    return found
 
 
 def stream_of(workspace: Workspace) -> "LogStream | None":
@@ -38,16 +60,15 @@ def stream_of(workspace: Workspace) -> "LogStream | None":
     ContractBroken
         If the settings name one that is none.
     """
-    told = log_settings(workspace)
-    if not told.url.get_secret_value():
+    url = log_url(workspace)
+    if not url:
         return None
     from components.ingest.log_stream import LogStream  # a home whose log is files needs no Redis
 
-    return LogStream.at(told.url.get_secret_value(), told.stream)
+    return LogStream.at(url, log_settings(workspace).stream)
 
 
 def service_variables(workspace: Workspace) -> dict[str, str]:
     """What a service of this home is told of its log: said once, in the home's settings."""
-    told = log_settings(workspace)
-    url = told.url.get_secret_value()
-    return {URL: url, NAME: told.stream} if url else {}
+    url = log_url(workspace)
+    return {URL: url, NAME: log_settings(workspace).stream} if url else {}

@@ -11,10 +11,10 @@ class LogSettings(Frozen):
     """The decision log of services that share no disk; without `url` it is files in the home."""
 
     url: SecretStr = SecretStr("")
-    """Address of the Redis that holds the log: `redis://[:password@]host:port/db`, `rediss://` with TLS, or `unix://`.
-    `EVERCURRENT_LOG` in the environment stands above it, for whoever keeps passwords there. Never logged."""
+    """Address of the Redis that holds the log: `redis://[:password@]host:port/db`, `rediss://` with TLS, or `unix://`;
+    or where that is read: `environment:NAME`, or `file:PATH`, relative to the home. Never logged."""
     stream: str = Field(default="evercurrent", pattern=STREAM_NAME)
-    """Name of the stream, and how its other keys begin; `EVERCURRENT_LOG_STREAM` stands above it."""
+    """Name of the stream, and how its other keys begin."""
     keep_days: float = Field(default=7.0, gt=0)
     """Days before champion's and canary's cutoff that stay in the stream after they were drained into files: what a
     replica that starts reads. At least `EVERCURRENT_RETENTION_DAYS` of the services."""

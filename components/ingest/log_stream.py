@@ -119,6 +119,11 @@ class LogStream:
         return f"{self.name}:servable"
 
     @property
+    def drained(self) -> str:
+        """Key of the last entry that any home has drained."""
+        return f"{self.name}:drained"
+
+    @property
     def trial(self) -> str:
         """Key that is written to see whether the broker takes anything."""
         return f"{self.name}:trial"

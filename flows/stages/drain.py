@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from redis import Redis
 
@@ -67,7 +68,7 @@ def drain(workspace: Workspace) -> Drained | None:
     Transient
         If the broker does not answer, or the disk refuses; what was written stays, the next drain goes on.
     ContractBroken
-        If the stream ends before what was drained of it: it is another one.
+        If the stream ends before what was drained of it, or another home drains it.
     """
     stream = stream_of(workspace)
     if stream is None:
@@ -85,13 +86,16 @@ def _drained(home: Path, stream: LogStream) -> Drained:
     with stream.client() as client:
         after, until = last_drained(home, stream.name), stream.last(client)
         _check_goes_on(stream, after, until)
+        _check_alone(stream, after, cast(bytes | None, client.execute_command("GET", stream.drained)))
         for made in _files(_entries(stream, client, after, until)):
             named = stream.named(client) if made.refers else {}
             names = [named[generation] for generation in sorted(made.refers & named.keys())]
             write_durably(home / FOLDER / file_of(stream.name, made.first, made.last), b"".join(names + made.lines))
             files, entries = files + 1, entries + made.entries
-    log.info("event=drain stream=%s files=%d entries=%d last=%s", stream.name, files, entries, until.text)
-    return Drained(files=files, entries=entries, last=last_drained(home, stream.name).text)
+        last = last_drained(home, stream.name)
+        client.execute_command("SET", stream.drained, last.text)
+    log.info("event=drain stream=%s files=%d entries=%d last=%s", stream.name, files, entries, last.text)
+    return Drained(files=files, entries=entries, last=last.text)
 
 
 def _check_goes_on(stream: LogStream, after: EntryId, until: EntryId) -> None:
@@ -99,6 +103,16 @@ def _check_goes_on(stream: LogStream, after: EntryId, until: EntryId) -> None:
         raise ContractBroken(
             f"the stream {stream.name} of {stream.where} ends with entry {until.text}, and {after.text} was drained of "
             "it: it is another stream, or its server's clock was set back; name a new one with [log] stream"
+        )
+
+
+def _check_alone(stream: LogStream, after: EntryId, told: bytes | None) -> None:
+    """A stream is drained into one home: what another one has taken, and trimmed, would be missing here."""
+    if told is not None and EntryId.of(told) > after:
+        raise ContractBroken(
+            f"the stream {stream.name} of {stream.where} was drained up to entry {told.decode()}, and this home has it "
+            f"up to {after.text}: another home drains it, or files of this one are gone; one home is allowed: bring "
+            f"back the files, or go on without them after DEL {stream.drained}"
         )
 
 

@@ -226,18 +226,54 @@ def test_a_broker_that_is_away_is_told_in_one_line_and_nothing_is_taken(
     assert "secret" not in str(news.value)
 
 
-def test_the_environment_stands_above_the_settings_and_a_wrong_address_is_not_said(
-    home: Workspace, broker: Broker, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("url", ["environment:SECRET_LOG", "file:secrets/log"])
+def test_the_address_is_read_where_the_settings_say_and_never_said(
+    home: Workspace, broker: Broker, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    home.settings.write_text('[log]\nurl = "http://:secret@nowhere"\n')
-    with pytest.raises(ContractBroken, match="allowed is redis://") as news:
+    home.settings.write_text(f'[log]\nurl = "{url}"\nstream = "other"\n')
+    with pytest.raises(ContractBroken, match="and nothing is there; see docs"):
         drain(home)
-    assert "secret" not in str(news.value)
-    monkeypatch.setenv("EVERCURRENT_LOG", broker.url)
-    monkeypatch.setenv("EVERCURRENT_LOG_STREAM", "other")
+    (home.root / "secrets").mkdir()
+    for told in ("http://:secret@nowhere", broker.url):
+        monkeypatch.setenv("SECRET_LOG", told)
+        (home.root / "secrets" / "log").write_text(f"{told}\n")
+        if told != broker.url:
+            with pytest.raises(ContractBroken, match="allowed is redis://") as news:
+                drain(home)
+            assert "secret@" not in str(news.value)
     broker.client.execute_command("XADD", "other", "1767225600000-0", LINE, written(outcome("r1-0")))
     assert drain(home) is not None
     assert files(home)[0].name.startswith("2026-01-01-stream-other-")
+
+
+def test_a_home_that_is_not_told_of_the_stream_leaves_it_alone(
+    home: Workspace, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVERCURRENT_LOG", broker.url)
+    home.settings.unlink()
+    add(broker, AT, outcome("r1-0"))
+    assert drain(home) is None and files(home) == []
+
+
+def test_a_second_home_and_one_that_lost_its_files_are_refused_before_they_take_anything(
+    home: Workspace, broker: Broker, tiny: TinySource
+) -> None:
+    add(broker, AT, outcome("r1-0"))
+    drain(home)
+    add(broker, AT + 1000, outcome("r2-0"))
+    other = empty(home.root.parent / "other", tiny)
+    other.settings.write_bytes(home.settings.read_bytes())
+    with pytest.raises(ContractBroken, match="another home drains it, or files of this one are gone; one home is"):
+        take_decisions(other)
+    assert files(other) == [] and len(in_stream(broker)) == 2
+    drain(home)
+    for file in files(home):
+        file.unlink()
+    with pytest.raises(ContractBroken, match="DEL evercurrent:drained"):
+        drain(home)
+    broker.client.execute_command("DEL", "evercurrent:drained")
+    drain(home)
+    assert outcomes(home) == ["r1-0", "r2-0"]
 
 
 def test_a_stream_that_ends_before_what_was_drained_of_it_is_another_one(home: Workspace, broker: Broker) -> None:
