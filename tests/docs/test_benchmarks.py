@@ -59,6 +59,7 @@ def test_the_serving_benchmark_asks_a_home_whose_users_have_no_attributes(tmp_pa
     assert re.search(r"1 kills, 0 of [1-9]\d* acknowledged lost", ended.stdout), ended.stdout
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server: apt-get install redis-server")
 @pytest.mark.usefixtures("prefect_server")
 def test_the_benchmark_of_replicas_loses_nothing(tmp_path: Path, tiny: TinySource) -> None:
