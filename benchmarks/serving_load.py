@@ -77,10 +77,10 @@ class Running:
     port: int
 
     @classmethod
-    def start(cls, home: Path, name: str, port: int) -> "Running":
-        """Start it, not waiting for anything."""
+    def start(cls, home: Path, name: str, port: int, told: Mapping[str, str] | None = None) -> "Running":
+        """Start it, not waiting for anything; `told` are variables of its environment besides."""
         environment = os.environ | {"EVERCURRENT_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-        environment |= {"BENTOML_DO_NOT_TRACK": "True"}
+        environment |= {"BENTOML_DO_NOT_TRACK": "True", **(told or {})}
         command = [sys.executable, "-m", "bentoml", "serve", name, "--port", str(port)]
         silent = subprocess.DEVNULL
         made = subprocess.Popen(command, env=environment, stdout=silent, stderr=silent, start_new_session=True)

@@ -15,7 +15,7 @@ from components.domain import SECOND
 from components.ingest.log_lines import OutcomeLine, RequestLine, ShownLine, impression_id_of, written
 from components.ingest.log_tail import day_of
 from components.ingest.reward_rule import RewardRule
-from components.serving.live_memory import LiveMemory, Steps
+from components.serving.live_memory import LiveMemory, Steps, in_files
 from components.serving.served import RankRequests, Served
 
 START = 1_790_000_000 * SECOND
@@ -62,7 +62,7 @@ def start_cost(decisions: int) -> tuple[float, float]:
                     known = OutcomeLine(impression_id_of(f"{n:032x}", 0), "rating", 1, 1.0, START + n)
                     file.write(written(known))
         served: Any = SimpleNamespace(outcome=RewardRule(kind="rating"), cutoff=START)
-        live = LiveMemory(served, START + decisions + SECOND, home, Steps.of(0.25, 0.1, 7))
+        live = LiveMemory(served, START + decisions + SECOND, in_files(home), Steps.of(0.25, 0.1, 7))
         gc.collect()
         before, begin = _resident(), time.process_time()
         live.read()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bento.champion import Stamp, answers, load_live, stamp_of
 from bento.settings import ServiceSettings
-from components.domain import EvercurrentError
+from components.domain import EvercurrentError, Transient
 from components.publish.canary import Canary, read_canary
 from components.publish.pointer import Role
 from components.serving.live_memory import LiveMemory
@@ -65,15 +65,17 @@ class LiveCanaries:
         except (EvercurrentError, OSError, ValueError, KeyError) as error:
             self.fault = " ".join(str(error).split())
             logger.error("stage=serve event=refused_canary reason=%s", self.fault)
-            if isinstance(error, OSError):
-                self._seen = None  # the disk may answer next time
+            if isinstance(error, OSError | Transient):
+                self._seen = None  # the disk, or the log's broker, may answer next time
             return None
 
     def swap(self, out: LiveCanary | None) -> None:
         """Let `out` answer its users from now on; None: the champion answers everyone."""
         if out is self.out:
             return
-        self.out = out
+        before, self.out = self.out, out
+        if before is not None and (out is None or out.live is not before.live):
+            before.live.close()
         generation, share = (0, 0.0) if out is None else (out.pointer.generation, out.pointer.share)
         logger.info("stage=serve event=canary generation=%d share=%g", generation, share)
 

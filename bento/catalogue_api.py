@@ -4,6 +4,7 @@ Each is written to the decision log like a decision, and on the disk before it i
 serves accordingly from its answer on, the others within a tick, and the next ingest takes it into the warehouse.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def catalogue_routes(service: "Callable[[], Evercurrent]", clock: Callable[[], i
             return refuse(503, str(who.champion.fault))
         try:
             user_id, at = sound_id(request.path_params["id"]), clock()
+            await asyncio.to_thread(live.reach)
             live.read()
             opened = live.open_impressions(user_id)
             await who.change(ForgetLine(user_digest(user_id), at, user_id))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bento.log import follow
 from bento.settings import ServiceSettings
-from components.domain import EvercurrentError
+from components.domain import EvercurrentError, Transient
 from components.publish.golden import check_golden
 from components.publish.manifest import bundle_name
 from components.publish.pointer import Role, pointer_path, read_pointer
@@ -51,10 +52,10 @@ class Champion:
                 self.fault = None
                 return None
             live = load_live(folder, self._settings, self._clock)
-        except (EvercurrentError, ValueError, KeyError) as error:
+        except (OSError, Transient) as error:
+            self._seen = None  # the disk, or the log's broker, may answer next time
             self._refuse(error)
-        except OSError as error:
-            self._seen = None  # the disk may answer next time
+        except (EvercurrentError, ValueError, KeyError) as error:
             self._refuse(error)
         else:
             return live
@@ -68,7 +69,9 @@ class Champion:
 
     def swap(self, live: LiveMemory) -> None:
         """Let `live` answer from now on."""
-        self.live, self.fault = live, None
+        before, self.live, self.fault = self.live, live, None
+        if before is not None:
+            before.close()
         logger.info("stage=serve event=swap generation=%d learned=%d", live.served.generation, live.learned)
 
     @property
@@ -130,7 +133,12 @@ def load_live(folder: Path, settings: ServiceSettings, clock: Callable[[], int])
     check_golden(folder, released)
     start = _resumed(settings.home, released)
     aside = read_decided(settings.home).latest
-    live = LiveMemory(start.served, start.known_until, settings.home, settings.steps, aside)
+    live = LiveMemory(start.served, start.known_until, follow(settings), settings.steps, aside)
+    try:
+        live.catch_up()
+    except Transient:
+        live.close()
+        raise
     live.advance(clock())
     _warm(live.served, clock())
     return live

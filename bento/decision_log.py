@@ -10,11 +10,13 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
+from bento.log import Earned, Known
 from components.domain import Transient
-from components.ingest.log_lines import LogLine, ServableLine, written
+from components.ingest.log_lines import LogLine, OutcomeLine, ServableLine, written
 from components.ingest.log_tail import ENDING, FOLDER, day_of
 from components.whole_file import sync_folder
 
@@ -23,14 +25,33 @@ PROBE_BYTES = 65_536
 """What a disk must take to count as one that takes lines again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Receipt of a line: the log it was handed to, how many syncs of that had failed by then, what was told before."""
+
+    log: "DecisionLog"
+    failed: int
+    earlier: Earned | None = None
+
+    def settled(self) -> Earned | None:
+        """As `bento.log.Receipt`: a sync that failed since may have been this line's."""
+        if self.log.failed != self.failed:
+            raise Transient(self.log.fault or f"{self.log.failed - self.failed} syncs of the decision log failed")
+        return self.earlier
+
+
 class DecisionLog:
     """Writes one process's lines, from one thread; `sync` may run in another.
 
-    `fault` says why the disk refused last, None once it takes lines again.
+    `fault` says why the disk refused last, None once it takes lines again; `failed` counts the syncs it refused.
     """
 
-    def __init__(self, home: Path, process: int, segment_bytes: int = 1 << 26) -> None:
-        """Of one process; a file is closed, and the next one opened, where it would pass `segment_bytes`."""
+    def __init__(self, home: Path, process: int, segment_bytes: int = 1 << 26, *, several: bool = False) -> None:
+        """Of one process; a file is closed, and the next one opened, where it would pass `segment_bytes`.
+
+        `several` processes of this home may be told the same outcome.
+        """
+        self._several, self.failed = several, 0
         self._folder, self._process, self._most = home / FOLDER, process, segment_bytes
         self._size = 0
         self._day = ""
@@ -41,7 +62,7 @@ class DecisionLog:
         self._lock: int | None = None
         self.fault: str | None = None
 
-    def append(self, line: LogLine, at: int, naming: ServableLine | None = None) -> None:
+    def append(self, line: LogLine, at: int, naming: ServableLine | None = None) -> Handed:
         """Write one line of the instant `at`; all of it or nothing.
 
         `naming` says what the line refers to; it stands before it, once per file.
@@ -51,7 +72,7 @@ class DecisionLog:
         Transient
             If the disk refuses (full, read-only): the decision must not leave unlogged.
         """
-        content = written(line)
+        content, receipt = written(line), Handed(self, self.failed)
         try:
             handle = self._open(at, len(content))
             if naming is not None and naming.generation not in self._named:
@@ -63,6 +84,19 @@ class DecisionLog:
         if naming is not None:
             self._named.add(naming.generation)
         self._dirty, self.fault = True, None
+        return receipt
+
+    def tell(self, line: OutcomeLine, known: Known) -> Handed:
+        """Write an outcome unless it is known: told to several workers at once, the first to come here wins.
+
+        Raises
+        ------
+        Transient
+            If the disk refuses.
+        """
+        with self.alone() if self._several else nullcontext():
+            earlier = known()
+            return self.append(line, line.at) if earlier is None else Handed(self, self.failed, earlier)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -107,6 +141,7 @@ class DecisionLog:
                 os.fsync(self._handle)
             except OSError as error:
                 self._leave()
+                self.failed += 1
                 raise self._refused(error) from None
 
     def probe(self) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import numpy as np
 from pydantic import JsonValue
 
-from bento.decision_log import DecisionLog
+from bento.log import Log, Receipt
 from bento.metrics import note_decisions
 from bento.schemas import Explanation, RankRequest, RankResponse, ShownItem
 from bento.settings import ServiceSettings
@@ -67,10 +67,18 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Logged:
+    """An answer and the receipt of its line: it may leave once that is settled."""
+
+    answer: RankResponse
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
     """Draws slates and logs them."""
 
-    log: DecisionLog
+    log: Log
     clock: Clock
     limits: ServiceSettings
 
@@ -124,7 +132,7 @@ class Scoring:
         limits = self.limits
         return Retrieval(limits.candidates, limits.explored, limits.fresh, limits.lifted)
 
-    def write(self, decided: Decided) -> RankResponse:
+    def write(self, decided: Decided) -> Logged:
         """The answer, written down.
 
         Raises
@@ -138,7 +146,7 @@ class Scoring:
         everything = body.eligible is None and not asked.retrieves and asked.allowed is None and not asked.live.changes
         naming = ServableLine(served.generation, tuple(served.servable.tolist())) if everything else None
         slate = zip(answer.slate, decided.logit, strict=True)
-        self.log.append(
+        receipt = self.log.append(
             RequestLine(
                 request_id=answer.request_id,
                 user_id=body.user_id,
@@ -158,7 +166,7 @@ class Scoring:
             at,
             naming,
         )
-        return answer
+        return Logged(answer, receipt)
 
     def _eligible(self, served: Served, asked: RankRequest, allowed: Bools | None, retrieves: bool) -> np.ndarray:
         """Of a request that retrieves none yet."""

@@ -13,9 +13,8 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import bentoml
 import numpy as np
@@ -28,9 +27,10 @@ from bento.access import Guard, Tokens
 from bento.canary import LiveCanaries
 from bento.catalogue_api import catalogue_routes
 from bento.champion import Champion
-from bento.decision_log import DecisionLog
 from bento.group_commit import GroupCommit
+from bento.log import open_log
 from bento.micro_batches import MicroBatches
+from bento.outcomes import NeverShown, Outcomes, Told
 from bento.pages import pages
 from bento.schemas import (
     Body,
@@ -47,10 +47,10 @@ from bento.schemas import (
     answer,
     refuse,
 )
-from bento.scoring import Asked, Scoring
+from bento.scoring import Asked, Logged, Scoring
 from bento.settings import ServiceSettings
 from components.domain import ContractBroken, Transient
-from components.ingest.log_lines import ChangeLine, OutcomeLine
+from components.ingest.log_lines import ChangeLine
 from components.serving.live_memory import LiveMemory
 
 bentoml_fixes.install()
@@ -96,9 +96,10 @@ class Evercurrent:
 
     def __init__(self) -> None:
         self.settings = ServiceSettings.from_environment(os.environ)
-        self.log = DecisionLog(self.settings.home, os.getpid(), self.settings.segment_bytes)
+        self.log = open_log(self.settings, os.getpid())
         self.commit = GroupCommit(self.log.sync)
         self.scoring = Scoring(self.log, now, self.settings)
+        self._outcomes = Outcomes(self.log, now, self.settings.retention_days)
         self._batches = MicroBatches(self._rank_together, lambda asked: asked.entries, BATCH)
         self._draws, self._draws_beside = np.random.default_rng().spawn(2)
         self._memory = asyncio.Lock()  # held while a thread reads the memory, or while it learns
@@ -130,6 +131,8 @@ class Evercurrent:
         """Leave a complete log."""
         for task in self._tasks:
             task.cancel()
+        for live in self._lives():
+            live.close()
         self.log.close()
 
     def __is_ready__(self) -> bool:
@@ -172,15 +175,21 @@ class Evercurrent:
             return refuse(503, str(error))
 
     async def change(self, line: ChangeLine) -> None:
-        """Take a change of the catalogue in: in force here, and on the disk, when this returns."""
-        async with self._memory:
-            self.log.append(line, line.at)
-            out = self.canaries.out
-            for live in (self.champion.live, None if out is None else out.live):
-                if live is not None:
-                    live.read()
-                    live.change()
+        """Take a change of the catalogue in: in the log, and in force here, when this returns."""
+        receipt = self.log.append(line, line.at)
         await self.commit.durable()
+        receipt.settled()
+        for live in self._lives():
+            await asyncio.to_thread(live.reach)
+        async with self._memory:
+            for live in self._lives():
+                live.read()
+                live.change()
+
+    def _lives(self) -> list[LiveMemory]:
+        """The memories of who answers: of the champion, and of a canary that is out."""
+        out = self.canaries.out
+        return [live for live in (self.champion.live, None if out is None else out.live) if live is not None]
 
     async def _rank(self, live: LiveMemory, asked: RankRequest) -> RankResponse:
         with metrics.timed("ask"):
@@ -191,8 +200,9 @@ class Evercurrent:
             raise made
         with metrics.timed("durable"):
             await self.commit.durable()
-        metrics.note_answer(made)
-        return made
+        made.receipt.settled()
+        metrics.note_answer(made.answer)
+        return made.answer
 
     async def _rank_several(self, live: LiveMemory, asked: RankBatchRequest) -> RankBatchResponse:
         each = [asyncio.ensure_future(self._rank(live, one)) for one in asked.requests]
@@ -203,15 +213,15 @@ class Evercurrent:
         faults = [Fault(error=" ".join(str(one).split())) if isinstance(one, BaseException) else one for one in made]
         return RankBatchResponse(answers=faults)
 
-    async def _rank_beside(self, asked: Asked) -> RankResponse:
+    async def _rank_beside(self, asked: Asked) -> Logged:
         """Score many items in a thread, while the loop answers others; the memory stands still meanwhile."""
         async with self._memory:
             (decided,) = await asyncio.to_thread(self.scoring.decide, [asked], self._draws_beside)
             return self.scoring.write(decided)
 
-    def _rank_together(self, asked: Sequence[Asked]) -> list[RankResponse | Transient]:
-        """Slates of all, written down; for those that the disk did not take, why."""
-        made: list[RankResponse | Transient] = []
+    def _rank_together(self, asked: Sequence[Asked]) -> list[Logged | Transient]:
+        """Slates of all, written down; for those that the log did not take, why."""
+        made: list[Logged | Transient] = []
         metrics.BATCH.observe(len(asked))
         with metrics.timed("decide"):
             every = self.scoring.decide(asked, self._draws)
@@ -224,60 +234,30 @@ class Evercurrent:
         return made
 
     async def _write_outcome(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
-        taken = self._take(live, told)
+        taken = self._outcomes.take(await self._knowing(live, [told]), told)
         await self.commit.durable()  # also where it is repeated: the first telling may still be on its way to the disk
-        return taken
+        return taken.answer()
 
     async def _write_outcomes(self, live: LiveMemory, told: OutcomesRequest) -> OutcomesResponse:
-        found = []
-        for one in told.outcomes:
-            try:
-                taken = self._take(live, one)
-            except NeverShown as error:
-                found.append(OutcomeStatus(impression_id=one.impression_id, status="unknown", error=str(error)))
-            except ContractBroken as error:
-                found.append(OutcomeStatus(impression_id=one.impression_id, status="refused", error=str(error)))
-            else:
-                status: Literal["accepted", "repeated"] = "accepted" if taken.accepted else "repeated"
-                found.append(OutcomeStatus(impression_id=one.impression_id, status=status, reward=taken.reward))
+        live = await self._knowing(live, told.outcomes)
+        taken = [self._taken(live, one) for one in told.outcomes]
         await self.commit.durable()
-        return OutcomesResponse(outcomes=found)
+        return OutcomesResponse(outcomes=[one if isinstance(one, OutcomeStatus) else _status(*one) for one in taken])
 
-    def _take(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
-        status = "refused"
+    def _taken(self, live: LiveMemory, one: OutcomeRequest) -> tuple[str, Told] | OutcomeStatus:
         try:
-            taken = self._taken(live, told)
-            status = "accepted" if taken.accepted else "repeated"
-        except NeverShown:
-            status = "unknown"
-            raise
-        finally:
-            metrics.OUTCOMES.labels(status).inc()
-        return taken
+            return one.impression_id, self._outcomes.take(live, one)
+        except NeverShown as error:
+            return OutcomeStatus(impression_id=one.impression_id, status="unknown", error=str(error))
+        except ContractBroken as error:
+            return OutcomeStatus(impression_id=one.impression_id, status="refused", error=str(error))
 
-    def _taken(self, live: LiveMemory, told: OutcomeRequest) -> OutcomeResponse:
-        if live.find(told.impression_id) is None:
-            raise NeverShown(
-                f"impression_id {told.impression_id!r} is unknown; allowed are those answered by /rank within "
-                f"{self.settings.retention_days:g} days"
-            )
-        learned = live.served.outcome
-        rule = learned if told.kind == learned.kind else learned.beside(told.kind)
-        reward, grade = rule.reward(told.kind, told.value), rule.grade(told.value, told.grade)
-        with self.log.alone() if self.settings.workers > 1 else nullcontext():
-            return self._first(live, told, (reward, grade))
-
-    def _first(self, live: LiveMemory, told: OutcomeRequest, earned: tuple[float, float | None]) -> OutcomeResponse:
-        """Write an outcome unless it is known: told to several workers at once, the first to come here wins."""
-        learned, (reward, grade) = live.served.outcome, earned
-        rule = learned if told.kind == learned.kind else learned.beside(told.kind)
-        known = live.outcome_of(told.impression_id, told.kind)
-        if known is not None:
-            return OutcomeResponse(accepted=False, reward=rule.earned_by(known.reward, known.grade))
-        at = now()
-        line = OutcomeLine(told.impression_id, told.kind, told.value, reward, at, grade)
-        self.log.append(line, at)
-        return OutcomeResponse(accepted=True, reward=rule.earned_by(reward, grade))
+    async def _knowing(self, live: LiveMemory, told: Sequence[OutcomeRequest]) -> LiveMemory:
+        """Who knows the impressions, if anybody does: what another replica has just shown may still be on its way."""
+        if all(live.find(one.impression_id) is not None for one in told):
+            return live
+        await asyncio.to_thread(live.reach)
+        return self.champion.live or live
 
     async def _follow_pointer(self) -> None:
         live = await asyncio.to_thread(self.champion.prepare)
@@ -289,23 +269,24 @@ class Evercurrent:
         metrics.note_canary(self.canaries.out)
 
     async def _learn(self) -> None:
-        out = self.canaries.out
-        for live in (self.champion.live, None if out is None else out.live):
-            if live is not None:
-                async with self._memory:
-                    at = now()
-                    metrics.note_memory(live, live.advance(at), at)
+        for live in self._lives():
+            async with self._memory:
+                at = now()
+                metrics.note_memory(live, live.advance(at), at)
 
     async def _probe(self) -> None:
-        """Is the disk back, and is there still somebody who started this process?"""
+        """Does the log take lines, and is there still somebody who started this process?"""
         await asyncio.to_thread(self.log.probe)
         if os.getppid() != self._parent:
             logger.error("stage=serve event=orphaned parent=%d", self._parent)
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-class NeverShown(ContractBroken):
-    """An outcome of an impression that nobody was shown."""
+def _status(impression_id: str, taken: Told) -> OutcomeStatus:
+    made = taken.answer()
+    return OutcomeStatus(
+        impression_id=impression_id, status="accepted" if made.accepted else "repeated", reward=made.reward
+    )
 
 
 async def _repeat(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from components.domain import ContractBroken
 from components.frozen import Frozen, first_fault
+from components.ingest.log_settings import LogSettings
 from components.serving.live_memory import Steps
 from components.serving.retrieval import Retrieval
+
+if TYPE_CHECKING:
+    from components.ingest.log_stream import LogStream
 
 PREFIX = "EVERCURRENT_"
 
@@ -18,6 +23,10 @@ class ServiceSettings(Frozen):
 
     home: Path = Path(".evercurrent")
     """State folder: champion pointer, bundles, decision log."""
+    log: SecretStr = LogSettings().url
+    """Address of a Redis whose stream is the decision log, for replicas that share no disk; empty: files at home."""
+    log_stream: str = LogSettings().stream
+    """Name of that stream."""
     workers: int = Field(default=1, ge=1)
     """Processes that answer on one port. Each holds the whole bundle (about 380 MB resident, 245 of them its
     own) and learns from the log of all of them (docs/decisions/0016-every-worker-follows-the-log.md)."""
@@ -56,6 +65,19 @@ class ServiceSettings(Frozen):
     """Size from which the decision log goes on in another file; what is closed is never written again."""
     retention_days: float = Field(default=7.0, gt=0)
     """How long after an impression its outcome is accepted; bounds the service's memory."""
+
+    @property
+    def stream(self) -> "LogStream":
+        """The stream that `log` and `log_stream` name.
+
+        Raises
+        ------
+        ContractBroken
+            If they name none; one line, without the address.
+        """
+        from components.ingest.log_stream import LogStream  # a service whose log is files needs no Redis
+
+        return LogStream.at(self.log.get_secret_value(), self.log_stream)
 
     @property
     def steps(self) -> Steps:

@@ -17,6 +17,7 @@ from components.engine import EngineSettings
 from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
+from components.ingest.log_settings import LogSettings
 from components.memory.settings import MemorySettings
 from components.operations import OperationsSettings, TimeoutSettings
 from components.policy.settings import PolicySettings
@@ -45,6 +46,7 @@ class Settings(Frozen):
     control_room: ControlRoomSettings = ControlRoomSettings()
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()
     world: WorldSettings = WorldSettings()
     operations: OperationsSettings = OperationsSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

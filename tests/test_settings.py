@@ -258,6 +258,24 @@ def played(s: Settings) -> str:
     return repr(rules_of(read_source(ROOT / "warehouse" / "sources" / "movietweetings.toml"), s.world))
 
 
+def replicated(s: Settings) -> str:
+    """Which stream is the log of a home with these settings, and from when on its replicas need it."""
+    from components.ingest.log_settings import LogSettings
+    from flows.log_stream import service_variables, stream_of
+    from flows.stages import trim
+    from flows.workspace import Workspace
+    from warehouse.connect import Warehouse
+
+    ledger = {"canary_out": lambda _: None, "champion": lambda _: 1}
+    made = SimpleNamespace(generations=lambda _: [SimpleNamespace(generation=1, cutoff=100 * DAY)], **ledger)
+    with TemporaryDirectory() as folder, patch.object(trim, "ledger", made):
+        home = Workspace(Path(folder))
+        told = {name: getattr(s.log, name) for name in LogSettings.model_fields} | {"url": s.log.url.get_secret_value()}
+        home.settings.write_text("[log]\n" + "".join(f"{name} = {value!r}\n" for name, value in told.items()))
+        needed = trim._needed(home, Warehouse(home.database, "tiny"))
+        return repr((stream_of(home), service_variables(home), needed))
+
+
 def signed(s: Settings) -> str:
     """What lies beside the manifest of a bundle that a turn with these settings publishes."""
     from flows.stages.publish import _signed
@@ -565,6 +583,9 @@ CASES: dict[str, Case] = {
     "retention.old_facts": Case("delete", old_days_out, {"retention.facts_days": 5.0}),
     "retention.segments_days": Case(10.0, archived),
     "retention.decisions_days": Case(5.0, pruned),
+    "log.url": Case("redis://broker/1", replicated),
+    "log.stream": Case("other", replicated, {"log.url": "redis://broker/1"}),
+    "log.keep_days": Case(3.0, replicated),
     "world.lag": Case(60.0, played),
     "operations.wait_seconds": Case(5.0, waits),
     "operations.try_seconds": Case(5.0, waits),

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from os import scandir
 from pathlib import Path
 from time import time_ns
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from components.domain import SECOND
 from components.ingest.log_lines import LineBroken
@@ -28,6 +28,23 @@ SETTLED_NS = 1_000_000_000
 """A folder that changed more recently may change again within one tick of its clock."""
 
 Line = TypeVar("Line")
+Read = TypeVar("Read", covariant=True)
+
+
+class Tail(Protocol[Read]):
+    """Whatever hands out the lines of a decision log as they come."""
+
+    def lines(self) -> Iterator[Read]:
+        """Lines that have come since the last call, each once; never waits for the network."""
+        ...
+
+    def reach(self, reading: Callable[[], object] | None = None) -> None:
+        """Return once all that is in the log at the call can be had from `lines`; `reading` takes them meanwhile."""
+        ...
+
+    def close(self) -> None:
+        """Follow no further."""
+        ...
 
 
 class LogTail(Generic[Line]):
@@ -47,6 +64,12 @@ class LogTail(Generic[Line]):
                 line = self._parsed(raw)
                 if line is not None:
                     yield line
+
+    def reach(self, reading: Callable[[], object] | None = None) -> None:
+        """At once: `lines` reads the files itself."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def _new(self, path: Path) -> Iterator[bytes]:
         """Whole lines after what was read, block by block."""

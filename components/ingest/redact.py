@@ -112,6 +112,12 @@ def finish_redaction(home: Path, settle: Settle = nobody_else) -> None:
         _apply(home, msgspec.json.decode(plan.read_bytes(), type=list[Spot]), settle)
 
 
+def requests_of(home: Path, forgotten: Mapping[str, int]) -> set[str]:
+    """The requests of users until an instant each, by files and archives of the log."""
+    asked = (one.line for one in _everything(home) if isinstance(one.line, RequestLine))
+    return {line.request_id for line in asked if line.at <= forgotten.get(line.user_id, -1)}
+
+
 def as_logged(user_id: str) -> str:
     """A user's id as it stands in a line of the log, with its quotes: what a broken line is searched for.
 
@@ -126,9 +132,7 @@ def _spots(home: Path, forgotten: Mapping[str, int]) -> Iterator[Spot]:
         return line.at <= forgotten.get(line.user_id, -1)
 
     names = {as_logged(user).encode(): at for user, at in forgotten.items()}
-    requests = {
-        one.line.request_id for one in _everything(home) if isinstance(one.line, RequestLine) and theirs(one.line)
-    }
+    requests = requests_of(home, forgotten)
     for one in _everything(home):
         line = one.line
         instead: ForgetLine | GoneLine | None = None

@@ -14,7 +14,7 @@ attribution window, when that closes, as the largest outcome in time, or 0 witho
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import groupby
@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from components.domain import DAY, SECOND
 from components.ingest.log_lines import (
+    BriefLine,
     BriefRequest,
     ChangeLine,
     ForgetLine,
@@ -36,7 +37,7 @@ from components.ingest.log_lines import (
     parse_brief,
     parts_of,
 )
-from components.ingest.log_tail import LogTail
+from components.ingest.log_tail import LogTail, Tail
 from components.serving.aside import Aside
 from components.serving.lifted import Lifted
 from components.serving.served import KnownOutcomes, Served
@@ -45,6 +46,13 @@ NO_GRADE = float("nan")
 ALL = -1
 NO_CONTEXT: Mapping[str, object] = {}
 NOTHING_ASIDE = Aside()
+Follow = Callable[[int], Tail[BriefLine]]
+"""Begins to follow the decision log from an instant on, microseconds."""
+
+
+def in_files(home: Path) -> Follow:
+    """The log that processes of one machine write below their home."""
+    return lambda since: LogTail(home, since, parse_brief)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +116,15 @@ class LiveMemory:
     """Feeds a served generation's memory from the decision log."""
 
     def __init__(
-        self, served: Served, known_until: int, home: Path, steps: Steps, aside: Aside = NOTHING_ASIDE
+        self, served: Served, known_until: int, follow: Follow, steps: Steps, aside: Aside = NOTHING_ASIDE
     ) -> None:
         self.served, self.known_until, self.aside = served, known_until, aside
         self.learned = 0
         self._retention, self._tick, self._grace = steps.retention, steps.tick, steps.grace
         self._window = _window_of(served)
-        self._tail = LogTail(home, min(self.known_until - self._retention, served.cutoff), parse_brief)
+        self._tail = follow(min(self.known_until - self._retention, served.cutoff))
         self.changes = self._seen = 0
+        self._heard: set[object] = set()  # the changes that were seen: a stream may hand one out again
         self._changes: list[tuple[int, int, ChangeLine]] = []
         self._answered: dict[str, Answered] = {}
         self._order: deque[str] = deque()  # of the requests, as they were read
@@ -123,6 +132,31 @@ class LiveMemory:
         self._beside: dict[str, dict[str, Outcome]] = {}  # impression -> what is measured of it, by kind
         self._due: list[Due] = []
         self.lifted = Lifted()
+
+    def catch_up(self) -> None:
+        """Take in all that the log has by now; blocks where the log is on another machine.
+
+        Raises
+        ------
+        Transient
+            If the log cannot be read.
+        """
+        self._tail.reach(self.read)
+        self.read()
+
+    def reach(self) -> None:
+        """Let all that the log has by now be there for the next reading; blocks, any thread.
+
+        Raises
+        ------
+        Transient
+            If the log cannot be read.
+        """
+        self._tail.reach()
+
+    def close(self) -> None:
+        """Follow the log no further."""
+        self._tail.close()
 
     def find(self, impression_id: str) -> Impression | None:
         """The impression, if it was shown within the retention, by any process."""
@@ -191,9 +225,17 @@ class LiveMemory:
                 self._take_request(line)
             elif isinstance(line, OutcomeLine):
                 self._take_outcome(line)
-            elif isinstance(line, ChangeLine) and line.at >= self.served.cutoff:
+            elif isinstance(line, ChangeLine) and line.at >= self.served.cutoff and self._is_news(line):
                 self._seen += 1
                 heappush(self._changes, (line.at, self._seen, line))
+
+    def _is_news(self, line: ChangeLine) -> bool:
+        """Whether a change was not seen before; of who is forgotten the name may have gone meanwhile."""
+        mark = (line.user, line.at) if isinstance(line, ForgetLine) else str(line)
+        if mark in self._heard:
+            return False
+        self._heard.add(mark)
+        return True
 
     def _find(self, impression_id: str) -> Impression | None:
         request_id, position = parts_of(impression_id)

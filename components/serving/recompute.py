@@ -18,7 +18,7 @@ from components.domain import Doubles
 from components.ingest.log_lines import ForgetLine, GoneLine, LogLine, RequestLine, ServableLine
 from components.policy.slates import Shown
 from components.serving.aside import Aside
-from components.serving.live_memory import LiveMemory, Steps, column
+from components.serving.live_memory import LiveMemory, Steps, column, in_files
 from components.serving.served import RankRequests, Served
 
 CLOSE = 1e-3
@@ -98,7 +98,7 @@ def recompute(
         if served is None:
             found.gone += sum(len(line.slate) for line in asked)
             continue
-        live = LiveMemory(served, known_until, home, steps, aside_after(asides))
+        live = LiveMemory(served, known_until, in_files(home), steps, aside_after(asides))
         whole = min((at for at in missing if at >= known_until - steps.retention), default=math.inf)
         for line in asked:
             if line.at >= whole and line.learned:

@@ -28,6 +28,7 @@ from flows.cli.simulate_command import simulate
 from flows.cli.stack_commands import down, up
 from flows.cli.window_commands import accept_window, quarantine
 from flows.find_source import find_source
+from flows.log_stream import service_variables
 from flows.stack.beside import await_server
 from flows.stack.ports import check_free
 from flows.workspace import SILENT, enter
@@ -252,6 +253,7 @@ def serve(
             f"{state.root} has no champion yet; make one first: evercurrent replay, or evercurrent loop"
         )
     check_free(host, port, "--port")
+    os.environ.update(service_variables(state))
     words = ["serve", "bento.service:Evercurrent", "--host", host, "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "bentoml", *words])
 

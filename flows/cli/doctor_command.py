@@ -12,7 +12,7 @@ STYLES = {"fine": "green", "note": "yellow", "mend": "bold red"}
 
 
 def doctor(home: HomeFolder = HOME, as_json: AsJson = False) -> None:
-    """Say what is wrong (disk, versions, clock, locks, champion, processes, runs, slots) and how to mend it.
+    """Say what is wrong (disk, versions, clock, locks, champion, log, processes, runs, slots) and how to mend it.
 
     Exit codes: 0 nothing has to be mended, 7 something has.
     """

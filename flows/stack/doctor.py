@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from flows.stack.check_home import check_home
+from flows.stack.check_log import check_log
 from flows.stack.check_machine import check_machine
 from flows.stack.check_stack import check_stack
 from flows.stack.finding import Finding, mend
 from flows.workspace import Workspace
 
-CHECKS: tuple[Callable[[Workspace], Iterator[Finding]], ...] = (check_machine, check_home, check_stack)
+CHECKS: tuple[Callable[[Workspace], Iterator[Finding]], ...] = (check_machine, check_home, check_log, check_stack)
 
 
 def diagnose(workspace: Workspace) -> tuple[Finding, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from components.publish.pointer import read_pointer
+from flows.log_stream import service_variables
 from flows.stack.database import check_database
 from flows.stack.environment import REPORTS, environment
 from flows.stack.logs import keep_small, log_folder
@@ -90,7 +91,8 @@ class _Raising:
 
     def _start(self, role: Role, words: list[str], url: str | None = None) -> None:
         log = log_folder(self.workspace) / f"{role}.log"
-        self._keep(self.stack.with_part(start(role, words, self._variables(), log, url)))
+        told = self._variables() | (service_variables(self.workspace) if role is Role.SERVICE else {})
+        self._keep(self.stack.with_part(start(role, words, told, log, url)))
 
     def _variables(self) -> dict[str, str]:
         service = self.stack.running(Role.SERVICE)

@@ -16,6 +16,8 @@ from components.ingest.log_tail import ENDING
 from components.ingest.redact import finish_redaction
 from components.ingest.segment import Span, Taken, read_on, reckoned
 from components.ingest.source import read_source
+from flows.stages.drain import drain
+from flows.stages.trim import trim
 from flows.workspace import Workspace
 from warehouse import segments
 from warehouse.append import Batch
@@ -31,13 +33,20 @@ SPAN = 1 << 25
 def take_decisions(workspace: Workspace) -> Batch | None:
     """Bring in what the service's decision log has beyond the last reading; None where there is nothing.
 
+    A log that is a stream is drained into files first, and trimmed once they are in the warehouse.
+
     Raises
     ------
     ContractBroken
         If a file is shorter than what was taken of it, or was changed there otherwise than by forgetting: it is told,
         and not read again.
+    Transient
+        If the log is a stream, and its broker does not answer.
     """
-    if not workspace.decisions.is_dir() or not workspace.source.exists():
+    if not workspace.source.exists():
+        return None
+    drain(workspace)
+    if not workspace.decisions.is_dir():
         return None
     w = Warehouse(workspace.database, read_source(workspace.source).name)
     finish_redaction(workspace.root, lambda files: settle_redacted(workspace, w, files))
@@ -45,6 +54,7 @@ def take_decisions(workspace: Workspace) -> Batch | None:
     with TemporaryDirectory(prefix="evercurrent-") as room:
         for spans in _readings(workspace, segments.segments(w), Path(room)):
             taken = _and(taken, _bring(w, spans, str(workspace.decisions)))
+    trim(workspace, w)
     return taken
 
 

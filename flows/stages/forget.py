@@ -25,7 +25,10 @@ from components.ranker.forward import Forward
 from components.ranker.hashing import AnyVocabulary
 from components.serving.served import Served
 from components.whole_file import write_durably
+from flows.log_stream import stream_of
 from flows.stages.decisions import settle_redacted
+from flows.stages.drain import drain
+from flows.stages.forget_in_stream import forget_in_stream, write_forget
 from flows.turn import described_source, warehouse_of
 from flows.workspace import Workspace
 from warehouse import segments
@@ -42,7 +45,8 @@ REMAINS = (
 
 
 class Forgotten(Frozen):
-    """What was taken out of where: rows of the warehouse, lines of the decision log, requests of old days' files.
+    """What was taken out of where: rows of the warehouse, lines of the decision log, requests of old days' files,
+    entries of the stream that the log came from.
 
     `bundles` were made before, and may still name the user.
     """
@@ -52,13 +56,25 @@ class Forgotten(Frozen):
     warehouse: dict[str, int]
     decision_log: int
     old_days: int = 0
+    stream: int = 0
     bundles: tuple[str, ...]
     remains: tuple[str, ...] = REMAINS
 
 
 def ask_to_forget(workspace: Workspace, user_id: str, at: int) -> None:
-    """Write into the decision log that a user is to be forgotten, so that a running service does so, too."""
+    """Write into the decision log that a user is to be forgotten, so that running services do so, too.
+
+    Raises
+    ------
+    Transient
+        If the log takes nothing.
+    """
     line = ForgetLine(user_digest(user_id), at, user_id)
+    stream = stream_of(workspace)
+    if stream is not None:
+        write_forget(stream, line)
+        drain(workspace)
+        return
     write_durably(workspace.decisions / f"{day_of(at)}-{os.getpid()}-{at}{ENDING}", written(line))
 
 
@@ -88,12 +104,13 @@ def forget(workspace: Workspace) -> Forgotten | None:
     old_days = forget_in_days(w, workspace.old_facts)
     if workspace.old_facts.is_dir():
         write_beside(w, workspace.old_facts, workspace.source)
-    latest = max(asked.values())
+    latest, entries = max(asked.values()), forget_in_stream(workspace, asked)  # before the files forget whom to forget
     made = Forgotten(
         users=tuple(sorted(map(user_digest, asked))),
         at=latest,
         warehouse=rows,
         decision_log=redact(workspace.root, asked, settle),
+        stream=entries,
         old_days=old_days,
         bundles=tuple(sorted(p.name for p in (workspace.root / "bundles").glob("g??????"))),
     )

@@ -15,11 +15,13 @@ if "BENTOML_HOME" not in os.environ:
 
 from bento.decision_log import DecisionLog
 from bento.settings import ServiceSettings
+from bento.stream_log import StreamLog
 from components.ingest.log_lines import OutcomeLine, RequestLine, ShownLine
 from components.publish.bundle import write_bundle
 from components.publish.pointer import Pointer, Role, move_pointer
 from components.publish.read_bundle import load_bundle
-from components.serving.live_memory import LiveMemory
+from components.serving.live_memory import LiveMemory, in_files
+from tests.broker import Broker
 from tests.publish.conftest import NOW, make_content
 
 ITEMS = ("heat", "alien", "brazil", "solaris", "stalker")
@@ -34,7 +36,7 @@ def release(home, generation, **changes):
 
 def following(start, home, settings):
     """A live memory that goes on from a bundle or a snapshot."""
-    return LiveMemory(start.served, start.known_until, home, settings.steps)
+    return LiveMemory(start.served, start.known_until, in_files(home), settings.steps)
 
 
 def write_request(
@@ -94,5 +96,19 @@ def start(served):
 @pytest.fixture
 def log(home):
     log = DecisionLog(home, 1)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def broker(tmp_path_factory):
+    broker = Broker(tmp_path_factory.mktemp("redis"))
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def stream_log(broker):
+    log = StreamLog(broker.stream, 7.0)
     yield log
     log.close()

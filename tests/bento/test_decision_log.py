@@ -5,6 +5,7 @@ import resource
 import pytest
 
 from bento.decision_log import DecisionLog
+from bento.log import Earned
 from components.domain import DAY, Transient
 from components.ingest.log_lines import LineBroken, OutcomeLine, ServableLine, parse_line, written
 from components.ingest.log_tail import LogTail
@@ -151,3 +152,27 @@ def test_a_damaged_line_is_told_from_one_that_was_written_so(tmp_path, caplog):
     path.write_bytes(path.read_bytes().replace(b'"value":1', b'"value":3'))
     assert [line.value for line in LogTail(tmp_path, AT, parse_line).lines()] == [2]
     assert "not as it was written" in caplog.text
+
+
+def test_a_line_that_a_failed_sync_may_have_lost_is_not_acknowledged_by_the_next_one(tmp_path, monkeypatch):
+    log = DecisionLog(tmp_path, 1)
+    lost = log.append(note(1), AT)
+    with monkeypatch.context() as patch:
+        patch.setattr("bento.decision_log.os.fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        with pytest.raises(Transient, match="Input/output error"):
+            log.sync()
+    log.sync()  # what a caller waits for who comes a moment late
+    kept = log.append(note(2), AT + 1)
+    log.sync()
+    with pytest.raises(Transient):
+        lost.settled()
+    assert kept.settled() is None
+
+
+def test_the_first_outcome_stands_and_who_comes_later_is_told_it(tmp_path):
+    log = DecisionLog(tmp_path, 1, several=True)
+    first = log.tell(note(1), lambda: None)
+    second = log.tell(note(2), lambda: Earned(1.0, 0.5))
+    log.sync()
+    assert (first.settled(), second.settled()) == (None, Earned(1.0, 0.5))
+    assert len(files(tmp_path)[-1].read_bytes().splitlines()) == 1

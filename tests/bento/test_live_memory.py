@@ -10,7 +10,7 @@ from components.ingest.log_tail import day_of
 from components.ingest.reward_rule import RewardRule
 from components.publish.read_bundle import load_bundle
 from components.publish.snapshot import resumed, write_snapshot
-from components.serving.live_memory import LiveMemory
+from components.serving.live_memory import LiveMemory, in_files
 from components.serving.served import RankRequests
 from tests.bento.conftest import following, release, write_outcome, write_request
 from tests.publish.conftest import RECENT_SPEC
@@ -25,7 +25,7 @@ def score(live, at, user="ann", item="heat"):
 
 
 def test_an_empty_log_leaves_the_memory_as_the_bundle_has_it(home, settings, served, start):
-    live = LiveMemory(served, served.cutoff, home, settings.steps)
+    live = LiveMemory(served, served.cutoff, in_files(home), settings.steps)
     before = served.memory.digest()
     assert live.advance(start) == 0
     assert served.memory.digest() == before

@@ -12,7 +12,7 @@ from bento.settings import ServiceSettings
 from components.domain import DAY, SECOND, Window
 from components.ingest.decision_log import read_decision_log
 from components.ingest.reward_rule import RewardRule
-from components.serving.live_memory import LiveMemory
+from components.serving.live_memory import LiveMemory, in_files
 from components.serving.served import KnownOutcomes
 from tests.bento.conftest import write_outcome, write_request
 from tests.warehouse import frames
@@ -50,7 +50,9 @@ def live(home: Path, attribution: float | None) -> set[tuple[Any, ...]]:
     learned: list[KnownOutcomes] = []
     rule = RewardRule(kind="rating", attribution=attribution)
     served = cast(Any, SimpleNamespace(outcome=rule, cutoff=0, generation=1, learn=learned.append))
-    LiveMemory(served, 0, home, ServiceSettings(home=home, grace_seconds=0, tick_seconds=1).steps).advance(CUTOFF)
+    LiveMemory(served, 0, in_files(home), ServiceSettings(home=home, grace_seconds=0, tick_seconds=1).steps).advance(
+        CUTOFF
+    )
     return {
         row
         for k in learned

@@ -9,7 +9,7 @@ from components.publish.canary import Canary
 from components.publish.pointer import Role, move_pointer
 from components.publish.set_aside import WindowDecided, WindowsDecided, aside_path, read_decided, write_decided
 from components.serving.aside import Aside
-from components.serving.live_memory import LiveMemory
+from components.serving.live_memory import LiveMemory, in_files
 from tests.bento.conftest import release, write_outcome, write_request
 
 HOUR = 3600 * SECOND
@@ -36,8 +36,8 @@ def test_what_was_shown_or_became_known_inside_a_window_is_not_learned(home, set
     write_request(log, "inside", end - SECOND)
     write_outcome(log, "inside-0", end + SECOND)
     now = start + 3 * HOUR
-    whole = LiveMemory(served.fork(), served.cutoff, home, settings.steps)
-    without = LiveMemory(served.fork(), served.cutoff, home, settings.steps, Aside(1, (Window(first, end),)))
+    whole = LiveMemory(served.fork(), served.cutoff, in_files(home), settings.steps)
+    without = LiveMemory(served.fork(), served.cutoff, in_files(home), settings.steps, Aside(1, (Window(first, end),)))
     assert (whole.advance(now), without.advance(now)) == (5, 2)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from components.settings import Settings
 
@@ -74,7 +74,7 @@ def _meanings(kind: type[BaseModel]) -> dict[str, str]:
 def _default(value: object) -> str:
     if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
         return f"{len(value)} entries, see the class"
-    return f"`{value!r}`"
+    return f"`{(value.get_secret_value() if isinstance(value, SecretStr) else value)!r}`"
 
 
 if __name__ == "__main__":

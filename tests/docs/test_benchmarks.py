@@ -1,5 +1,6 @@
 """The README's benchmarks run as it gives them, at their smallest effort."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -56,6 +57,18 @@ def test_the_serving_benchmark_asks_a_home_whose_users_have_no_attributes(tmp_pa
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("requests/s, 0 failed") == 4, ended.stdout
     assert re.search(r"1 kills, 0 of [1-9]\d* acknowledged lost", ended.stdout), ended.stdout
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server: apt-get install redis-server")
+@pytest.mark.usefixtures("prefect_server")
+def test_the_benchmark_of_replicas_loses_nothing(tmp_path: Path, tiny: TinySource) -> None:
+    first_generation(tmp_path / "home", tiny)
+    ended = run("benchmarks.replicas", "--home", tmp_path / "home", "--kills", 1, "--outcomes", 3, "--json")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert (found["kills"], found["broker_kills"], found["lost"], found["duplicated"]) == (1, 1, 0, 0)
+    assert found["visible_ms_p99"] >= found["visible_ms_p50"] > 0 and found["answered"] > 0
 
 
 def test_the_serving_benchmark_says_in_one_line_what_it_lacks(tmp_path: Path) -> None:

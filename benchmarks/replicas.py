@@ -1,0 +1,180 @@
+"""Three replicas that share nothing but a Redis stream: ``python -m benchmarks.replicas --home .evercurrent --json``.
+
+How long after an outcome was acknowledged by one replica has another learned it, while all are asked; and what is left
+after ``kill -9`` of replicas and of the broker, again and again, under load: what was acknowledged and is not in the
+drained log, and what is there twice. Needs `redis-server`.
+"""
+
+import argparse
+import json
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from benchmarks.replicas_fleet import Acknowledged, Fleet, asking, fleet
+from benchmarks.serving_load import call, wait
+from components.domain import EvercurrentError
+from components.ingest.log_lines import OutcomeLine, RequestLine, parse_line
+from components.publish.pointer import read_pointer
+from components.publish.read_bundle import load_bundle
+from flows.stages.drain import drain
+from flows.workspace import Workspace
+
+THREADS = 4
+BROKER_EVERY = 5
+"""So many kills of replicas come to one of the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """Milliseconds from an acknowledged outcome to another's memory, calls `refused` meanwhile; what kills cost.
+
+    `answered` counts impressions and outcomes that were acknowledged while replicas (`kills`) and broker
+    (`broker_kills`) were killed; `lost` of them are not in the drained log, `duplicated` lines are there twice.
+    """
+
+    visible_ms_p50: float
+    visible_ms_p99: float
+    refused: int
+    kills: int
+    broker_kills: int
+    answered: int
+    lost: int
+    duplicated: int
+    longest_away_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The body of a request and of its outcome."""
+
+    body: Mapping[str, object]
+    told: Mapping[str, object]
+
+    @classmethod
+    def of(cls, home: Path) -> "Asked":
+        """By what the champion of a home can serve."""
+        champion = read_pointer(home)
+        if champion is None:
+            raise EvercurrentError(f"{home} has no champion; make one first: make run")
+        bundle = home / champion.bundle
+        items = pq.read_table(bundle / "servable_items.parquet")["item_id"].to_pylist()[:100]
+        rule = load_bundle(bundle).outcome
+        value = 1 if rule.at_least is None else rule.at_least
+        body = {"user_id": "somebody", "slate_size": min(3, len(items)), "eligible": items}
+        return cls(body, {"kind": rule.kind, "value": value})
+
+
+def measure(home: Path, kills: int, outcomes: int) -> Replicas:
+    """All figures."""
+    asked = Asked.of(home)
+    refused: list[str] = []
+    with tempfile.TemporaryDirectory() as folder, fleet(home, Path(folder)) as running:
+        with asking(running, asked.body, {}, Acknowledged(), THREADS):
+            visible = [_visible(running, asked, n, refused) for n in range(outcomes)]
+        heard, away = Acknowledged(), [0.0]
+        with asking(running, asked.body, asked.told, heard, THREADS):
+            brokers = kill(running, kills, away)
+        lost, twice = _compared(heard, _lines(running, Path(folder) / "drained"))
+    p50, p99 = (float(x) for x in np.percentile(visible, [50, 99]) * 1000)
+    answered = len(heard.impressions) + len(heard.outcomes)
+    return Replicas(p50, p99, len(refused), kills, brokers, answered, lost, twice, max(away))
+
+
+def _visible(running: Fleet, asked: Asked, number: int, refused: list[str]) -> float:
+    """Seconds from an outcome's acknowledgement by one replica until another has learned it."""
+    first, second, third = (running.running[(number + n) % len(running.running)].url for n in range(3))
+    slate = json.loads(_answered(f"{first}/rank", refused, asked.body))["slate"]
+    before = _learned(third)
+    _answered(f"{second}/outcome", refused, {"impression_id": slate[0]["impression_id"], **asked.told})
+    begin = time.perf_counter()
+    wait(lambda: _learned(third) > before, 30)
+    return time.perf_counter() - begin
+
+
+def _answered(url: str, refused: list[str], body: Mapping[str, object]) -> str:
+    """The answer; who is refused is written down, and asks again, as a caller does who is told when to."""
+    for _ in range(30):
+        if (said := call(url, body)) is not None:
+            return said
+        refused.append(url)
+        threading.Event().wait(1.0)
+    raise EvercurrentError(f"{url} refuses; see the replica's log")
+
+
+def _learned(url: str) -> int:
+    return int(json.loads(str(call(f"{url}/generation")))["outcomes_learned"])
+
+
+def kill(running: Fleet, kills: int, away: list[float]) -> int:
+    """Kill replicas at random, and the broker now and then; each time until all are ready again."""
+    dice, brokers = random.Random(0), 0
+    for number in range(kills):
+        threading.Event().wait(dice.uniform(0.2, 1.0))
+        victim = dice.randrange(len(running.running))
+        running.running[victim].kill()
+        if number % BROKER_EVERY == 0:
+            running.broker.end(signal.SIGKILL)
+            threading.Event().wait(dice.uniform(0.0, 1.0))
+            running.broker.start()
+            brokers += 1
+        begin = time.perf_counter()
+        running.start(victim)
+        for one in running.running:
+            one.until_ready()
+        away.append(time.perf_counter() - begin)
+    return brokers
+
+
+def _lines(running: Fleet, home: Path) -> list[bytes]:
+    """The drained log, line by line."""
+    home.mkdir()
+    (home / "evercurrent.toml").write_text(f'[log]\nurl = "{running.broker.stream.url}"\n')
+    drain(Workspace(home))
+    return [raw for path in sorted((home / "decisions").glob("*.jsonl")) for raw in path.read_bytes().splitlines()]
+
+
+def _compared(heard: Acknowledged, lines: list[bytes]) -> tuple[int, int]:
+    """How much of what was acknowledged is not in the log, and how much is twice: there, or acknowledged."""
+    shown, known = Counter[str](), Counter[str]()
+    for raw in lines:
+        line = parse_line(raw)
+        if isinstance(line, RequestLine):
+            shown.update(one.impression_id for one in line.slate)
+        elif isinstance(line, OutcomeLine):
+            known[line.impression_id] += 1
+    lost = len(set(heard.impressions) - shown.keys()) + len(set(heard.outcomes) - known.keys())
+    counts = [*shown.values(), *known.values(), *Counter(heard.outcomes).values()]
+    return lost, sum(count - 1 for count in counts)
+
+
+def main() -> None:
+    """Measure, and print one line of JSON or of text; what goes wrong is one line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, default=Path(".evercurrent"))
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--outcomes", type=int, default=200, help="outcomes whose way is timed")
+    parser.add_argument("--json", action="store_true")
+    words = parser.parse_args()
+    try:
+        found = measure(words.home, words.kills, words.outcomes)
+    except EvercurrentError as error:
+        sys.exit(f"error: {error}")
+    if words.json:
+        sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    else:
+        sys.stdout.write("".join(f"{name}: {value:g}\n" for name, value in asdict(found).items()))
+
+
+if __name__ == "__main__":
+    main()
