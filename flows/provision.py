@@ -12,7 +12,6 @@ from pathlib import Path
 from prefect.automations import AutomationCore
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
-from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
@@ -21,6 +20,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows.stack.deployments import TURNS
 from flows.stack.environment import HOMES
+from flows.stack.every import every_deployment
 from flows.stack.homes import Homes, read_homes
 
 POOL = "evercurrent"
@@ -87,7 +87,7 @@ def _turns(client: SyncPrefectClient, at_once: int) -> None:
 
 def _close_parameters(client: SyncPrefectClient) -> None:
     """Let the server refuse a parameter that no flow takes: its run would end without a word about what was wrong."""
-    for deployment in client.read_deployments(work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL]))):
+    for deployment in every_deployment(client, POOL):
         schema = deployment.parameter_openapi_schema or {}
         if schema.get("additionalProperties", True):
             closed = {**schema, "additionalProperties": False}

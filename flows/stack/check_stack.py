@@ -11,10 +11,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from components.domain import ContractBroken, Transient
 from components.publish.pointer import read_pointer
 from flows.gone import gone_runs, under_way
-from flows.provision import POOL, WAREHOUSE
+from flows.provision import POOL
 from flows.stack.finding import Finding, fine, mend, note
 from flows.stack.ports import LOOPBACK, check_free
 from flows.stack.record import Part, Role, Stack, read_stack
+from flows.stack.slots import taken_slots
 from flows.stack.worker import worker_name
 from flows.workspace import Workspace
 
@@ -130,16 +131,9 @@ def _runs(client: SyncPrefectClient) -> Finding:
 
 
 def _slots(client: SyncPrefectClient) -> Iterator[Finding]:
-    """Slots that are taken though no run is under way that could have them."""
-    going = under_way(client)
-    deployments = {f"deployment:{run.deployment_id}" for run in going}
-    stuck = [
-        limit.name
-        for limit in client.read_global_concurrency_limits()
-        if limit.active_slots and (limit.name not in deployments if limit.name != WAREHOUSE else not going)
-    ]
-    for name in stuck:
-        freed = f"it comes free within five minutes; if not: prefect gcl update {name} --active-slots 0"
-        yield mend("slots", f"{name} is taken and no run has it", freed)
-    if not stuck:
+    """Slots that are taken though no run is alive that could have them."""
+    taken = taken_slots(client)
+    for slot in taken:
+        yield mend("slots", slot.said, slot.mend) if slot.stuck else note("slots", f"{slot.said}; {slot.mend}")
+    if not taken:
         yield fine("slots", "taken by runs that are under way, or free")

@@ -19,6 +19,7 @@ from flows.gone import end_gone_runs
 from flows.provision import POOL, provide
 from flows.stack.deployments import deployments_of, file_of, tag_of
 from flows.stack.environment import ROOT
+from flows.stack.every import every_deployment
 from flows.stack.homes import Served
 from flows.stack.processes import last_line
 from flows.stack.worker import worker_name
@@ -74,6 +75,8 @@ def deploy_homes(
         file = log.with_name("deployments.yaml")
         file.write_text(yaml.safe_dump(file_of(new, template), sort_keys=False))
         _deploy_all(file, variables, log)
+        with temporary_settings({PREFECT_API_URL: api}):
+            provide(served.homes)  # so that the server refuses what these flows do not take
     return {**made, **{home.name: digests[home.name] for home in served.sound}}
 
 
@@ -83,7 +86,7 @@ def _prepared(served: Served | None) -> list[DeploymentResponse]:
     with get_client(sync_client=True) as client:
         end_gone_runs(client, worker_name())
         client.update_work_pool(POOL, WorkPoolUpdate(is_paused=False))
-        every: list[DeploymentResponse] = client.read_deployments()
+        every = every_deployment(client, POOL)
         if served is None:
             return every
         known = {home.name for home in served.homes.homes}

@@ -39,7 +39,7 @@ def deployments_of(home: Home, number: int, template: dict[str, Any]) -> list[di
 def file_of(homes: list[tuple[int, Home]], template: dict[str, Any]) -> dict[str, Any]:
     """A file for ``prefect deploy --all`` with the deployments of some homes and their places."""
     named = [one for number, home in homes for one in deployments_of(home, number, template)]
-    kept = {key: value for key, value in template.items() if key not in ("definitions", "deployments")}
+    kept = {key: value for key, value in template.items() if key not in ("build", "definitions", "deployments")}
     return {**kept, "deployments": named}
 
 

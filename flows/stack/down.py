@@ -106,7 +106,7 @@ def _settled(client: SyncPrefectClient) -> tuple[str, ...]:
 
 def _end(workspace: Workspace, roles: tuple[Role, ...]) -> dict[Role, bool]:
     """End parts, and forget each when it has ended; role -> whether it had to be forced."""
-    ended = {}
+    ended: dict[Role, bool] = {}
     for role in roles:
         for part in (part for part in read_stack(workspace).parts if part.role is role):
             if part.process() is not None:
