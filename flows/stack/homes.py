@@ -42,7 +42,10 @@ class Home(Frozen):
     def _is_cron(cls, line: str) -> str:
         from prefect.client.schemas.schedules import CronSchedule  # Prefect's own reading of it, where it is needed
 
-        CronSchedule(cron=line)
+        try:
+            CronSchedule(cron=line)
+        except ValueError:
+            raise ValueError("this is no cron line such as 0 3 * * *") from None
         return line
 
     @property

@@ -113,14 +113,14 @@ def _taken(
     return TakenSlot(limit=limit.name, name=name, slots=slots, holder=said, seconds=seconds, by_hand=by_hand)
 
 
-def free(client: SyncPrefectClient) -> tuple[TakenSlot, ...]:
+def free(client: SyncPrefectClient, now: datetime | None = None) -> tuple[TakenSlot, ...]:
     """Give back the slots that are stuck; those that were.
 
     A slot is taken off the count, by as many as nobody has, in one step of the server: a run that begins at the same
     time keeps its own. One whose lease may still run is left alone, so that it is not given back twice.
     """
     end_gone_runs(client, worker_name())
-    stuck = tuple(slot for slot in taken_slots(client) if slot.stuck and not slot.by_hand)
+    stuck = tuple(slot for slot in taken_slots(client, now) if slot.stuck and not slot.by_hand)
     for slot in stuck:
         client.release_concurrency_slots([slot.limit], slot.slots, 1.0)
     return stuck
