@@ -16,11 +16,10 @@ from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
     FlowRunFilter,
-    FlowRunFilterStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse, GlobalConcurrencyLimitResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -30,13 +29,16 @@ from components.frozen import Frozen
 from flows.deployed import WORKER
 from flows.gone import end_gone_runs, gone_runs, under_way
 from flows.provision import POOL, WAREHOUSE
-from flows.stack.every import every_deployment, every_limit
+from flows.stack.every import PAGE, every_deployment, every_limit
 from flows.stack.record import Role, Stack
 from flows.stack.worker import worker_name
 
 LEASE = timedelta(seconds=330)
 """The lease of a deployment's slot (PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION, 300 s), and two
 rounds of who takes it back (15 s)."""
+
+COLLIDED = "Deployment concurrency limit reached."
+"""What Prefect's server says of a run that it cancels because the slot is taken."""
 
 OF_DEPLOYMENT = "deployment:"
 """How the limit of a deployment is called on the server, with its id."""
@@ -192,14 +194,27 @@ def _ended_holder(
     deployment: DeploymentResponse | None,
     now: datetime,
 ) -> _Holder:
-    """The run that ended last, of those that had begun; of the warehouse's slot, of all deployments."""
+    """The run that ended last, of those that may have had the slot; of the warehouse's slot, of all deployments."""
     of = None if deployment is None else DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
-    ended = FlowRunFilter(
-        start_time=FlowRunFilterStartTime(is_null_=False),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
-    )
-    runs = client.read_flow_runs(flow_run_filter=ended, deployment_filter=of, sort=FlowRunSort.END_TIME_DESC, limit=1)
+    ended = _ended(client, of, TERMINAL_STATES - {StateType.CANCELLED}, 1)
+    cancelled = _ended(client, of, {StateType.CANCELLED}, PAGE)
+    ended += [run for run in cancelled if not _collided(run)][:1]
+    runs = sorted((run for run in ended if run.end_time), key=lambda run: str(run.end_time), reverse=True)
     if runs and runs[0].end_time:
         said = f"run {runs[0].name} has ended ({runs[0].state_name})"
         return _Holder(said, (now - runs[0].end_time).total_seconds())
-    return _Holder("no run of it has begun", (now - (limit.updated or now)).total_seconds())
+    since = min(filter(None, (limit.updated, *(run.end_time for run in cancelled))), default=now)
+    return _Holder("no run of it is known that had it", (now - since).total_seconds())
+
+
+def _ended(client: SyncPrefectClient, of: DeploymentFilter | None, states: set[StateType], most: int) -> list[FlowRun]:
+    """Runs that ended in one of some states, the latest first."""
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(state=state), deployment_filter=of, sort=FlowRunSort.END_TIME_DESC, limit=most
+    )
+
+
+def _collided(run: FlowRun) -> bool:
+    """Whether a run was cancelled because the slot was taken: a stuck slot makes one with every schedule."""
+    return run.state is not None and run.state.message == COLLIDED

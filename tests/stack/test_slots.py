@@ -108,7 +108,7 @@ def test_a_slot_of_which_no_run_is_known_is_stuck_when_it_was_long_taken(
     take(client, deployment)
     young, old = slot(client, deployment, timedelta(seconds=5)), slot(client, deployment)
     assert young is not None and not young.stuck
-    assert old is not None and old.stuck and "no run of it has begun" in old.said
+    assert old is not None and old.stuck and "no run of it is known" in old.said
     free_at(client)
     assert slot(client, deployment) is None
 
