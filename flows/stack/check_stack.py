@@ -34,7 +34,8 @@ def check_stack(workspace: Workspace) -> Iterator[Finding]:
     except ContractBroken as broken:
         yield mend("stack", str(broken), "end its processes, then remove the file")
         return
-    yield from (_part(stack, role) for role in Role)
+    yield from (_part(stack, role) for role in Role if not (stack.homes and role is Role.SERVICE))
+    yield from (_part(stack, part.role, part.home) for part in stack.parts if part.home)
     if stack.running(Role.SERVICE):
         yield _service(workspace, stack)
     if not stack.running(Role.SERVER):
@@ -47,12 +48,17 @@ def check_stack(workspace: Workspace) -> Iterator[Finding]:
             yield mend("server", said, "see logs/server.log in the home; evercurrent down, then evercurrent up")
 
 
-def _part(stack: Stack, role: Role) -> Finding:
-    part, port = stack.part(role), _port(stack, role)
+def _part(stack: Stack, role: Role, home: str | None = None) -> Finding:
+    part, port = stack.part(role, home), _port(stack, role)
+    whose = f"of {home}, " if home else ""
     if part is not None and part.process() is not None:
-        return fine(role, f"process {part.pid}{f', {part.url}' if part.url else ''}")
+        return fine(role, f"{whose}process {part.pid}{f', {part.url}' if part.url else ''}")
     if part is not None:
-        return mend(role, f"process {part.pid} has ended, nobody took it down; its log is {part.log}", UP)
+        return mend(
+            role,
+            f"{whose}process {part.pid} has ended, nobody took it down; its log is {part.log}",
+            UP,
+        )
     try:
         if port is not None:
             check_free(LOOPBACK, port, f"--{role}-port")
