@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.events.schemas.events import Resource, ResourceSpecification
 from typer.testing import CliRunner
 
 from components.domain import ContractBroken
 from flows.cli.commands import app
+from flows.drift_watch import OPEN
 from flows.stack.deployments import NOT_FOR_MANY, TURNS, deployments_of, file_of
 from flows.stack.environment import ROOT
 from flows.stack.homes import Home, fault_of, read_homes, served
@@ -131,7 +133,13 @@ def test_an_event_about_one_home_starts_nothing_in_another() -> None:
     for home in HOMES:
         triggers = [t for one in deployments_of(home, 0, TEMPLATE) for t in one.get("triggers", ())]
         assert len(triggers) == 2
-        assert {trigger["match"]["evercurrent.home"] for trigger in triggers} == {str(home.folder)}
+        for trigger in triggers:
+            waits_for = ResourceSpecification.model_validate(trigger["match"])
+            about = {
+                other.name: {"prefect.resource.id": OPEN, "evercurrent.home": str(other.folder)} for other in HOMES
+            }
+            starts = [name for name, labels in about.items() if waits_for.matches(Resource.model_validate(labels))]
+            assert starts == [home.name]
 
 
 def asked(*words: str) -> tuple[int, str]:
