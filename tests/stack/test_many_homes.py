@@ -120,8 +120,28 @@ def test_a_home_that_breaks_is_told_in_its_row_and_the_other_goes_on_untouched(m
     assert done.state and done.state.is_completed()
 
 
+def test_a_slot_that_nobody_has_is_told_in_its_homes_row_and_one_that_may_come_free_is_left_to_itself(
+    many: Raised,
+) -> None:
+    deployment = many.ask(lambda client: client.read_deployment_by_name("daily-loop/a")).id
+    limit = f"deployment:{deployment}"
+    many.ask(lambda client: client.increment_concurrency_slots([limit], 1, "concurrency"))
+    try:
+        _, told = rows(many)
+        (note,) = [note for note in told["a"]["notes"] if "slot" in note]  # type: ignore[attr-defined]
+        assert "the slot of daily-loop/a is taken, and nobody has it" in note and "comes free by itself" in note
+        assert not [note for note in told["b"]["notes"] if "slot" in note]  # type: ignore[attr-defined]
+        _, said = asked("free-slots", "--homes", str(many.base / "homes.toml"))
+        assert said.startswith("left: the slot of daily-loop/a") and "freed" not in said
+    finally:
+        many.ask(lambda client: client.release_concurrency_slots([limit], 1, 1.0))
+    _, said = asked("free-slots", "--homes", str(many.base / "homes.toml"))
+    assert said.strip() == "every slot that is taken belongs to a run that is under way"
+
+
 def test_a_home_that_leaves_the_file_leaves_the_server_and_the_others_keep_what_people_changed(many: Raised) -> None:
-    (many.base / "homes.toml").write_text(HOMES.partition('[[homes]]\nname = "b"')[0].format(port=free_port()))
+    file = many.base / "homes.toml"
+    file.write_text(file.read_text().partition('[[homes]]\nname = "b"')[0])
     kept, wanted = {one.id for one in many.ask(lambda c: c.read_deployments()) if one.name == "a"}, many.wanted
     many.wanted = replace(wanted, served=served(many.base / "homes.toml"))
     try:

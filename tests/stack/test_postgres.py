@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,16 +19,15 @@ pytestmark = pytest.mark.skipif(not BINARIES, reason="no PostgreSQL in /usr/lib/
 
 
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("postgres")
-    for above in (folder, *folder.parents):
-        if above.name.startswith(("pytest-", "popen-")) or above == folder:
-            above.chmod(0o755)  # pytest's own are for one user alone
-    made = Cluster(folder / "cluster")
-    try:
-        yield made
-    finally:
-        made.stop()
+def cluster() -> Iterator[Cluster]:
+    """In a folder beside pytest's own: those are for one user alone, and every session closes them again."""
+    with TemporaryDirectory(prefix="evercurrent-postgres-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        made = Cluster(Path(name) / "cluster")
+        try:
+            yield made
+        finally:
+            made.stop()
 
 
 def test_a_deployment_runs_against_it_and_when_it_is_away_up_says_so(
