@@ -15,7 +15,7 @@ from flows.control_room.approval import approved
 from flows.control_room.failed import tell_and_notify_failure
 from flows.control_room.hearing import hear
 from flows.control_room.told import told
-from flows.scheduled import scheduled_at
+from flows.scheduled import meant_at, scheduled_at
 from flows.site.draw import refresh_site
 from flows.stages.idle import idle
 from flows.turn import TurnRecord, finished, finished_since, open_turn
@@ -40,11 +40,11 @@ def daily_loop(home: str = ".evercurrent", cutoff: datetime | None = None, appro
     """
     workspace = enter(Path(home))
     now = datetime.now(UTC)
-    until = instant_of(cutoff or scheduled_at(now))
+    until, meant = instant_of(cutoff or scheduled_at(now)), instant_of(meant_at(now))
     if until > instant_of(now):
         raise ContractBroken(f"cutoff {iso(until)} is in the future; allowed is up to now, {iso(instant_of(now))}")
     with writing(workspace, patient=True):
-        if record := finished(workspace, until) or (None if cutoff else finished_since(workspace, until)):
+        if record := finished(workspace, until) or (None if cutoff else finished_since(workspace, meant)):
             return _ended(workspace, tasks.settle_halt(workspace, record))
         tasks.ingest(workspace)
         tasks.forget(workspace)

@@ -59,6 +59,6 @@ def _tell(turn: Turn, found: DriftFound) -> None:
     if deployed_run() is not None:
         emit_event(
             event=f"evercurrent.drift.{found.action.lower()}",
-            resource={"prefect.resource.id": OPEN},
+            resource={"prefect.resource.id": OPEN, "evercurrent.home": str(turn.workspace.root)},
             payload={"window": str(turn.window), "champion": turn.champion, "reasons": list(found.reasons)},
         )

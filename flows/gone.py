@@ -22,8 +22,8 @@ from prefect.states import Cancelled, Crashed
 
 from flows.deployed import LEASE, WORKER
 from flows.provision import POOL
+from flows.workspace import RUN
 
-RUN = "PREFECT__FLOW_RUN_ID"
 SUBMITTED = timedelta(minutes=1)
 """How long a run may be Pending before its process is there: a worker starts one in seconds."""
 

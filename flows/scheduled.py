@@ -16,7 +16,8 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.context import FlowRunContext
+
+from flows.deployed import deployed_run
 
 PAGE = 200
 """Runs that are looked through for the latest that the schedule made: runs asked for by people stand between them."""
@@ -27,12 +28,20 @@ def scheduled_at(now: datetime) -> datetime:
 
     A run that a person asked for ends its window when it was asked for.
     """
-    context = FlowRunContext.get()
-    run = None if context is None else context.flow_run
-    if run is None or run.deployment_id is None or run.expected_start_time is None:
-        return now
-    meant = _plain(run.expected_start_time)
-    return max(meant, _latest(run.deployment_id, now)) if by_schedule(run) else min(meant, now)
+    run, meant = deployed_run(), meant_at(now)
+    if run is None or run.deployment_id is None or not by_schedule(run):
+        return min(meant, now)
+    return max(meant, _latest(run.deployment_id, now))
+
+
+def meant_at(now: datetime) -> datetime:
+    """The instant that this run was meant to start, UTC; `now` outside a deployment.
+
+    A turn that another run finished since then is what this run was for: what became due later has a run of its own,
+    which waits behind those of other homes.
+    """
+    run = deployed_run()
+    return now if run is None or run.expected_start_time is None else plain(run.expected_start_time)
 
 
 def _latest(deployment: UUID, now: datetime) -> datetime:
@@ -44,7 +53,7 @@ def _latest(deployment: UUID, now: datetime) -> datetime:
             sort=FlowRunSort.EXPECTED_START_TIME_DESC,
             limit=PAGE,
         )
-    due = [_plain(run.expected_start_time) for run in runs if by_schedule(run) and run.expected_start_time]
+    due = [plain(run.expected_start_time) for run in runs if by_schedule(run) and run.expected_start_time]
     return max(due, default=datetime.fromtimestamp(0, UTC))
 
 
@@ -53,6 +62,6 @@ def by_schedule(run: FlowRun) -> bool:
     return bool(run.auto_scheduled)
 
 
-def _plain(instant: datetime) -> datetime:
+def plain(instant: datetime) -> datetime:
     """In UTC and of the standard library's own type: Prefect's instants count otherwise."""
     return datetime.fromisoformat(instant.isoformat()).astimezone(UTC)

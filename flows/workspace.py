@@ -23,6 +23,9 @@ QUIET = {
 }
 """Telemetry off and one thread per library, unless the environment says otherwise."""
 
+RUN = "PREFECT__FLOW_RUN_ID"
+"""The variable by which Prefect names the run in the process of one that a deployment made."""
+
 SILENT = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
 """For the command line alone, which says itself what a run does: in the Prefect UI the log lines are wanted."""
 
@@ -169,7 +172,8 @@ def enter(root: Path) -> Workspace:
     os.environ["EVERCURRENT_HOME"] = str(root)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    (root / "prefect").mkdir(parents=True, exist_ok=True)
+    if RUN not in os.environ:  # the run of a deployment works in a home that is there
+        (root / "prefect").mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PREFECT_HOME", str(root / "prefect"))
     os.environ.setdefault("BENTOML_HOME", str(root / "bentoml"))
     return Workspace(root)

@@ -45,6 +45,8 @@ def writing(workspace: Workspace, *, patient: bool = False) -> Iterator[None]:
         If others hold the home, or the slot of the warehouse, for longer than that.
     """
     run = deployed_run()
+    if run is not None and not workspace.root.is_dir():
+        raise ContractBroken(f"the folder {workspace.root} is gone, and is not made anew; bring the home back")
     if run is None:
         with workspace.held():
             yield

@@ -25,7 +25,9 @@ from flows.cli.preload import preload
 from flows.cli.prune_command import prune
 from flows.cli.reports_command import reports
 from flows.cli.simulate_command import simulate
+from flows.cli.slots_command import free_slots
 from flows.cli.stack_commands import down, up
+from flows.cli.status_command import status
 from flows.cli.window_commands import accept_window, quarantine
 from flows.find_source import find_source
 from flows.log_stream import service_variables
@@ -171,17 +173,8 @@ app.command()(quarantine)
 app.command()(drill)
 
 
-@app.command()
-def status(home: HomeFolder = HOME, as_json: AsJson = False) -> None:
-    """Who is champion, what every generation was judged, and every move of the pointer."""
-    state = enter(home)
-    from flows.cli.status import read_status, show_status
-
-    found = read_status(state)
-    if as_json:
-        typer.echo(found.model_dump_json(indent=1))
-    else:
-        show_status(found)
+app.command()(status)
+app.command("free-slots")(free_slots)
 
 
 @app.command()

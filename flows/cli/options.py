@@ -8,6 +8,10 @@ import typer
 
 HomeFolder = Annotated[Path, typer.Option("--home", envvar="EVERCURRENT_HOME", help="Folder of all state.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+HomesFile = Annotated[
+    Path | None,
+    typer.Option("--homes", envvar="EVERCURRENT_HOMES", help="File of many homes that one stack serves."),
+]
 HOME = Path(".evercurrent")
 
 

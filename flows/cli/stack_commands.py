@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import HOME, AsJson, HomeFolder
+from flows.cli.exit_codes import TO_MEND
+from flows.cli.options import HOME, AsJson, HomeFolder, HomesFile
+from flows.stack.homes import Served, read_homes
+from flows.stack.homes import served as look_at
 from flows.workspace import Workspace, enter
 
 if TYPE_CHECKING:
@@ -21,29 +24,39 @@ def up(
             help="postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE; default SQLite in the home.",
         ),
     ] = None,
+    homes: HomesFile = None,
     home: HomeFolder = HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Start server, deployments, worker and service on loopback, as far as they do not run yet."""
-    workspace = enter(home)
+    """Start server, deployments, worker and service on loopback, as far as they do not run yet.
+
+    With --homes they serve all homes of the file. Exit code 7: a home cannot be served; the others are.
+    """
+    served = None if homes is None else look_at(homes)
+    workspace = enter(home if served is None else served.homes.stack)
     from flows.stack.up import Wanted
     from flows.stack.up import up as bring_up
 
-    made = bring_up(workspace, Wanted(server_port, service_port, database_url))
+    made = bring_up(workspace, Wanted(server_port, service_port, database_url, served))
     if as_json:
         typer.echo(made.stack.model_dump_json(indent=1))
     else:
-        _show(workspace, made)
+        _show(workspace, made, served)
+    for name, fault in (served.faults if served else {}).items():
+        typer.echo(f"left out: {name}: {fault}", err=True)
+    if served and served.faults:
+        raise typer.Exit(TO_MEND)
 
 
 def down(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds that runs may go on before they are cancelled.")
     ] = 300,
+    homes: HomesFile = None,
     home: HomeFolder = HOME,
 ) -> None:
     """End what `up` started: wait for runs, cancel those that take longer, then worker, service and server."""
-    workspace = enter(home)
+    workspace = enter(home if homes is None else read_homes(homes).stack)
     from flows.stack.down import down as take_down
 
     found = take_down(workspace, patience)
@@ -57,7 +70,7 @@ def down(
         typer.echo(f"nothing of the stack in {workspace.root} runs")
 
 
-def _show(workspace: Workspace, made: "Up") -> None:
+def _show(workspace: Workspace, made: "Up", served: Served | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -66,9 +79,17 @@ def _show(workspace: Workspace, made: "Up") -> None:
     for name in ("part", "", "where", "log"):
         table.add_column(name, overflow="fold")
     for part in made.stack.parts:
-        state = "started" if part.role in made.started else "was there"
-        table.add_row(part.role.value, state, part.url or f"process {part.pid}", part.log)
+        state = "started" if (part.role, part.home) in made.began else "was there"
+        table.add_row(
+            " ".join(filter(None, (part.role, part.home))), state, part.url or f"process {part.pid}", part.log
+        )
     console.print(table)
+    if served is not None:
+        at_once = served.homes.turns_at_once
+        console.print(f"homes: {', '.join(h.name for h in served.sound)}; {at_once} turns at once", soft_wrap=True)
+        console.print(f"how they are: evercurrent status --all --homes {served.file}", soft_wrap=True)
+        console.print(f"end it all: evercurrent down --homes {served.file}", soft_wrap=True)
+        return
     console.print("deployments and their schedules: the server's page; end it all: evercurrent down", soft_wrap=True)
     if not made.ready:
         console.print(

@@ -9,6 +9,8 @@ from rich.table import Table
 from components.domain import iso
 from components.frozen import Frozen
 from components.publish.pointer import Role, read_pointer
+from flows.stack.record import Role as Part
+from flows.stack.record import read_stack
 from flows.stages.release import settings_of
 from flows.turn import warehouse_of
 from flows.workspace import Workspace
@@ -33,6 +35,7 @@ class Status(Frozen):
     canaries: tuple[CanaryMade, ...]
     windows: tuple[SetAsideMade, ...] = ()
     broken_lines: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
 
 
 def read_status(workspace: Workspace) -> Status:
@@ -58,7 +61,18 @@ def read_status(workspace: Workspace) -> Status:
         canaries=canaries,
         windows=set_asides.standing(w),
         broken_lines=tuple(map(str, segments.broken_records(w))),
+        slots=_slots(workspace),
     )
+
+
+def _slots(workspace: Workspace) -> tuple[str, ...]:
+    """What the stack of this home, if one runs, says of slots that nobody has."""
+    stack = read_stack(workspace)
+    if stack.running(Part.SERVER) is None:
+        return ()
+    from flows.stack.slots import taken_in  # brings Prefect with it
+
+    return tuple(f"{slot.said}; {slot.mend}" for slot in taken_in(stack))
 
 
 def show_status(status: Status) -> None:
@@ -82,6 +96,8 @@ def show_status(status: Status) -> None:
         rest = f"\n  and {more:,} more: --json" if more > 0 else ""
         told = "\n  ".join(("broken lines of the decision log, kept aside:", *map(escape, shown)))
         console.print(told + rest, soft_wrap=True)
+    for slot in status.slots:
+        console.print(escape(slot), soft_wrap=True)
 
 
 def _generations(status: Status) -> Table:

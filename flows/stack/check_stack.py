@@ -11,10 +11,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from components.domain import ContractBroken, Transient
 from components.publish.pointer import read_pointer
 from flows.gone import gone_runs, under_way
-from flows.provision import POOL, WAREHOUSE
+from flows.provision import POOL
 from flows.stack.finding import Finding, fine, mend, note
 from flows.stack.ports import LOOPBACK, check_free
 from flows.stack.record import Part, Role, Stack, read_stack
+from flows.stack.slots import taken_slots
 from flows.stack.worker import worker_name
 from flows.workspace import Workspace
 
@@ -33,7 +34,8 @@ def check_stack(workspace: Workspace) -> Iterator[Finding]:
     except ContractBroken as broken:
         yield mend("stack", str(broken), "end its processes, then remove the file")
         return
-    yield from (_part(stack, role) for role in Role)
+    yield from (_part(stack, role) for role in Role if not (stack.homes and role is Role.SERVICE))
+    yield from (_part(stack, part.role, part.home) for part in stack.parts if part.home)
     if stack.running(Role.SERVICE):
         yield _service(workspace, stack)
     if not stack.running(Role.SERVER):
@@ -46,12 +48,17 @@ def check_stack(workspace: Workspace) -> Iterator[Finding]:
             yield mend("server", said, "see logs/server.log in the home; evercurrent down, then evercurrent up")
 
 
-def _part(stack: Stack, role: Role) -> Finding:
-    part, port = stack.part(role), _port(stack, role)
+def _part(stack: Stack, role: Role, home: str | None = None) -> Finding:
+    part, port = stack.part(role, home), _port(stack, role)
+    whose = f"of {home}, " if home else ""
     if part is not None and part.process() is not None:
-        return fine(role, f"process {part.pid}{f', {part.url}' if part.url else ''}")
+        return fine(role, f"{whose}process {part.pid}{f', {part.url}' if part.url else ''}")
     if part is not None:
-        return mend(role, f"process {part.pid} has ended, nobody took it down; its log is {part.log}", UP)
+        return mend(
+            role,
+            f"{whose}process {part.pid} has ended, nobody took it down; its log is {part.log}",
+            UP,
+        )
     try:
         if port is not None:
             check_free(LOOPBACK, port, f"--{role}-port")
@@ -130,16 +137,9 @@ def _runs(client: SyncPrefectClient) -> Finding:
 
 
 def _slots(client: SyncPrefectClient) -> Iterator[Finding]:
-    """Slots that are taken though no run is under way that could have them."""
-    going = under_way(client)
-    deployments = {f"deployment:{run.deployment_id}" for run in going}
-    stuck = [
-        limit.name
-        for limit in client.read_global_concurrency_limits()
-        if limit.active_slots and (limit.name not in deployments if limit.name != WAREHOUSE else not going)
-    ]
-    for name in stuck:
-        freed = f"it comes free within five minutes; if not: prefect gcl update {name} --active-slots 0"
-        yield mend("slots", f"{name} is taken and no run has it", freed)
-    if not stuck:
+    """Slots that are taken though no run is alive that could have them."""
+    taken = taken_slots(client)
+    for slot in taken:
+        yield mend("slots", slot.said, slot.mend) if slot.stuck else note("slots", f"{slot.said}; {slot.mend}")
+    if not taken:
         yield fine("slots", "taken by runs that are under way, or free")

@@ -106,12 +106,10 @@ def _settled(client: SyncPrefectClient) -> tuple[str, ...]:
 
 def _end(workspace: Workspace, roles: tuple[Role, ...]) -> dict[Role, bool]:
     """End parts, and forget each when it has ended; role -> whether it had to be forced."""
-    ended = {}
+    ended: dict[Role, bool] = {}
     for role in roles:
-        stack = read_stack(workspace)
-        part = stack.part(role)
-        if part is not None:
+        for part in (part for part in read_stack(workspace).parts if part.role is role):
             if part.process() is not None:
-                ended[role] = end(part, STOP_SECONDS)
-            write_stack(workspace, stack.without(role))
+                ended[role] = end(part, STOP_SECONDS) or ended.get(role, False)
+            write_stack(workspace, read_stack(workspace).without(role, part.home))
     return ended

@@ -37,6 +37,7 @@ class Part(Frozen):
 
     Attributes
     ----------
+    home : name of the home that a service answers from, where the stack has many; None for what they share.
     mark : what its environment says of it, drawn for it alone.
     began : seconds since 1970, as the kernel has it.
     url : where it answers; None for the worker, which asks and is not asked.
@@ -44,6 +45,7 @@ class Part(Frozen):
     """
 
     role: Role
+    home: str | None = None
     pid: int = Field(gt=0)
     mark: str
     began: float
@@ -63,27 +65,31 @@ class Part(Frozen):
 
 
 class Stack(Frozen):
-    """What runs, or ran, and which deployments were made: a digest of what they were made of."""
+    """What runs, or ran, and which deployments were made: a digest of what they were made of, of many homes by name."""
 
     parts: tuple[Part, ...] = ()
     deployed: str | None = None
+    homes: dict[str, str] = Field(default_factory=dict)
 
-    def part(self, role: Role) -> Part | None:
+    def part(self, role: Role, home: str | None = None) -> Part | None:
         """The part, running or not, or None if none was started."""
-        return next((part for part in self.parts if part.role is role), None)
+        return next((part for part in self.parts if (part.role, part.home) == (role, home)), None)
 
-    def running(self, role: Role) -> Part | None:
+    def running(self, role: Role, home: str | None = None) -> Part | None:
         """The part, if its process lives."""
-        part = self.part(role)
+        part = self.part(role, home)
         return part if part is not None and part.process() is not None else None
 
     def with_part(self, part: Part) -> "Stack":
-        """With a part in the place of the one of the same role."""
-        return self.model_copy(update={"parts": (*(p for p in self.parts if p.role is not part.role), part)})
+        """With a part in the place of the one of the same role and home."""
+        return self.model_copy(update={"parts": (*self._beside(part.role, part.home), part)})
 
-    def without(self, role: Role) -> "Stack":
-        """Without the part of a role."""
-        return self.model_copy(update={"parts": tuple(p for p in self.parts if p.role is not role)})
+    def without(self, role: Role, home: str | None = None) -> "Stack":
+        """Without the part of a role and home."""
+        return self.model_copy(update={"parts": self._beside(role, home)})
+
+    def _beside(self, role: Role, home: str | None) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if (part.role, part.home) != (role, home))
 
     @property
     def api(self) -> str | None:

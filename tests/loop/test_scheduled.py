@@ -89,6 +89,25 @@ def test_after_three_missed_nights_one_run_works_and_the_others_say_what_it_did(
     assert "PROMOTE generation 1" in named and records[0].cutoff in named  # type: ignore[union-attr]
 
 
+def test_a_run_whose_slot_a_turn_has_covered_leaves_a_later_slot_to_its_own_run(
+    tmp_path: Path, tiny: TinySource, client: SyncPrefectClient, run: Run
+) -> None:
+    """A home whose turns take longer than its schedule must not work off one turn after another before others."""
+    home, deployment = tmp_path / "home", deployed(client, daily_loop, "too often")
+    ingest(home, tiny, tiny.frame)
+    first, second = (run(deployment, day(number)) for number in (4, 5))
+
+    def ended(one: FlowRun) -> int:
+        record = run_flow(daily_loop, flow_run=one, parameters={"home": str(home)})
+        assert isinstance(record, TurnRecord)
+        return record.instant
+
+    assert ended(first) == instant_of(day(5)), "it catches up"
+    third = run(deployment, day(6))
+    assert ended(second) == instant_of(day(5)), "what it was for is done, though another slot is due by now"
+    assert ended(third) == instant_of(day(6))
+
+
 def test_what_the_api_gives_as_text_is_read_and_what_nobody_can_read_is_refused(
     tmp_path: Path, tiny: TinySource, client: SyncPrefectClient, run: Run
 ) -> None:

@@ -1,13 +1,13 @@
 """The server on PostgreSQL: a throw-away cluster of Debian's own, a deployment through it, and the cluster away."""
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from benchmarks.postgres import BINARIES, Cluster
 from components.domain import Transient
 from flows.stack.down import down
 from flows.stack.environment import ROOT
@@ -15,53 +15,19 @@ from flows.stack.up import Wanted
 from flows.workspace import enter
 from tests.stack.conftest import Raised, free_port, still
 
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-AS_OTHER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-"""PostgreSQL refuses to run as root."""
-
 pytestmark = pytest.mark.skipif(not BINARIES, reason="no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql")
 
 
-class Cluster:
-    """A cluster in a folder, on a port of loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data, self.port = folder / "data", free_port()
-        self.url = f"postgresql+asyncpg://prefect:throwaway@127.0.0.1:{self.port}/prefect"
-        folder.mkdir(mode=0o755)
-        if AS_OTHER:
-            shutil.chown(folder, "postgres")
-        (folder / "password").write_text("throwaway\n")
-        self._run("initdb", "-D", self.data, "-U", "prefect", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}")
-        self.start()
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "prefect", "prefect")
-
-    def start(self) -> None:
-        said = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        self._run("pg_ctl", "-D", self.data, "-o", said, "-w", "-l", self.data / "log", "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
-
-    def _run(self, name: str, *words: object) -> None:
-        command = [*AS_OTHER, str(BINARIES[-1] / name), *map(str, words)]
-        password = {"PGPASSWORD": "throwaway", "PATH": os.environ["PATH"]}
-        with (self.data.parent / "log").open("ab") as log:  # a pipe would stay open as long as the server lives
-            ended = subprocess.run(command, env=password, cwd="/", stdout=log, stderr=log, timeout=120, check=False)
-        assert ended.returncode == 0, (name, *words, (self.data.parent / "log").read_text()[-600:])
-
-
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("postgres")
-    for above in (folder, *folder.parents):
-        if above.name.startswith(("pytest-", "popen-")) or above == folder:
-            above.chmod(0o755)  # pytest's own are for one user alone
-    made = Cluster(folder / "cluster")
-    try:
-        yield made
-    finally:
-        made.stop()
+def cluster() -> Iterator[Cluster]:
+    """In a folder beside pytest's own: those are for one user alone, and every session closes them again."""
+    with TemporaryDirectory(prefix="evercurrent-postgres-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        made = Cluster(Path(name) / "cluster")
+        try:
+            yield made
+        finally:
+            made.stop()
 
 
 def test_a_deployment_runs_against_it_and_when_it_is_away_up_says_so(
