@@ -16,6 +16,7 @@ from components.drift.settings import DriftSettings
 from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
+from components.ingest.lake_settings import LakeSettings
 from components.memory.settings import MemorySettings
 from components.operations import OperationsSettings, TimeoutSettings
 from components.policy.settings import PolicySettings
@@ -31,6 +32,7 @@ class Settings(Frozen):
     """Settings of every stage; `seed` feeds every generator of the run."""
 
     seed: int = 0
+    lake: LakeSettings = LakeSettings()
     contracts: ValidateSettings = ValidateSettings()
     drift: DriftSettings = DriftSettings()
     ranker: RankerSettings = RankerSettings()
