@@ -28,9 +28,9 @@ from flows.stages.forget import Forgotten
 from flows.stages.forget import forget as _forget
 from flows.stages.halt import halt as _halt
 from flows.stages.halt import settle_halt as _settle_halt
+from flows.stages.lake import take_new
 from flows.stages.latest import learn_latest as _learn_latest
 from flows.stages.latest import read_latest as _read_latest
-from flows.stages.lake import take_new
 from flows.stages.memory import refresh_memory as _refresh_memory
 from flows.stages.publish import publish as _publish
 from flows.stages.read import read as _read
