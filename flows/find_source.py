@@ -21,7 +21,8 @@ def described_by(workspace: Workspace, source: str | None, path: str | None) -> 
     if path is None and workspace.source.exists():
         return workspace.source
     raise ContractBroken(
-        f"no source was named{'' if path else f' and {workspace.root} holds none yet'}; name one with --source: a shipped "
+        f"no source was named{'' if path else f' and {workspace.root} holds none yet'}; name one "
+        "with --source: a shipped "
         "one, or the path of a .toml description (docs/sources.md)"
     )
 

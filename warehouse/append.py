@@ -57,7 +57,8 @@ def append_log(
 ) -> Batch:
     """Append a log in one transaction; a content digest seen before changes nothing.
 
-    `entities` maps ``users`` and ``items`` to frames of entity_id, attributes; of a service also changed_at, hidden. A file
+    `entities` maps ``users`` and ``items`` to frames of entity_id, attributes; of a service also changed_at, hidden.
+    A file
     `of_lake` is entered with its rows.
     """
     received = Batch(digest, len(tables), len(tables), False, tables.set_aside, tables.faults)

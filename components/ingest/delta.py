@@ -1,6 +1,7 @@
 """A Delta table as a log: which files a version added, and whether it took any away.
 
-A log only grows, so a version that takes rows away (`remove` with `dataChange`) is refused; one that only rewrites files,
+A log only grows, so a version that takes rows away (`remove` with `dataChange`) is refused; one that only rewrites
+files,
 as OPTIMIZE does, brings nothing. The library says which files the first version taken has, and whether the table can be
 read; what later versions did stands in their commits, one JSON file each.
 Source: Delta Transaction Log Protocol, sections Add File and Remove File, Data Change, Protocol Evolution.
@@ -93,7 +94,8 @@ def files_added(table: Table, version: int) -> list[Added]:
     if removed:
         did = next((a["commitInfo"].get("operation") for a in actions if "commitInfo" in a), None) or "a change"
         raise ContractBroken(
-            f"version {version} of {table.path} ({did}) takes rows away: {len(removed)} files such as {removed[0]}; a log "
+            f"version {version} of {table.path} ({did}) takes rows away: {len(removed)} files such as "
+            f"{removed[0]}; a log "
             f"only grows. What was taken stays. To go on after it: after_version = {version} under [lake] in "
             "evercurrent.toml, and bring what it added by hand"
         )
@@ -108,7 +110,8 @@ def _commit(table: Table, version: int) -> list[dict[str, Any]]:
     except FileNotFoundError:
         raise ContractBroken(
             f"version {version} of {table.path} is gone from its {LOG}, the newest is {table.version}: what it did is "
-            f"not known. To go on from now: after_version = {table.version} under [lake] in evercurrent.toml, and bring "
+            f"not known. To go on from now: after_version = {table.version} under [lake] in "
+            "evercurrent.toml, and bring "
             "what is missing by hand; keep logs longer: delta.logRetentionDuration"
         ) from None
     except ValueError as error:

@@ -1,7 +1,9 @@
 """A lake: a folder of logs that many write and one reads. What lies there now, against what was taken.
 
-A name, a size and an instant tell whether a file is as it was: no file is opened to find out what is new. So a file has to
-appear whole, by rename; one that is being written has a name that begins with ``_`` or ``.``, or says tmp or inprogress.
+A name, a size and an instant tell whether a file is as it was: no file is opened to find out what is new. So a file
+has to
+appear whole, by rename; one that is being written has a name that begins with ``_`` or ``.``, or says tmp or
+inprogress.
 """
 
 import glob
@@ -42,7 +44,8 @@ class LakeFile:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is to be looked at: files that were not taken (`new`), or were and are different (`touched`), how many are gone."""
+    """What is to be looked at: files that were not taken (`new`), or were and are different (`touched`), how many
+    are gone."""
 
     new: tuple[str, ...]
     touched: tuple[str, ...]

@@ -6,7 +6,8 @@ from components.frozen import Frozen
 
 
 class LakeSettings(Frozen):
-    """A folder of logs that grows; every turn of the daily loop, and `evercurrent ingest` without a path, takes what is new."""
+    """A folder of logs that grows; every turn of the daily loop, and `evercurrent ingest` without a path, takes what
+    is new."""
 
     path: str | None = Field(default=None, min_length=1)
     """Folder, pattern or Delta table, relative to the home; none: logs come by hand and from the service alone."""

@@ -84,7 +84,7 @@ def ingest(
     path: Annotated[
         str | None,
         typer.Argument(
-            help="A .parquet or .csv log, a folder of them, a pattern in quotes, a Delta table; none: the lake's new files."
+            help="A .parquet or .csv log, a folder, a quoted pattern, a Delta table; none: what the lake has new."
         ),
     ] = None,
     source: Annotated[

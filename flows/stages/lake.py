@@ -1,6 +1,7 @@
 """Ingest of a lake: what others have written since the last look, each file once.
 
-A file is entered in the transaction that brings its rows: killed anywhere, nothing is lost and nothing is there twice. One
+A file is entered in the transaction that brings its rows: killed anywhere, nothing is lost and nothing is there
+twice. One
 that cannot be taken is named and set aside until it is different (docs/decisions/0029-a-lake-that-grows.md).
 """
 
@@ -169,19 +170,22 @@ def _check_columns(look: Taking, entry: LakeFile, names: frozenset[str] | None) 
             if has
         ]
         raise ContractBroken(
-            f"{look.lake}: {first.name} and {entry.name} have different columns: {'; '.join(alone)}; the files of one log "
+            f"{look.lake}: {first.name} and {entry.name} have different columns: {'; '.join(alone)}; "
+            "the files of one log "
             "have the same of those that the description names"
         )
 
 
 def _look_again(look: Taking, file: LogFile, name: str, stamp: Stamp) -> None:
-    """A file that was taken and is different: touched, if its content is as it was; else told, once for every change."""
+    """A file that was taken and is different: touched, if its content is as it was; else told, once for every
+    change."""
     before = look.known[name]
     if digest_of_log(file.path, file.folders) == before.digest:
         ledger.note_file(look.w, replace(before, stamp=stamp, fault=None))
         return
     told = (
-        f"{file.path} was taken and has changed since; a log only grows, so what was taken stays: put the old file back and "
+        f"{file.path} was taken and has changed since; a log only grows, so what was taken stays: "
+        "put the old file back and "
         f"write what is new under another name, or bring it by hand: evercurrent ingest {file.path}"
     )
     ledger.note_file(look.w, replace(before, stamp=stamp, fault=told))
@@ -223,7 +227,8 @@ def _take_added(look: Taking, version: int, one: Added) -> None:
     if stamp is None:
         raise ContractBroken(
             f"{path}, added by version {version}, is gone: VACUUM took it before it was read. To go on after it: "
-            f"after_version = {version} under [lake] in evercurrent.toml, and bring by hand the file it was rewritten to"
+            f"after_version = {version} under [lake] in evercurrent.toml, and bring by hand the file it "
+            "was rewritten to"
         )
     given = {key: value for key, value in one.folders.given.items() if key in look.columns}
     _take(look, LogFile(path, Folders(given), names_of(path)), one.name, stamp)
