@@ -17,6 +17,7 @@ from components.engine import EngineSettings
 from components.evaluate.metrics import MetricsSettings
 from components.evaluate.settings import EvaluateSettings
 from components.frozen import Frozen, first_fault
+from components.ingest.lake_settings import LakeSettings
 from components.ingest.log_settings import LogSettings
 from components.memory.settings import MemorySettings
 from components.operations import OperationsSettings, TimeoutSettings
@@ -33,6 +34,7 @@ class Settings(Frozen):
     """Settings of every stage; `seed` feeds every generator of the run."""
 
     seed: int = 0
+    lake: LakeSettings = LakeSettings()
     contracts: ValidateSettings = ValidateSettings()
     drift: DriftSettings = DriftSettings()
     ranker: RankerSettings = RankerSettings()

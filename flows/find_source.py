@@ -3,8 +3,28 @@
 from pathlib import Path
 
 from components.domain import ContractBroken
+from flows.workspace import Workspace
 
 SOURCES = Path(__file__).resolve().parents[1] / "warehouse" / "sources"
+
+
+def described_by(workspace: Workspace, source: str | None, path: str | None) -> Path:
+    """The description that an ingest means: the one named, or without a path the one that the home holds.
+
+    Raises
+    ------
+    ContractBroken
+        If there is none; as `find_source`.
+    """
+    if source is not None:
+        return find_source(source)
+    if path is None and workspace.source.exists():
+        return workspace.source
+    raise ContractBroken(
+        f"no source was named{'' if path else f' and {workspace.root} holds none yet'}; name one "
+        "with --source: a shipped "
+        "one, or the path of a .toml description (docs/sources.md)"
+    )
 
 
 def find_source(name: str) -> Path:

@@ -21,7 +21,6 @@ from flows.control_room.failed import signed
 from flows.control_room.log_line import Figures
 from flows.stages.canary import watch_canary as _watch_canary
 from flows.stages.close import close_turn as _close_turn
-from flows.stages.decisions import take_decisions
 from flows.stages.drift import measure_drift as _measure_drift
 from flows.stages.drift import watch_drift as _watch_drift
 from flows.stages.evaluate import evaluate as _evaluate
@@ -29,6 +28,7 @@ from flows.stages.forget import Forgotten
 from flows.stages.forget import forget as _forget
 from flows.stages.halt import halt as _halt
 from flows.stages.halt import settle_halt as _settle_halt
+from flows.stages.lake import take_new
 from flows.stages.latest import learn_latest as _learn_latest
 from flows.stages.latest import read_latest as _read_latest
 from flows.stages.memory import refresh_memory as _refresh_memory
@@ -119,7 +119,7 @@ def _closed(record: TurnRecord) -> Figures:
     }
 
 
-ingest = patient("ingest", spoken("ingest", take_decisions, _ingested))
+ingest = patient("ingest", spoken("ingest", take_new, _ingested))
 forget = patient("forget", spoken("forget", _forget, _forgot))
 validate = stage("validate", _validate, Announcement(window.figures, window.shown, broken=contract.shown_broken))
 read = stage("read", _read, Announcement(data.figures))

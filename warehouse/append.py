@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from components.domain import ContractBroken, Window, iso
 from components.ingest.interactions import LogTables
+from components.ingest.lake import LakeFile
 from components.schema import IMPRESSIONS, REQUESTS, TABLES, arrow_schema
 from warehouse import query
 from warehouse.connect import Warehouse, connect, transaction
 from warehouse.forget import take_out
+from warehouse.lake import enter_file
 from warehouse.records import SetAsideStatus
 
 ENTITIES = pa.schema(
@@ -45,11 +47,19 @@ class Batch:
 
 
 def append_log(
-    w: Warehouse, tables: LogTables, entities: Mapping[str, pd.DataFrame], *, digest: str, path: str
+    w: Warehouse,
+    tables: LogTables,
+    entities: Mapping[str, pd.DataFrame],
+    *,
+    digest: str,
+    path: str,
+    of_lake: LakeFile | None = None,
 ) -> Batch:
     """Append a log in one transaction; a content digest seen before changes nothing.
 
     `entities` maps ``users`` and ``items`` to frames of entity_id, attributes; of a service also changed_at, hidden.
+    A file
+    `of_lake` is entered with its rows.
     """
     received = Batch(digest, len(tables), len(tables), False, tables.set_aside, tables.faults)
 
@@ -57,7 +67,7 @@ def append_log(
         _append_facts(connection, w.source, tables, digest, closed(connection, w.source))
 
     with connect(w.path) as connection:
-        return append_once(connection, w.source, received, bring, entities, path)
+        return append_once(connection, w.source, received, bring, entities, path, of_lake)
 
 
 def append_once(
@@ -67,10 +77,13 @@ def append_once(
     bring: Callable[[duckdb.DuckDBPyConnection], None],
     entities: Mapping[str, pd.DataFrame],
     path: str,
+    of_lake: LakeFile | None = None,
 ) -> Batch:
     """What was received, appended in one transaction unless its digest is here: facts by `bring`, then entities."""
     digest = received.digest
     if query.rows(connection, "01_ingest/find_batch", digest=digest):
+        if of_lake is not None:
+            enter_file(connection, source, of_lake)
         return received
     with transaction(connection):
         bring(connection)
@@ -78,6 +91,8 @@ def append_once(
         take_out(connection, source, digest)
         left_out = leave_out(connection, source, digest)
         query.execute(connection, "01_ingest/record_batch", source=source, digest=digest, path=path, rows=received.rows)
+        if of_lake is not None:
+            enter_file(connection, source, of_lake)
     brought = query.rows(connection, "01_ingest/find_batch", digest=digest)[0]
     return replace(received, duplicates=int(str(brought["duplicates"])), new=True, left_out=left_out)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import duckdb
 import pandas as pd
 
+from components.ingest.lake import LakeFile
 from components.schema import IMPRESSIONS, OUTCOMES
 from warehouse import query
 from warehouse.append import Batch, append_once, closed
@@ -18,7 +19,13 @@ from warehouse.sound_log import MEMORY, SoundLog, lay_out_cells, tell
 
 
 def append_file(
-    w: Warehouse, found: SoundLog, entities: Mapping[str, pd.DataFrame], *, digest: str, path: str
+    w: Warehouse,
+    found: SoundLog,
+    entities: Mapping[str, pd.DataFrame],
+    *,
+    digest: str,
+    path: str,
+    of_lake: LakeFile | None = None,
 ) -> Batch:
     """As `warehouse.append.append_log`, of a log that DuckDB reads itself."""
     received = Batch(digest, found.rows, found.rows, False, found.doubted.set_aside, found.doubted.faults)
@@ -31,7 +38,7 @@ def append_file(
             query.execute(connection, f"01_ingest/append_{name}", source=w.source, digest=digest, closed=before)
 
     with connect(w.path) as connection, _modest(connection):
-        return append_once(connection, w.source, received, bring, entities, path)
+        return append_once(connection, w.source, received, bring, entities, path, of_lake)
 
 
 def _lay_out(connection: duckdb.DuckDBPyConnection, found: SoundLog) -> None:

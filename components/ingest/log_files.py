@@ -68,15 +68,26 @@ def log_files(pattern: str, columns: Collection[str] = ()) -> list[LogFile]:
         things; one line.
     """
     paths = _once(_meant(pattern))
-    said = {path: _said_by_folders(path, columns) for path in paths}
-    texts = {key: [s[key] for s in said.values() if s.get(key) is not None] for key in columns}
-    whole = {key for key in columns if all(WHOLE.fullmatch(text or "") for text in texts[key])}
-    files = [_file(path, said[path], whole) for path in paths]
+    files = list(files_with_folders(paths, paths, columns))
     known = [file for file in files if file.names is not None]
     for file in known[1:]:
         if _columns(known[0]) != _columns(file):
             raise ContractBroken(_told_apart(known[0], file))
     return files
+
+
+def files_with_folders(paths: Iterable[Path], among: Iterable[Path], columns: Collection[str]) -> Iterator[LogFile]:
+    """Files with what their folders say; a value is a number where it is one `among` all files of the log.
+
+    Raises
+    ------
+    ContractBroken
+        If a file's folders say two things.
+    """
+    said = {path: _said_by_folders(path, columns) for path in among}
+    texts = {key: [s[key] for s in said.values() if s.get(key) is not None] for key in columns}
+    whole = {key for key in columns if all(WHOLE.fullmatch(text or "") for text in texts[key])}
+    yield from (_file(path, said[path], whole) for path in paths)
 
 
 def _meant(pattern: str) -> list[Path]:
@@ -137,13 +148,13 @@ def _said_by_folders(path: Path, columns: Collection[str]) -> dict[str, str | No
 
 
 def _file(path: Path, said: dict[str, str | None], whole: set[str]) -> LogFile:
-    names = _names(path)
+    names = names_of(path)
     values = {key: int(text) if key in whole and text is not None else text for key, text in said.items()}
     given = {key: value for key, value in values.items() if key not in (names or ())}
     return LogFile(path, Folders(given, {key: values[key] for key in values.keys() - given.keys()}), names)
 
 
-def _names(path: Path) -> frozenset[str] | None:
+def names_of(path: Path) -> frozenset[str] | None:
     """The names of a file's columns; None where that is for the reader of the file to say."""
     try:
         if is_csv(path):

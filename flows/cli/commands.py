@@ -29,7 +29,7 @@ from flows.cli.slots_command import free_slots
 from flows.cli.stack_commands import down, up
 from flows.cli.status_command import status
 from flows.cli.window_commands import accept_window, quarantine
-from flows.find_source import find_source
+from flows.find_source import described_by, find_source
 from flows.log_stream import service_variables
 from flows.stack.beside import await_server
 from flows.stack.ports import check_free
@@ -84,8 +84,16 @@ def replay(
 
 @app.command()
 def ingest(
-    path: Annotated[str, typer.Argument(help="A .parquet or .csv log, a folder of them, or a pattern in quotes.")],
-    source: Annotated[str, typer.Option(help="A shipped source, or the path of a .toml description.")],
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            help="A .parquet or .csv log, a folder, a quoted pattern, a Delta table; none: what the lake has new."
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="A shipped source, or the path of a .toml description; without a path, the home's own."),
+    ] = None,
     mend: Annotated[
         bool, typer.Option("--mend", help="Replace what was logged in windows that are set aside; they are learned.")
     ] = False,
@@ -94,14 +102,22 @@ def ingest(
 ) -> None:
     """Bring a log into the warehouse; what is there already changes nothing."""
     state = enter(home)
+    from components.ingest.delta import is_delta
     from flows.stages.ingest import ingest_files
     from flows.stages.ingest import mend as bring_again
+    from flows.stages.lake import take_lake
     from flows.stages.set_aside import tell_service
 
-    description = find_source(source)
+    description = described_by(state, source, path)
     windows: tuple[Window, ...] = ()
+    refused: list[str] = []
     with state.held():
-        if mend:
+        if mend and path is None:
+            raise ContractBroken("--mend was given without a path; name the log that says those windows anew")
+        if path is None or (is_delta(path) and not mend):
+            taken = take_lake(state, description, path)
+            batches, refused = taken.batches, taken.refused
+        elif mend:
             batch, windows = bring_again(state, path, description)
             batches = [batch]
             tell_service(state)
@@ -109,9 +125,10 @@ def ingest(
             batches = ingest_files(state, path, description)
     if as_json:
         told = [asdict(batch) for batch in batches]
+        told += [{"refused": line} for line in refused]
         typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=1))
     else:
-        rows, known, left = (sum(n) for n in zip(*((b.rows, b.duplicates, b.set_aside) for b in batches), strict=True))
+        rows, known, left = (sum(getattr(b, of) for b in batches) for of in ("rows", "duplicates", "set_aside"))
         typer.echo(f"{rows + left} rows received, {rows - known} new, {known} here already, {left} set aside")
         for way, files in Counter(batch.read_as for batch in batches if batch.read_as != "Parquet").items():
             typer.echo(f"read as {way}" + (f" ({files} files)" if len(batches) > 1 else ""))
@@ -121,6 +138,8 @@ def ingest(
             )
         for fault in (fault for batch in batches for fault in batch.faults):
             typer.echo(f"  set aside: {fault}")
+        for line in refused:
+            typer.echo(f"  refused: {line}")
         for window in windows:
             typer.echo(f"mended: {window}; the next turn learns it: evercurrent loop")
 

@@ -29,7 +29,7 @@ def diagnose_homes(homes: Homes) -> tuple[Finding, ...]:
         if fault := fault_of(home):
             found.append(mend(home.name, fault, f"mend it, or take {home.name} out of the file"))
         else:
-            looked = _looked_at(check_home, home.workspace)
+            looked = [one for check in (check_home, check_log) for one in _looked_at(check, home.workspace)]
             found += [one.model_copy(update={"said": f"{home.name}: {one.said}"}) for one in looked]
     return tuple(found)
 

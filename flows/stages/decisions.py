@@ -53,7 +53,7 @@ def take_decisions(workspace: Workspace) -> Batch | None:
     taken: Batch | None = None
     with TemporaryDirectory(prefix="evercurrent-") as room:
         for spans in _readings(workspace, segments.segments(w), Path(room)):
-            taken = _and(taken, _bring(w, spans, str(workspace.decisions)))
+            taken = both(taken, _bring(w, spans, str(workspace.decisions)))
     trim(workspace, w)
     return taken
 
@@ -106,7 +106,7 @@ def _bring(w: Warehouse, spans: list[Span], path: str) -> Batch:
     return segments.append_spans(w, spans, found, path)
 
 
-def _and(first: Batch | None, second: Batch) -> Batch:
+def both(first: Batch | None, second: Batch) -> Batch:
     """Two readings as one, named by the later."""
     if first is None:
         return second

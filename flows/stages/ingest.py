@@ -16,6 +16,7 @@ from components.domain import ContractBroken, Window
 from components.feature_spec import FieldOf
 from components.ingest.day_folders import check_source, day_folders, digest_of_day, read_entities
 from components.ingest.interactions import LogTables, attributes, canonical, column_names
+from components.ingest.lake import LakeFile
 from components.ingest.log_files import NO_FOLDERS, Folders, log_files
 from components.ingest.read_log import how_read, read_log, with_folders
 from components.ingest.source import Source, read_source
@@ -87,7 +88,7 @@ def ingest_files(workspace: Workspace, pattern: str, description: Path) -> list[
     files = log_files(pattern, column_names(described.source))
     with beside() as engine, ExitStack() as held:
         for file in files:
-            batches.append(_ingest(workspace, file.path, file.folders, described, engine))
+            batches.append(bring_file(workspace, file.path, file.folders, described, engine))
             if len(batches) == 1:
                 held.enter_context(kept_open(workspace.database))
             if batches[-1].new:
@@ -113,7 +114,7 @@ def ingest_days(workspace: Workspace, days: list[Path], description: Path) -> li
 def ingest_file(workspace: Workspace, path: Path, description: Path) -> Batch:
     """Bring one Parquet or CSV file in. Reading and checking come first: a broken file leaves nothing behind."""
     with beside() as engine:
-        return _ingest(workspace, path, NO_FOLDERS, Described.at(description), engine)
+        return bring_file(workspace, path, NO_FOLDERS, Described.at(description), engine)
 
 
 def ingest_carefully(workspace: Workspace, path: Path, description: Path) -> Batch:
@@ -121,8 +122,15 @@ def ingest_carefully(workspace: Workspace, path: Path, description: Path) -> Bat
     return _ingest_carefully(workspace, path, NO_FOLDERS, Described.at(description))
 
 
-def _ingest(workspace: Workspace, path: Path, folders: Folders, described: Described, engine: Beside) -> Batch:
-    """As `ingest_file`; `folders` are what the file's folders say of its rows.
+def bring_file(
+    workspace: Workspace,
+    path: Path,
+    folders: Folders,
+    described: Described,
+    engine: Beside,
+    of_lake: LakeFile | None = None,
+) -> Batch:
+    """As `ingest_file`; `folders` are what the file's folders say of its rows; a file `of_lake` is entered with them.
 
     DuckDB reads a log by itself, but for rows that are not sound; where it is not said exactly what it reads, the whole
     log goes the careful way.
@@ -132,35 +140,45 @@ def _ingest(workspace: Workspace, path: Path, folders: Folders, described: Descr
             found = sound_log(engine.connection, path, folders, described.source, Path(room))
         except Unsaid as reason:
             log.info("event=ingest_way way=careful path=%s reason=%r", path, str(reason))
-            batch = _ingest_carefully(workspace, path, folders, described)
+            batch = _ingest_carefully(workspace, path, folders, described, of_lake)
         else:
             counted = (path, found.log.rows, len(found.doubted.numbers))
             log.info("event=ingest_way way=engine path=%s rows=%d in_doubt=%d", *counted)
-            batch = _ingest_sound(workspace, found, path, described)
+            batch = _ingest_sound(workspace, found, path, described, of_lake)
     end = (path, batch.read_as, batch.rows, batch.set_aside)
     log.info("event=ingest path=%s read_as=%r rows=%d set_aside=%d", *end)
     return batch
 
 
-def _ingest_sound(workspace: Workspace, found: SoundLog, path: Path, described: Described) -> Batch:
+def _ingest_sound(
+    workspace: Workspace, found: SoundLog, path: Path, described: Described, of_lake: LakeFile | None
+) -> Batch:
     entities = {**found.entities, **described.side()}
     settle_source(workspace, described.path)
     w = Warehouse(workspace.database, described.source.name)
-    batch = append_file(w, found, entities, digest=_digest(path, found.log.folders), path=str(path))
+    digest = digest_of_log(path, found.log.folders)
+    batch = append_file(w, found, entities, digest=digest, path=str(path), of_lake=_digested(of_lake, digest))
     return replace(batch, read_as=how_read(path))
 
 
-def _ingest_carefully(workspace: Workspace, path: Path, folders: Folders, described: Described) -> Batch:
+def _ingest_carefully(
+    workspace: Workspace, path: Path, folders: Folders, described: Described, of_lake: LakeFile | None = None
+) -> Batch:
     frame = with_folders(read_log(path), folders, path)
     tables = canonical(frame, described.source, str(path))
     entities = {**own_frames(frame, described.source), **described.side()}
     settle_source(workspace, described.path)
     w = Warehouse(workspace.database, described.source.name)
-    batch = append_log(w, tables, entities, digest=_digest(path, folders), path=str(path))
+    digest = digest_of_log(path, folders)
+    batch = append_log(w, tables, entities, digest=digest, path=str(path), of_lake=_digested(of_lake, digest))
     return replace(batch, read_as=how_read(path))
 
 
-def _digest(path: Path, folders: Folders) -> str:
+def _digested(of_lake: LakeFile | None, digest: str) -> LakeFile | None:
+    return None if of_lake is None else replace(of_lake, digest=digest)
+
+
+def digest_of_log(path: Path, folders: Folders) -> str:
     """Of a file's content, to which belongs what its folders give it: equal files of two days are two."""
     if not folders.given:
         return digest_of(path)
@@ -189,7 +207,7 @@ def mend(workspace: Workspace, pattern: str, description: Path) -> "tuple[Batch,
     w = Warehouse(workspace.database, source.name)
     last = ledger.last_window(w, ALL_TIME)
     learnable_at = 0 if last is None else last.cutoff
-    digest = _digest(path, folders)
+    digest = digest_of_log(path, folders)
     batch, windows = mend_log(w, tables, entities, digest=digest, path=str(path), learnable_at=learnable_at)
     return replace(batch, read_as=how_read(path)), windows
 

@@ -272,3 +272,24 @@ create table pruned_items (
     first_logged_at timestamp,
     primary key (source, item_id)
 );
+
+-- grain: one file of a lake that was taken, or (`fault`) that could not be; written in the transaction that brings its rows.
+-- `size` and `written_ns` are those it had: as long as it has them it is not opened again. `digest` is its batch's,
+-- `columns` are those of the description that it has. Read by: ingest.
+create table lake_files (
+    source varchar,
+    lake varchar,
+    file varchar,
+    size bigint not null,
+    written_ns bigint not null,
+    digest varchar not null,
+    columns varchar[] not null,
+    fault varchar,
+    primary key (source, lake, file)
+);
+
+-- grain: one Delta table: the version up to which it was taken; `opening`: the files of that version are still being taken,
+-- as the first. Read by: ingest.
+create table lake_versions (
+    source varchar, lake varchar, version bigint not null, opening boolean not null, primary key (source, lake)
+);
