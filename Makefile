@@ -44,8 +44,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip check
 	touch $@
 
-extras: setup      ## what the settings beyond one machine need, from requirements-ray.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-ray.lock
+extras: setup      ## what the settings beyond one machine need, from requirements-extras.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-extras.lock
 	$(BIN)/python -m pip check
 
 clean:            ## remove the environment and all state
