@@ -1,5 +1,6 @@
 """Every setting changes something: each is varied alone, and what its part makes must differ."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -41,11 +42,14 @@ from components.update.warm_start import warm_start
 from components.validate.contracts import Frames
 from components.validate.validate import validate
 from flows.engine.update import warm_started
+from flows.stages.lake import take_lake
 from flows.turn import Turn
+from flows.workspace import enter
 from tests.drift import worlds
 from tests.evaluate.canary_traffic import traffic_of
 from tests.evaluate.test_slate_values import drawn as drawn_slates
 from tests.evaluate.tiny import many, replaced
+from tests.flows.lakes import described, piece, write_piece
 from tests.memory.world import HIDDEN, world
 from tests.memory.world import SPEC as MEMORY_SPEC
 from tests.ranker.windows import SPEC as RANKER_SPEC
@@ -111,6 +115,23 @@ def shared(s: Settings) -> str:
         with suppress(ContractBroken):  # nobody made a part
             warm_started(cast(Turn, turn), parent, window(0), None)
     return repr(asked)
+
+
+def from_lake(s: Settings) -> str:
+    """How many files of a folder, or of a table that was overwritten, are taken in two looks; or why none are."""
+    deltalake = pytest.importorskip("deltalake") if s.lake.path == "table" else None
+    with TemporaryDirectory() as folder:
+        home, lake = enter(Path(folder) / "home"), s.lake.model_dump(exclude_none=True)
+        home.settings.write_text("".join(["[lake]\n", *(f"{key} = {json.dumps(lake[key])}\n" for key in lake)]))
+        write_piece(home.root / "folder", "one", piece(0))
+        taken = []
+        for number, mode in enumerate(("append", "overwrite", "append") if deltalake else ("none",)):
+            if deltalake:
+                deltalake.write_deltalake(home.root / "table", piece(number), mode=mode)
+            if number != 1:  # nobody looked when it was overwritten
+                with suppress(ContractBroken):
+                    taken.append(len(take_lake(home, described(Path(folder))).batches))
+    return repr(taken)
 
 
 def waits(s: Settings) -> str:
@@ -589,6 +610,8 @@ CASES: dict[str, Case] = {
     "world.lag": Case(60.0, played),
     "operations.wait_seconds": Case(5.0, waits),
     "operations.try_seconds": Case(5.0, waits),
+    "lake.path": Case("folder", from_lake),
+    "lake.after_version": Case(1, from_lake, {"lake.path": "table"}),
     "engine.name": Case("ray", shared, {"engine.shard_examples": 1}),
     "engine.address": Case("auto", shared, ON_RAY),
     "engine.workers": Case(3, shared, ON_RAY),

@@ -1,9 +1,8 @@
 """A Delta table as a log: which files a version added, and whether it took any away.
 
 A log only grows, so a version that takes rows away (`remove` with `dataChange`) is refused; one that only rewrites
-files,
-as OPTIMIZE does, brings nothing. The library says which files the first version taken has, and whether the table can be
-read; what later versions did stands in their commits, one JSON file each.
+files, as OPTIMIZE does, brings nothing. The library says which files the first version taken has, and whether the table
+can be read; what later versions did stands in their commits, one JSON file each.
 Source: Delta Transaction Log Protocol, sections Add File and Remove File, Data Change, Protocol Evolution.
 """
 

@@ -1,8 +1,7 @@
 """A lake: a folder of logs that many write and one reads. What lies there now, against what was taken.
 
 A name, a size and an instant tell whether a file is as it was: no file is opened to find out what is new. So a file
-has to
-appear whole, by rename; one that is being written has a name that begins with ``_`` or ``.``, or says tmp or
+has to appear whole, by rename; one that is being written has a name that begins with ``_`` or ``.``, or says tmp or
 inprogress.
 """
 

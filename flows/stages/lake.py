@@ -1,8 +1,8 @@
 """Ingest of a lake: what others have written since the last look, each file once.
 
 A file is entered in the transaction that brings its rows: killed anywhere, nothing is lost and nothing is there
-twice. One
-that cannot be taken is named and set aside until it is different (docs/decisions/0029-a-lake-that-grows.md).
+twice. One that cannot be taken is named and set aside until it is different
+(docs/decisions/0029-a-lake-that-grows.md).
 """
 
 import logging
