@@ -78,9 +78,10 @@ class Figures(Frozen):
     diverged: tuple[str, float, float, str] | None
 
 
-def ask(folder: Path, asked: Asked, parent: Checkpoint, fresh: Matured, replay: Matured | None) -> None:
-    """Write what the workers need; asked.json is the last."""
-    save_checkpoint(parent, folder / PARENT)
+def ask(folder: Path, asked: Asked, parent: Checkpoint | None, fresh: Matured, replay: Matured | None) -> None:
+    """Write what the workers need; asked.json is the last. `parent` is None where it lies in the folder already."""
+    if parent is not None:
+        save_checkpoint(parent, folder / PARENT)
     _save_matured(folder, "fresh", fresh)
     if replay is not None:
         _save_matured(folder, "replay", replay)

@@ -1,0 +1,74 @@
+"""Nodes of one machine: network namespaces, each with an address of its own on one bridge. Root's to make.
+
+Processes of two of them share the disk and the processors, but not the network: what they tell each other goes through
+a virtual cable, and one that is taken down cuts its node off.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from components.domain import EvercurrentError
+
+NETWORK = "10.231.77"
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Where a process runs: its `address` and `interface`, and the words before a command that put it there."""
+
+    address: str
+    interface: str
+    within: tuple[str, ...] = ()
+
+
+@contextmanager
+def here() -> Iterator[list[Node]]:
+    """This machine as it is."""
+    yield [Node(LOOPBACK, "lo")]
+
+
+@contextmanager
+def nodes_of(count: int) -> Iterator[list[Node]]:
+    """So many nodes, gone afterwards.
+
+    Raises
+    ------
+    EvercurrentError
+        If they cannot be made: no `ip`, or not root.
+    """
+    stem = f"ec{os.getpid() % 100_000}"
+    made: list[tuple[str, ...]] = []
+    try:
+        _ip("link", "add", stem, "type", "bridge")
+        made.append(("link", "delete", stem))
+        _ip("link", "set", stem, "up")
+        nodes = []
+        for number in range(count):
+            name, cable = f"{stem}n{number}", f"{stem}v{number}"
+            _ip("netns", "add", name)
+            made.append(("netns", "delete", name))
+            _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name)
+            _ip("link", "set", cable, "master", stem)
+            _ip("link", "set", cable, "up")
+            address = f"{NETWORK}.{number + 1}"
+            _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+            for interface in ("lo", "eth0"):
+                _ip("-n", name, "link", "set", interface, "up")
+            nodes.append(Node(address, "eth0", ("ip", "netns", "exec", name)))
+        yield nodes
+    finally:
+        for words in reversed(made):
+            subprocess.run(["ip", *words], check=False, capture_output=True)
+
+
+def _ip(*words: str) -> None:
+    try:
+        subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise EvercurrentError("no `ip` here; nodes need iproute2 (apt-get install iproute2)") from None
+    except subprocess.CalledProcessError as error:
+        raise EvercurrentError(f"ip {' '.join(words)}: {error.stderr.strip()}; nodes are root's to make") from None
