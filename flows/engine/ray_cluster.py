@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from components.domain import ContractBroken, Transient
@@ -27,9 +28,9 @@ except ImportError as error:
         f"engine.name is 'ray' and {error.name} is not installed; install evercurrent[ray], or set it to 'local'"
     ) from None
 
-logger = logging.getLogger("evercurrent")
 PACKAGES = ("evercurrent", "torch", "numpy", "numba", "ray")
 """What decides which bits an update comes to, and how nodes speak with each other."""
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 def share(folder: Path, engine: EngineSettings) -> None:
@@ -76,27 +77,29 @@ def _share_of(config: dict[str, str]) -> None:
 @contextmanager
 def _cluster(engine: EngineSettings) -> Iterator[None]:
     """Connected to the cluster, and away from it afterwards."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     _check_there(engine)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         if engine.address == OWN:
-            os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-            ray.init(
-                address="local",
-                num_cpus=engine.workers + 1,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-            )
+            _have_token()
+            ray.init(address="local", num_cpus=engine.workers + 1, include_dashboard=False, **QUIET)
         else:
-            ray.init(address=engine.address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address=engine.address, **QUIET)
     except Exception as error:
         raise _unreachable(engine, error) from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _have_token() -> None:
+    """A token for the clusters that this process starts: their ports listen on all addresses.
+
+    Ray reads it once in a process, and asks for it by default where it starts a cluster.
+    """
+    if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
 
 
 def _check_there(engine: EngineSettings) -> None:

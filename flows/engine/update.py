@@ -38,6 +38,8 @@ def warm_started(turn: Turn, parent: Checkpoint, fresh: Matured, replay: Matured
 
     asked = Asked(cutoff=cutoff, seed=turn.seed, workers=engine.workers, settings=settings)
     check_shardable(asked)
+    rows, told = parent.model.table.rows, (engine.address, engine.workers)
+    logger.info("stage=update event=shared rows=%d examples=%d address=%s workers=%d", rows, len(fresh), *told)
     with _folder(turn.folder / FOLDER) as folder:
         ask(folder, asked, parent, fresh, replay)
         ray_cluster.share(folder, engine)

@@ -1,5 +1,6 @@
 """An update on a real Ray cluster of this machine, and what is said where there is none to be had."""
 
+import os
 import socket
 import threading
 import time
@@ -66,3 +67,18 @@ def test_a_cluster_that_cannot_be_reached_is_busy(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     with pytest.raises(Transient, match=f"no Ray cluster at 127.0.0.1:{port}: .*; look at engine.address"):
         ray_cluster.share(tmp_path, EngineSettings(name="ray", address=f"127.0.0.1:{port}"))
+
+
+def test_clusters_that_a_process_starts_have_a_token_and_keep_the_one_they_are_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    ray_cluster._have_token()
+    first = os.environ["RAY_AUTH_TOKEN"]
+    ray_cluster._have_token()
+    assert len(first) == 64 and os.environ["RAY_AUTH_TOKEN"] == first
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/somewhere")
+    ray_cluster._have_token()
+    assert "RAY_AUTH_TOKEN" not in os.environ
