@@ -44,7 +44,7 @@ from components.validate.validate import validate
 from flows.engine.update import warm_started
 from flows.stages.lake import take_lake
 from flows.turn import Turn
-from flows.workspace import enter
+from flows.workspace import Workspace
 from tests.drift import worlds
 from tests.evaluate.canary_traffic import traffic_of
 from tests.evaluate.test_slate_values import drawn as drawn_slates
@@ -121,7 +121,8 @@ def from_lake(s: Settings) -> str:
     """How many files of a folder, or of a table that was overwritten, are taken in two looks; or why none are."""
     deltalake = pytest.importorskip("deltalake") if s.lake.path == "table" else None
     with TemporaryDirectory() as folder:
-        home, lake = enter(Path(folder) / "home"), s.lake.model_dump(exclude_none=True)
+        home, lake = Workspace(Path(folder) / "home"), s.lake.model_dump(exclude_none=True)
+        home.root.mkdir()
         home.settings.write_text("".join(["[lake]\n", *(f"{key} = {json.dumps(lake[key])}\n" for key in lake)]))
         write_piece(home.root / "folder", "one", piece(0))
         taken = []

@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from components.domain import ContractBroken
 from components.ingest.log_stream import FAULTS, LogStream
-from flows.log_stream import stream_of
+from flows.log_stream import log_settings, stream_of
 from flows.stack.finding import Finding, fine, mend, note
 from flows.workspace import Workspace
 
@@ -20,6 +20,10 @@ FULL = 0.8
 
 def check_log(workspace: Workspace) -> Iterator[Finding]:
     """The broker of the decision log; nothing where the log is files."""
+    try:
+        log_settings(workspace)
+    except ContractBroken:  # as `check_home` says
+        return
     try:
         stream = stream_of(workspace)
     except ContractBroken as broken:

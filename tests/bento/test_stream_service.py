@@ -54,7 +54,7 @@ def test_what_is_answered_is_in_the_stream_and_comes_out_again_once_it_is_draine
     assert not (home / "decisions").exists(), "a replica writes no files"
     drained(home, broker)
     found = self_check(Workspace(home), 100, 0.02)
-    assert found.exact + found.close == 9 and found.off == 0 and found.passed, found.said
+    assert found.exact + found.close == 9 and found.off == found.damaged == 0, found.said  # too few to judge a mean by
 
 
 def test_several_outcomes_each_have_their_status(http):

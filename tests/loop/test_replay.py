@@ -23,11 +23,11 @@ from components.ranker.layer_files import BASE_FILES
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from flows.cli.status import read_status
+from flows.engine import update as engine
 from flows.replay.replay import replay, turn_links
 from flows.replay.replay_record import ReplayRecord
 from flows.rollback import rollback
 from flows.stages import evaluate as judging
-from flows.stages import update as updating
 from flows.workspace import Workspace
 from tests.conftest import TinySource
 from warehouse import ledger
@@ -180,13 +180,13 @@ def test_the_estimate_is_made_on_requests_whose_outcomes_the_challenger_never_le
     tmp_path: Path, tiny: TinySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learned: list[set[tuple[int, int]]] = []
-    whole = updating.warm_start
+    whole = engine.warm_start
 
     def spy(parent: Checkpoint, fresh: Matured, *rest: object) -> Update:
         learned.append(set(zip(fresh.examples.keys[:, 0].tolist(), fresh.examples.at.tolist(), strict=True)))
         return whole(parent, fresh, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(updating, "warm_start", spy)
+    monkeypatch.setattr(engine, "warm_start", spy)
     run(tmp_path / "home", tiny, 1)
     judged = pd.read_parquet(next((tmp_path / "home" / "turns").glob("*/target.parquet")))["request_id"].unique()
     with connect(tmp_path / "home" / "warehouse.duckdb") as connection:
@@ -207,7 +207,7 @@ def test_running_again_repeats_nothing_and_gives_the_same_digest(
     def never(*inputs: object) -> None:
         raise AssertionError("a finished turn was repeated")
 
-    monkeypatch.setattr(updating, "warm_start", never)
+    monkeypatch.setattr(engine, "warm_start", never)
     assert run(home, tiny, 2).digest == record.digest
 
 
@@ -308,13 +308,13 @@ def test_a_generation_that_attends_to_what_users_liked_is_learned_from_what_it_l
     description = tmp_path / "tiny.toml"
     description.write_text(tiny.description.read_text() + RECENT)
     learned: list[Matured] = []
-    whole = updating.warm_start
+    whole = engine.warm_start
 
     def spy(parent: Checkpoint, fresh: Matured, *rest: object) -> Update:
         learned.append(fresh)
         return whole(parent, fresh, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(updating, "warm_start", spy)
+    monkeypatch.setattr(engine, "warm_start", spy)
     attentive = TinySource(description, tiny.log, tiny.frame)
     record = run(tmp_path / "home", attentive, 1, SETTINGS + '[ranker]\narchitecture = "din"\n')
     assert record.turns[0].auc.champion is not None

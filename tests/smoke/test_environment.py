@@ -114,7 +114,8 @@ def test_importing_the_libraries_connects_to_nobody_and_telemetry_is_off() -> No
 
 def test_every_package_that_the_product_imports_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[<>=]", requirement)[0].lower() for requirement in project["dependencies"]}
+    extras = [name for extra in project["optional-dependencies"].values() for name in extra]
+    declared = {re.split(r"[<>=\[]", requirement)[0].lower() for requirement in [*project["dependencies"], *extras]}
     known = packages_distributions()
     for room in ("flows", "components", "bento", "warehouse", "benchmarks"):
         for path in (ROOT / room).rglob("*.py"):

@@ -50,6 +50,7 @@ def many(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raise
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"PREFECT_WORKER_QUERY_SECONDS": "1", "PYTHONPATH": str(ROOT)}.items():
             patch.setenv(name, value)
+        patch.delenv("BENTOML_HOME", raising=False)  # each home has its own
         found = served(folder / "homes.toml")
         made = Raised(enter(found.homes.stack), Wanted(free_port(), served=found), folder)
         try:
