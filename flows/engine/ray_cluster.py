@@ -28,6 +28,7 @@ except ImportError as error:
         f"engine.name is 'ray' and {error.name} is not installed; install evercurrent[ray], or set it to 'local'"
     ) from None
 
+logger = logging.getLogger("evercurrent")
 PACKAGES = ("evercurrent", "torch", "numpy", "numba", "ray")
 """What decides which bits an update comes to, and how nodes speak with each other."""
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -50,23 +51,30 @@ def share(folder: Path, engine: EngineSettings) -> None:
 
 
 def _train(folder: Path, engine: EngineSettings) -> None:
-    trainer = TorchTrainer(
+    """Begin until it comes to its end: Ray's own tries leave out what its controller stumbles over."""
+    for number in range(1, engine.tries + 1):
+        try:
+            _trainer(folder, engine, number).fit()
+        except Exception as error:
+            said = _line(error)
+            logger.warning("stage=update event=try_failed try=%d of=%d reason=%s", number, engine.tries, said)
+        else:
+            return
+    raise Transient(f"the update on Ray at {engine.address} did not come to its end in {engine.tries} tries: {said}")
+
+
+def _trainer(folder: Path, engine: EngineSettings, number: int) -> TorchTrainer:
+    return TorchTrainer(
         _share_of,
         train_loop_config={"folder": str(folder.resolve())},
         torch_config=TorchConfig(backend="gloo"),
         scaling_config=ScalingConfig(num_workers=engine.workers, use_gpu=False),
         run_config=RunConfig(
-            name="update",
+            name=f"try-{number}",
             storage_path=str((folder / "ray").resolve()),
-            failure_config=FailureConfig(max_failures=engine.tries - 1),
+            failure_config=FailureConfig(max_failures=0),
         ),
     )
-    try:
-        trainer.fit()
-    except Exception as error:
-        raise Transient(
-            f"the update on Ray at {engine.address} did not come to its end in {engine.tries} tries: {_line(error)}"
-        ) from None
 
 
 def _share_of(config: dict[str, str]) -> None:
