@@ -173,17 +173,17 @@ def _file(path: Path) -> tuple[int, ...]:
 
 
 def _write_changes(folder: Path, changed: Ints, table: Layered[np.float32], vocabulary: AnyVocabulary) -> None:
-    _save(folder / CHANGED, changed)
-    _save(folder / TABLE_CHANGES, table.take(changed))
+    save_array(folder / CHANGED, changed)
+    save_array(folder / TABLE_CHANGES, table.take(changed))
     if isinstance(vocabulary, Vocabulary):
-        _save(folder / VOCABULARY_CHANGES, vocabulary.layers.take(changed))
+        save_array(folder / VOCABULARY_CHANGES, vocabulary.layers.take(changed))
 
 
 def _write_whole(folder: Path, table: Layered[np.float32], vocabulary: AnyVocabulary) -> None:
     write_whole(folder / TABLE, partial(_write_rows, table))
     if isinstance(vocabulary, Vocabulary):
         write_whole(folder / VOCABULARY, partial(_write_columns, vocabulary.layers))
-        _save(folder / INDEX, index_of(vocabulary.keys))
+        save_array(folder / INDEX, index_of(vocabulary.keys))
 
 
 def _write_rows(table: Layered[np.float32], path: Path) -> None:
@@ -209,7 +209,9 @@ def _pieces(table: Layered[np.float32]) -> Iterator[Floats]:
         yield table.take(np.arange(at, min(at + AT_ONCE, table.rows)))
 
 
-def _save(path: Path, array: npt.NDArray[Any]) -> None:
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """An array as a file, whole or not at all."""
+
     def write(unfinished: Path) -> None:
         with unfinished.open("wb") as file:
             np.save(file, array, allow_pickle=False)

@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 import time
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from flows.cli.drill_command import drill
 from flows.cli.entered import entered
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, REFUSED, explain
+from flows.cli.ingested import show_ingested
 from flows.cli.options import HOME, AsJson, HomeFolder, instant
 from flows.cli.preload import preload
 from flows.cli.prune_command import prune
@@ -128,20 +128,7 @@ def ingest(
         told += [{"refused": line} for line in refused]
         typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=1))
     else:
-        rows, known, left = (sum(getattr(b, of) for b in batches) for of in ("rows", "duplicates", "set_aside"))
-        typer.echo(f"{rows + left} rows received, {rows - known} new, {known} here already, {left} set aside")
-        for way, files in Counter(batch.read_as for batch in batches if batch.read_as != "Parquet").items():
-            typer.echo(f"read as {way}" + (f" ({files} files)" if len(batches) > 1 else ""))
-        if gone := sum(batch.left_out for batch in batches):
-            typer.echo(
-                f"  left out: {gone} impressions of days that were pruned, see [retention]; a new home takes them"
-            )
-        for fault in (fault for batch in batches for fault in batch.faults):
-            typer.echo(f"  set aside: {fault}")
-        for line in refused:
-            typer.echo(f"  refused: {line}")
-        for window in windows:
-            typer.echo(f"mended: {window}; the next turn learns it: evercurrent loop")
+        show_ingested(batches, refused, windows)
 
 
 @app.command()

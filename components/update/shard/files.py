@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken, Examples, Matured, Refused
 from components.frozen import Frozen
+from components.ranker.layer_files import save_array
 from components.ranker.vocabulary import Seen, Vocabulary
 from components.update.checkpoint import (
     Checkpoint,
@@ -119,13 +120,13 @@ def write_part(folder: Path, made: Update, group: Group) -> None:
     part, model = folder / f"part-{group.rank}", made.checkpoint.model
     changed = model.table.layers.changed
     rows = changed[owner_of(changed, group.size) == group.rank]
-    _save(part / "rows.npy", rows)
-    _save(part / "table.npy", model.table.layers.take(rows))
+    save_array(part / "rows.npy", rows)
+    save_array(part / "table.npy", model.table.layers.take(rows))
     if isinstance(model.vocabulary, SharedOut):
         known = model.vocabulary.own()
-        _save(part / "known.npy", known)
-        _save(part / "vocabulary.npy", model.vocabulary.layers.take(known))
-        _save(part / "candidates.npy", model.vocabulary.candidates.numbers())
+        save_array(part / "known.npy", known)
+        save_array(part / "vocabulary.npy", model.vocabulary.layers.take(known))
+        save_array(part / "candidates.npy", model.vocabulary.candidates.numbers())
     if group.rank == 0:
         _write_alike(part, made)
     told = Done(rows=model.table.rows, workers=group.size)
@@ -183,10 +184,10 @@ def _write_alike(part: Path, made: Update) -> None:
     tensors = weights_of(checkpoint.model) | optimizer_tensors(checkpoint.optimizer)
     write_whole(part / DENSE, partial(save_file, tensors))
     for name, ids in (("admitted", made.admitted), ("expired", made.expired)):
-        _save(part / f"{name}.keys.npy", ids.keys)
-        _save(part / f"{name}.last.npy", ids.last)
-        _save(part / f"{name}.field.npy", ids.field.astype("U"))
-    _save(part / "curve.npy", made.curve)
+        save_array(part / f"{name}.keys.npy", ids.keys)
+        save_array(part / f"{name}.last.npy", ids.last)
+        save_array(part / f"{name}.field.npy", ids.field.astype("U"))
+    save_array(part / "curve.npy", made.curve)
     said = None if refused is None else (refused.reason, refused.figure, refused.limit, refused.advice)
     told = {name: getattr(made, name) for name in Figures.model_fields if name != "diverged"} | {"diverged": said}
     write_whole(part / FIGURES, lambda path: path.write_text(json.dumps(told)))
@@ -214,18 +215,10 @@ def _save_matured(folder: Path, name: str, data: Matured) -> None:
     arrays["numeric"] = data.examples.numeric
     arrays |= {"reward": data.reward} | ({} if data.grade is None else {"grade": data.grade})
     for part, array in arrays.items():
-        _save(folder / f"{name}.{part}.npy", array)
+        save_array(folder / f"{name}.{part}.npy", array)
 
 
 def _map(path: Path) -> npt.NDArray[Any]:
     """The array of a file: mapped, privately, unless it is so small that it may be empty."""
     mode: Literal["c"] | None = "c" if path.stat().st_size > SMALL else None
     return np.asarray(np.load(path, mmap_mode=mode, allow_pickle=False))
-
-
-def _save(path: Path, array: npt.NDArray[Any]) -> None:
-    def write(unfinished: Path) -> None:
-        with unfinished.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-
-    write_whole(path, write)
