@@ -19,7 +19,8 @@ from flows.stack.homes import served
 from flows.stack.record import Role
 from flows.stack.up import Wanted
 from flows.workspace import enter
-from tests.loop.test_loop import day
+from tests.conftest import TinySource
+from tests.loop.test_loop import day, ingest
 from tests.stack.conftest import Raised, free_port, still
 from tests.stack.test_homes import asked
 
@@ -41,16 +42,17 @@ folder = "nowhere"
 
 
 @pytest.fixture(scope="module")
-def many(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raised]:
-    """A stack over two copies of a home with a generation; `home` is the stack's own folder."""
+def many(base: Path, tiny: TinySource, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raised]:
+    """A stack over a home with a generation and one that waits for its first; `home` is the stack's own folder."""
     folder = tmp_path_factory.mktemp("many")
-    for name in "ab":
-        shutil.copytree(base, folder / name)
+    shutil.copytree(base, folder / "a")
+    ingest(folder / "b", tiny, tiny.frame)
     (folder / "homes.toml").write_text(HOMES.format(port=free_port()))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"PREFECT_WORKER_QUERY_SECONDS": "1", "PYTHONPATH": str(ROOT)}.items():
             patch.setenv(name, value)
-        patch.delenv("BENTOML_HOME", raising=False)  # each home has its own
+        patch.setenv("BENTOML_HOME", "")  # so that what `enter` sets is taken back as well
+        patch.delenv("BENTOML_HOME")  # each home has its own
         found = served(folder / "homes.toml")
         made = Raised(enter(found.homes.stack), Wanted(free_port(), served=found), folder)
         try:
@@ -97,9 +99,9 @@ def test_turns_that_are_due_at_once_run_one_after_the_other_and_each_in_its_own_
     assert first.end_time and second.start_time and first.end_time <= second.start_time
     _, told = rows(many)
     assert {told[home]["last"] for home in "ab"} == {iso(instant_of(day(5)))}
-    assert all((many.base / home / "bundles" / "g000002").is_dir() for home in "ab")
-    assert all((many.base / home / "bentoml" / "bentos").is_dir() for home in "ab"), "a store of its own for each"
-    assert not (many.home / "bundles").exists() and not (many.home / "bentoml" / "bentos").exists()
+    assert (many.base / "a" / "bundles" / "g000002").is_dir() and (many.base / "b" / "bundles" / "g000001").is_dir()
+    assert list((many.base / "b" / "bentoml").glob("bentos/evercurrent/g000001-*")), "a store of its own"
+    assert not list(many.home.rglob("g00000*")), "nothing of a home lies in the stack's own folder"
 
 
 def test_a_home_that_breaks_is_told_in_its_row_and_the_other_goes_on_untouched(many: Raised) -> None:
