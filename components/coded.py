@@ -33,6 +33,8 @@ class Coded:
     >>> column = Coded.of(np.array(["u7", None, "u8", "u7"], object))
     >>> column.codes.tolist(), column.distinct.tolist(), column[3], column[1]
     ([0, -1, 1, 0], ['u7', 'u8'], 'u7', None)
+    >>> column.take(slice(1, 3)).compact()
+    Coded(codes=array([-1,  0], dtype=int32), distinct=array(['u8'], dtype=object))
     """
 
     codes: Codes
@@ -79,6 +81,14 @@ class Coded:
     def take(self, index: Ints | Bools | slice) -> "Coded":
         """The rows at `index`, in that order, of the same values."""
         return Coded(self.codes[index], self.distinct)
+
+    def compact(self) -> "Coded":
+        """The same rows, without the values that none of them has."""
+        there = np.zeros(len(self.distinct) + 1, bool)
+        there[self.codes] = True
+        kept = there[:-1]
+        place = np.append(np.where(kept, np.cumsum(kept) - 1, NOTHING), NOTHING).astype(np.int32)
+        return Coded(place[self.codes], self.distinct[kept])
 
     def texts(self) -> np.ndarray:
         """(n,) or (n, width) object: the values themselves, None where there is none."""

@@ -24,6 +24,9 @@ class EngineSettings(Frozen):
     """Rows of the table from which on an update is shared: 4 GB of weights and learning history at 16 numbers a row."""
     shard_examples: PositiveInt = 20_000_000
     """Fresh examples from which on an update is shared."""
+    shard_entries: PositiveInt = 20_000_000
+    """Eligible entries of a turn's held-out requests from which on what each generation would have chosen in them is
+    worked out by tasks of the cluster, as many at once as it has processors."""
     patience_seconds: float = Field(default=60.0, gt=0)
     """How long the cluster may take to answer, and to have so many workers free."""
     tries: PositiveInt = 3
@@ -42,3 +45,7 @@ class EngineSettings(Frozen):
         (False, True)
         """
         return self.name == "ray" and (rows >= self.shard_rows or examples >= self.shard_examples)
+
+    def spreads(self, entries: int) -> bool:
+        """Whether choices among so many eligible entries are worked out by tasks of the cluster."""
+        return self.name == "ray" and entries >= self.shard_entries

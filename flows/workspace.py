@@ -1,6 +1,7 @@
 """The state folder: every path of it, the environment that keeps libraries inside it, and its lock."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,6 +164,17 @@ def scratch(kept: Path | None = None) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="evercurrent-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@contextmanager
+def fresh_folder(path: Path) -> Iterator[Path]:
+    """An empty folder for the block, gone afterwards: what a try left that was cut off is of no use to the next."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def enter(root: Path) -> Workspace:

@@ -34,6 +34,7 @@ from components.evaluate.sequential_test import SequentialTest
 from components.frozen import Frozen
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
+from components.ranker.features import Encoder
 from components.ranker.model import Model
 from components.settings import Settings
 from components.update.checkpoint import Checkpoint
@@ -41,7 +42,9 @@ from components.update.train import pretrain
 from components.update.warm_start import warm_start
 from components.validate.contracts import Frames
 from components.validate.validate import validate
+from flows.engine import choices as engine_choices
 from flows.engine.update import warm_started
+from flows.stages.choices import Asked
 from flows.stages.lake import take_lake
 from flows.turn import Turn
 from flows.workspace import Workspace
@@ -115,6 +118,18 @@ def shared(s: Settings) -> str:
         with suppress(ContractBroken):  # nobody made a part
             warm_started(cast(Turn, turn), parent, window(0), None)
     return repr(asked)
+
+
+def spread(s: Settings) -> str:
+    """Where it is worked out what was chosen among a thousand entries."""
+    asked, turn = SimpleNamespace(entries=1_000), SimpleNamespace(settings=s)
+    cluster = SimpleNamespace(spread=lambda *told: None)
+    with TemporaryDirectory() as folder, MonkeyPatch.context() as patched:
+        turn.folder = Path(folder)
+        patched.setattr(flows.engine, "ray_cluster", cluster, raising=False)
+        for name, said in {"choices": "here", "ask": "asked", "put_together": "there"}.items():
+            patched.setattr(engine_choices, name, lambda *told, said=said: said)
+        return str(engine_choices.chosen(cast(Turn, turn), cast(Asked, asked), cast(Encoder, None), {}))
 
 
 def from_lake(s: Settings) -> str:
@@ -618,6 +633,7 @@ CASES: dict[str, Case] = {
     "engine.workers": Case(3, shared, ON_RAY),
     "engine.shard_rows": Case(1, shared, {"engine.name": "ray"}),
     "engine.shard_examples": Case(1, shared, {"engine.name": "ray"}),
+    "engine.shard_entries": Case(1, spread, {"engine.name": "ray"}),
     "engine.patience_seconds": Case(5.0, shared, ON_RAY),
     "engine.tries": Case(1, shared, ON_RAY),
     "timeouts.ingest": Case(5.0, limits),

@@ -18,11 +18,10 @@ A bundle is written under a temporary name and renamed whole; what is there is c
 and is never written again.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,12 +33,13 @@ from components.ingest.reward_rule import RewardRule
 from components.parts import Part, list_parts
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
-from components.publish.attributes_file import write_attributes, write_ids
+from components.publish.attributes_file import write_ids
+from components.publish.encoder_files import write_encoder
 from components.publish.golden import GOLDEN, check_arithmetic, golden_of
 from components.publish.id_changes import IdChanges, write_id_changes
 from components.publish.likes_file import write_likes
 from components.publish.manifest import APART, MANIFEST, Manifest, Provenance, bundle_name, verify
-from components.publish.read_bundle import HIDDEN, HISTORY
+from components.publish.read_bundle import HIDDEN, HISTORY, MEMORY, MODEL, SETTINGS
 from components.publish.retrieval_file import write_retrieval
 from components.ranker.features import Encoder
 from components.ranker.history import History, Likes, history_width
@@ -122,15 +122,12 @@ def manifest_digest(folder: Path) -> str:
 
 def _write_parts(folder: Path, content: BundleContent) -> dict[str, Part]:
     """Write everything but the manifest; the digests that are known already, by path."""
-    known = _write_model(folder / "model", content)
-    content.memory.save(folder / "memory")
-    _write_json(folder / "memory" / "settings.json", content.memory_settings)
+    known = _write_model(folder / MODEL, content)
+    content.memory.save(folder / MEMORY)
+    _write_json(folder / MEMORY / SETTINGS, content.memory_settings)
     _write_json(folder / "policy.json", content.policy)
     _write_json(folder / "outcome.json", content.outcome)
-    spec = json.dumps([asdict(f) for f in content.encoder.spec.fields], indent=1)
-    (folder / "feature_spec.json").write_text(spec + "\n")
-    write_attributes(folder / "users.parquet", content.encoder.users)
-    write_attributes(folder / "items.parquet", content.encoder.items)
+    write_encoder(folder, content.encoder)
     write_ids(folder / "servable_items.parquet", content.servable)
     if len(content.hidden):
         write_ids(folder / HIDDEN, content.hidden)

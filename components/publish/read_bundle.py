@@ -2,23 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar, cast
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing import cast
 
 from components.domain import ContractBroken
-from components.feature_spec import FeatureSpec, Field
-from components.frozen import first_fault
 from components.ingest.reward_rule import RewardRule
 from components.memory.memory import ErrorMemory
 from components.memory.settings import MemorySettings
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
-from components.publish.attributes_file import read_attributes, read_ids
+from components.publish.attributes_file import read_ids
+from components.publish.encoder_files import read_encoder
+from components.publish.json_part import read_json
 from components.publish.likes_file import read_likes
 from components.publish.manifest import read_manifest, verify
 from components.publish.retrieval_file import read_retrieval
-from components.ranker.features import Encoder
 from components.ranker.forward import Forward
 from components.ranker.history import History, history_width
 from components.ranker.model_file import digest_before_layers, load_forward
@@ -26,9 +23,9 @@ from components.serving.catalogue import Catalogue
 from components.serving.retrieval import freshest
 from components.serving.served import Memory, Served, Unread
 
-Record = TypeVar("Record", bound=BaseModel)
 HISTORY = "history.parquet"
 HIDDEN = "hidden_items.parquet"
+MODEL, MEMORY, SETTINGS = "model", "memory", "settings.json"
 
 
 def load_bundle(folder: Path) -> Served:
@@ -51,10 +48,10 @@ def load_memory(folder: Path, served: Served) -> ErrorMemory:
     ContractBroken
         If it is damaged, of another layout, or another generation's.
     """
-    settings = _read_json(folder / "memory" / "settings.json", MemorySettings)
-    memory, model = ErrorMemory.load(folder / "memory", served.encoder.spec, settings), cast(Forward, served.model)
+    settings = read_json(folder / MEMORY / SETTINGS, MemorySettings)
+    memory, model = ErrorMemory.load(folder / MEMORY, served.encoder.spec, settings), cast(Forward, served.model)
     layered = read_manifest(folder).format > 1
-    check_memory(folder / "memory", memory, model.digest() if layered else digest_before_layers(model))
+    check_memory(folder / MEMORY, memory, model.digest() if layered else digest_before_layers(model))
     return memory
 
 
@@ -67,11 +64,9 @@ def load_without_memory(folder: Path) -> Served:
         If the bundle is half-written, damaged, or of another layout.
     """
     manifest = verify(folder)
-    spec = _read_spec(folder / "feature_spec.json")
-    sides = read_attributes(folder / "users.parquet"), read_attributes(folder / "items.parquet")
-    encoder, servable = Encoder(spec, *sides), read_ids(folder / "servable_items.parquet")
-    width = history_width(spec)
-    model = load_forward(folder / "model")
+    encoder, servable = read_encoder(folder), read_ids(folder / "servable_items.parquet")
+    width = history_width(encoder.spec)
+    model = load_forward(folder / MODEL)
     catalogue = Catalogue.of(encoder, servable, model) if len(servable) else None
     served = Served(
         generation=manifest.generation,
@@ -79,8 +74,8 @@ def load_without_memory(folder: Path) -> Served:
         encoder=encoder,
         model=model,
         memory=cast(Memory, Unread()),
-        policy=PlackettLuce(_read_json(folder / "policy.json", PolicySettings)),
-        outcome=_read_json(folder / "outcome.json", RewardRule),
+        policy=PlackettLuce(read_json(folder / "policy.json", PolicySettings)),
+        outcome=read_json(folder / "outcome.json", RewardRule),
         servable=servable,
         catalogue=None if catalogue is None else replace(catalogue, gone=frozenset(_hidden(folder))),
         history=History(width, read_likes(folder / HISTORY)) if width else None,
@@ -106,24 +101,3 @@ def check_memory(folder: Path, memory: ErrorMemory, model_digest: str) -> None:
             f"memory at {folder} belongs to the model {memory.model_digest[:12]}, this generation's model is "
             f"{model_digest[:12]}; a memory serves one generation: restore the one that was published with it"
         )
-
-
-def _read_json(path: Path, kind: type[Record]) -> Record:
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise _other_code(path, error) from None
-
-
-def _read_spec(path: Path) -> FeatureSpec:
-    try:
-        return FeatureSpec(TypeAdapter(tuple[Field, ...]).validate_json(path.read_bytes()))
-    except ValidationError as error:
-        raise _other_code(path, error) from None
-
-
-def _other_code(path: Path, error: ValidationError) -> ContractBroken:
-    return ContractBroken(
-        f"{path}, {first_fault(error)}; the bundle was written by another version of the code: "
-        "serve it with that version, or make a new generation"
-    )

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from components.domain import Doubles
+from components.domain import Doubles, Examples, Ints
 from components.serving.served import Served
 from components.world.laws import described
 from components.world.requests import true_value
 from components.world.simulated import SimulatedWorld
-from flows.stages.eligible_sets import EligibleSets, Requests, encode_eligible
+from flows.stages.eligible_sets import Requests, encode_eligible
 from flows.stages.results import Challenger, Champion, NoChallenger, TurnData
 from flows.turn import Turn
 
@@ -28,22 +28,22 @@ class Scene:
 
     def value_of(self, served: Served) -> float:
         """Exact expected reward per request at the first position, of the window's requests with a choice."""
-        eligible, probability = self._known
-        preference = served.appraise(eligible.examples).preference
-        return true_value(served.policy.predict(preference, eligible.offsets), probability, eligible.offsets)
+        offsets, examples, probability = self._known
+        preference = served.appraise(examples).preference
+        return true_value(served.policy.predict(preference, offsets), probability, offsets)
 
     @cached_property
-    def _known(self) -> tuple[EligibleSets, Doubles]:
-        """The eligible sets of the window, and the chance of reward of every entry, (nnz,)."""
+    def _known(self) -> tuple[Ints, Examples, Doubles]:
+        """(r + 1,) bounds of the eligible sets of the window, their entries, and the chance of reward of each."""
         simulated = self.turn.source.simulated
         assert simulated is not None, "only a simulated source knows the chance of reward"
-        requests = Requests.of_frame(self.requests)
-        eligible = encode_eligible(requests.take(requests.sizes > 1), self.data.encoder)
-        lengths = np.diff(eligible.offsets)
-        user = np.repeat(_number(eligible.user.distinct)[eligible.user.codes], lengths)
+        every = Requests.of_frame(self.requests)
+        asked = every.take(every.sizes > 1)
+        user = np.repeat(_number(asked.user.distinct)[asked.user.codes], asked.sizes)
         world = SimulatedWorld(described(simulated.laws))
-        item = _number(eligible.item.distinct)[eligible.item.codes][:, None]
-        return eligible, world.probability(user, item, np.repeat(eligible.at, lengths))[:, 0]
+        item = _number(asked.item.distinct)[asked.item.codes][:, None]
+        chance = world.probability(user, item, np.repeat(asked.at, asked.sizes))[:, 0]
+        return asked.offsets, encode_eligible(asked, self.data.encoder), chance
 
 
 Sabotage = Callable[[Scene, Challenger], Challenger | NoChallenger]

@@ -4,10 +4,6 @@ Both come to the same bits, so that where it was made is nothing that a generati
 """
 
 import logging
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from components.domain import Matured
 from components.update.checkpoint import Checkpoint
@@ -16,6 +12,7 @@ from components.update.shard.work import check_shardable
 from components.update.train import Update
 from components.update.warm_start import warm_start
 from flows.turn import Turn
+from flows.workspace import fresh_folder
 
 logger = logging.getLogger("evercurrent")
 FOLDER = "shards"
@@ -40,18 +37,7 @@ def warm_started(turn: Turn, parent: Checkpoint, fresh: Matured, replay: Matured
     check_shardable(asked)
     rows, told = parent.model.table.rows, (engine.address, engine.workers)
     logger.info("stage=update event=shared rows=%d examples=%d address=%s workers=%d", rows, len(fresh), *told)
-    with _folder(turn.folder / FOLDER) as folder:
+    with fresh_folder(turn.folder / FOLDER) as folder:
         ask(folder, asked, parent, fresh, replay)
         ray_cluster.share(folder, engine)
         return put_together(folder, parent, engine.workers)
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    """An empty folder, gone afterwards: what a try left that was cut off is of no use to the next."""
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)

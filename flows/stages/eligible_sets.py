@@ -80,21 +80,23 @@ class Requests:
             broken=self.broken[kept],
         )
 
+    def part(self, first: int, last: int) -> "Requests":
+        """The requests ``first:last`` with the values that they have, nobody else's; (r,) numbers are not copied."""
+        some, bounds = slice(first, last), self.offsets[first : last + 1]
+        return Requests(
+            request_id=self.request_id[some],
+            user=self.user.take(some).compact(),
+            context=self.context.take(some).compact(),
+            at=self.at[some],
+            item=self.item.take(slice(bounds[0], bounds[-1])).compact(),
+            offsets=bounds - bounds[0],
+            positions=self.positions[some],
+            broken=self.broken[some],
+        )
 
-@dataclass(frozen=True, eq=False)
-class EligibleSets:
-    """Eligible entries of r requests, CSR: (nnz,) `item` and `examples`; `offsets` (r + 1,)."""
 
-    request_id: np.ndarray
-    user: Coded
-    at: Ints
-    item: Coded
-    examples: Examples
-    offsets: Ints
-
-
-def encode_eligible(requests: Requests, encoder: Encoder, recent: Coded | None = None) -> EligibleSets:
-    """The eligible sets of requests that recorded one.
+def encode_eligible(requests: Requests, encoder: Encoder, recent: Coded | None = None) -> Examples:
+    """(nnz,) the eligible entries of requests as examples.
 
     Parameters
     ----------
@@ -104,5 +106,4 @@ def encode_eligible(requests: Requests, encoder: Encoder, recent: Coded | None =
     context: dict[str, Raw] = {**context_of(requests.context)}
     if recent is not None:
         context[RECENT] = recent
-    examples = encoder.encode(requests.user, requests.item, requests.at, context, row)
-    return EligibleSets(requests.request_id, requests.user, requests.at, requests.item, examples, requests.offsets)
+    return encoder.encode(requests.user, requests.item, requests.at, context, row)

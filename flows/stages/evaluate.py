@@ -1,6 +1,8 @@
 """Judge: what the gate says of the challenger, on requests that nobody learned from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -18,12 +20,17 @@ from components.evaluate.promise import Promise
 from components.evaluate.sequential_test import SequentialTest
 from components.evaluate.way_back import way_back
 from components.ingest.reward_rule import RewardRule
+from components.memory.memory import ErrorMemory
 from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
-from components.serving.appraisal import Appraisal
+from components.publish.read_bundle import MODEL
+from components.ranker.features import hash_ids
+from components.ranker.forward import Forward
 from components.serving.served import Served
 from components.whole_file import write_durably
+from flows.engine.choices import chosen
 from flows.stages.canary import with_trial
+from flows.stages.choices import Choices, Rater
 from flows.stages.eligible_sets import Requests
 from flows.stages.guardrails import carry_guardrails, guardrails_of, keep_guardrails, outcomes_of
 from flows.stages.held_out import HeldOut, ShownRows, held_out_log, why_not
@@ -32,6 +39,9 @@ from flows.stages.results import Challenger, Champion, Judgement, NoChallenger, 
 from flows.stages.unsound import unless_refused, with_foreign_memory, without_scores, write_refusal
 from flows.turn import Turn
 from warehouse import facts
+
+CHALLENGER, CHAMPION, PARENT, ANCHOR = "challenger", "champion", "parent", "anchor"
+"""Who is asked what it would have done."""
 
 SEQUENTIAL_TEST = "sequential_test.json"
 """Beside the turn: the evidence of the challengers on hold against its champion, today's included."""
@@ -76,18 +86,29 @@ def _judge(
     held, counts = _held_out(turn, data)
     if isinstance(challenger, NoChallenger):
         found = _HeldOutFound(held, counts.unjudged("the turn made no challenger"))
-        return _champion_alone(turn, found, champion, challenger.reasons)
+        return _champion_alone(turn, data, found, champion, challenger.reasons)
     if held is None:
         why = f"refused: no held-out request can be judged by this turn; {counts}"
         return Judgement(Verdict.HOLD, (why,), held_out=counts)
-    contest = _Contest(champion, challenger, challenger.appraise(held.eligible.examples))
-    if refused := without_scores(contest.appraisal.preference):
+    made = chosen(turn, held.asked, data.encoder, _raters(turn, champion) | {CHALLENGER: challenger.rater})
+    if refused := without_scores(made[CHALLENGER]):
         found = _HeldOutFound(held, counts.unjudged("the challenger has no scores"))
-        return _champion_alone(turn, found, champion, (f"refused: {refused}",))
-    evaluation, target = _weigh(turn, data, held, contest)
+        return _champion_alone(turn, data, found, champion, (f"refused: {refused}",))
+    evaluation = _weigh(turn, data, held, _Contest(champion, challenger, made))
     evaluation = replace(evaluation, held_out=counts, promises=promises)
-    _write(turn, evaluation, held, target)
+    _write(turn, evaluation, held, made[CHALLENGER])
     return Judgement(evaluation.verdict, evaluation.reasons, evaluation, counts)
+
+
+def _raters(turn: Turn, champion: Champion) -> dict[str, Rater]:
+    """Champion, its parent and its anchor, as far as there are any, as blind."""
+    served = {CHAMPION: champion.blind, PARENT: champion.parent, ANCHOR: champion.anchor}
+    return {name: _rater(turn, one) for name, one in served.items() if one is not None}
+
+
+def _rater(turn: Turn, served: Served) -> Rater:
+    folder = turn.workspace.bundle(served.generation) / MODEL
+    return Rater(cast(Forward, served.model), cast(ErrorMemory, served.memory), served.policy, folder)
 
 
 @dataclass(frozen=True)
@@ -98,7 +119,9 @@ class _HeldOutFound:
     counts: HoldoutCounts
 
 
-def _champion_alone(turn: Turn, found: _HeldOutFound, champion: Champion, reasons: tuple[str, ...]) -> Judgement:
+def _champion_alone(
+    turn: Turn, data: TurnData, found: _HeldOutFound, champion: Champion, reasons: tuple[str, ...]
+) -> Judgement:
     """HOLD for `reasons` where there is no challenger to weigh, but the champion still answers for itself.
 
     ROLL_BACK if it has fallen behind its parent: a champion that no update can be made of is the last to be kept.
@@ -107,10 +130,11 @@ def _champion_alone(turn: Turn, found: _HeldOutFound, champion: Champion, reason
     held, held_back = found.held, Judgement(Verdict.HOLD, reasons, held_out=found.counts)
     if held is None or champion.parent is None:
         return held_back
-    appraisal = champion.blind.appraise(held.eligible.examples)
-    own, asked = held.target(champion.blind.policy, appraisal.preference), _asked(turn, held, appraisal)
-    parent, s = _as_served(champion.parent, held), turn.settings.evaluate
-    judged = weigh(asked.log, own, own, asked.q, s, value_range=asked.rule.value_range, loop=InLoop(parent=parent))
+    raters = {CHAMPION: replace(_rater(turn, champion.blind), expects=True), PARENT: _rater(turn, champion.parent)}
+    made = chosen(turn, held.asked, data.encoder, raters)
+    own, asked, loop = made[CHAMPION], _asked(turn, held, made[CHAMPION]), InLoop(parent=made[PARENT].probability)
+    pi, s = own.probability, turn.settings.evaluate
+    judged = weigh(asked.log, pi, pi, asked.q, s, value_range=asked.rule.value_range, loop=loop)
     if judged.verdict is not Verdict.ROLL_BACK:
         return held_back
     why = (judged.reasons[0], *reasons)
@@ -161,7 +185,7 @@ def _held_out(turn: Turn, data: TurnData) -> tuple[HeldOut | None, HoldoutCounts
         beyond = f"not drawn: evaluate.max_requests is {most:,}; every estimate undoes the draw"
         dropped.append(Dropped(beyond, int((~drawn.kept).sum())))
     sound = reasons == ""
-    held = held_out_log(requests.take(sound), shown.of(sound), data.encoder, drawn.p_drop)
+    held = held_out_log(requests.take(sound), shown.of(sound), drawn.p_drop)
     return held, HoldoutCounts(int(sound.sum()), data.waiting_requests, tuple(dropped))
 
 
@@ -174,11 +198,15 @@ def _shown(turn: Turn, data: TurnData, requests: Requests, number: pa.Array) -> 
 
 @dataclass(frozen=True)
 class _Contest:
-    """Who is weighed against whom; `appraisal` is the challenger's of the held-out entries."""
+    """Who is weighed against whom, and what each would have done in the held-out requests."""
 
     champion: Champion
     challenger: Challenger
-    appraisal: Appraisal
+    made: Mapping[str, Choices]
+
+    def of(self, name: str) -> Doubles | None:
+        """(nnz,) probabilities of one; None where it was not asked."""
+        return self.made[name].probability if name in self.made else None
 
 
 @dataclass(frozen=True)
@@ -190,20 +218,20 @@ class _Asked:
     rule: RewardRule
 
 
-def _asked(turn: Turn, held: HeldOut, appraisal: Appraisal) -> _Asked:
+def _asked(turn: Turn, held: HeldOut, made: Choices) -> _Asked:
     rule, improve = RewardRule.of(turn.source), turn.settings.metrics.improve
     if improve == "reward":
-        return _Asked(held.log, appraisal.expected[held.entry], rule)
+        return _Asked(held.log, made.expected, rule)
     return _Asked(replace(held.log, reward=outcomes_of(turn, held, improve)), None, rule.beside(improve))
 
 
-def _weigh(turn: Turn, data: TurnData, held: HeldOut, contest: _Contest) -> tuple[Evaluation, Doubles]:
-    """The evaluation, and the challenger's probabilities of the held-out entries."""
-    champion, challenger = contest.champion, contest.challenger
-    target, champions = held.target(challenger.policy, contest.appraisal.preference), _as_served(champion.blind, held)
-    asked = _asked(turn, held, contest.appraisal)
+def _weigh(turn: Turn, data: TurnData, held: HeldOut, contest: _Contest) -> Evaluation:
+    challenger, standing = contest.challenger, contest.champion.standing
+    target, champions = contest.made[CHALLENGER].probability, contest.made[CHAMPION].probability
+    asked = _asked(turn, held, contest.made[CHALLENGER])
     kind = challenger.kind or "update"
-    sequential_test = (_test_so_far(turn) or SequentialTest(champion.blind.generation, kind)).asked(kind)
+    begun = _test_so_far(turn) or SequentialTest(contest.champion.blind.generation, kind)
+    sequential_test, guardrails = begun.asked(kind), guardrails_of(turn, held, data.encoder)
     evaluation = weigh(
         asked.log,
         target,
@@ -213,36 +241,28 @@ def _weigh(turn: Turn, data: TurnData, held: HeldOut, contest: _Contest) -> tupl
         value_range=asked.rule.value_range,
         kind=sequential_test.kind,
         metric=turn.settings.metrics.improve,
-        item=pd.factorize(held.eligible.item.codes[held.entry])[0],
+        item=pd.factorize(held.requests.item.codes[held.entry])[0],
         segments=_segments(held, challenger),
-        loop=InLoop(
-            sequential_test,
-            None if champion.parent is None else _as_served(champion.parent, held),
-            Anchor(champion.standing, None if champion.anchor is None else _as_served(champion.anchor, held)),
-            guardrails_of(turn, held, data.encoder),
-        ),
+        loop=InLoop(sequential_test, contest.of(PARENT), Anchor(standing, contest.of(ANCHOR)), guardrails),
     )
     against = with_foreign_memory(challenger) or way_back(held.log, target, champions, turn.settings.evaluate)
-    return unless_refused(against, replace(evaluation, unit=asked.rule.unit)), target
+    return unless_refused(against, replace(evaluation, unit=asked.rule.unit))
 
 
 def _segments(held: HeldOut, challenger: Challenger) -> dict[str, np.ndarray]:
     """Labels of the requests that every source has: who logged them, and whether the user has a row of their own."""
     model = challenger.checkpoint.model
-    users = held.eligible.examples.keys[held.eligible.offsets[:-1], :1]
-    row = model.vocabulary.find(users, np.zeros(1, np.int64))[:, 0]
+    user = held.requests.user
+    keys = hash_ids(model.spec.fields[0].vocabulary, user.distinct)[user.codes]
+    row = model.vocabulary.find(keys[:, None], np.zeros(1, np.int64))[:, 0]
     return {
         "logged by generation": held.log.logger[held.log.starts],
         "user": np.where(row > len(model.spec.vocabularies), "met before", "new"),
     }
 
 
-def _as_served(served: Served, held: HeldOut) -> Doubles:
-    return held.target(served.policy, served.appraise(held.eligible.examples).preference)
-
-
-def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -> None:
-    """The page, the figures, and what the challenger would have shown: the world compares it with the truth."""
+def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, made: Choices) -> None:
+    """The page, the figures, and what was judged would have shown: the world compares it with the truth."""
     folder = turn.folder
     title = f"Evaluation, {iso(turn.window.start)[:10]} to {iso(turn.window.cutoff)[:10]}"
     write_page(turn.pages / TurnPage.EVALUATION.file, evaluation_page(evaluation, title, beside=BEFORE_EVALUATION))
@@ -252,8 +272,8 @@ def _write(turn: Turn, evaluation: Evaluation, held: HeldOut, target: Doubles) -
     request = held.log.request[held.log.row_of_entry][first]
     pd.DataFrame(
         {
-            "request_id": held.eligible.request_id[request],
-            "item_id": held.eligible.item.take(entry).texts(),
-            "probability": target[first],
+            "request_id": held.requests.request_id[request],
+            "item_id": held.requests.item.take(entry).texts(),
+            "probability": made.probability[first],
         }
     ).to_parquet(folder / "target.parquet", index=False)

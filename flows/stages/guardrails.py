@@ -55,7 +55,7 @@ def outcomes_of(turn: Turn, held: HeldOut, kind: str) -> Doubles:
             f"{', '.join(allowed) or 'none'} beside its reward; see measured in docs/sources.md"
         )
     rule = RewardRule.of(turn.source).beside(kind)
-    request, since = held.eligible.request_id, int(held.eligible.at.min())
+    request, since = held.requests.request_id, int(held.requests.at.min())
     known = facts.measured(turn.warehouse, request, since, facts.Maturing(kind, turn.source.attribution))
     shown = pd.MultiIndex.from_arrays([request[held.log.request], held.log.position])
     known = known.set_index(["request_id", "position"]).reindex(shown)
@@ -103,7 +103,7 @@ def _measured(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail)
 
 def _of_items(turn: Turn, held: HeldOut, encoder: Encoder, guardrail: Guardrail) -> Doubles:
     """(nnz,) what each entry is worth to a metric that is known before it is shown."""
-    item = held.eligible.item.take(held.entry)
+    item = held.requests.item.take(held.entry)
     if guardrail.measures == "new_items":
         return new_items(held.log, _first_shown(turn, item), guardrail.days)
     keys = _keys(encoder, guardrail, item)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from components.coded import NOTHING, Coded
-from components.domain import Bools, Doubles, Floats, Ints
+from components.domain import Bools, Doubles, Ints
 from components.evaluate.logged_decisions import LoggedDecisions
 from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
 from components.policy.slates import Shown, entries_of
-from components.ranker.features import Encoder
-from flows.stages.eligible_sets import EligibleSets, Requests, encode_eligible
+from flows.stages.choices import Asked
+from flows.stages.eligible_sets import Requests
 from flows.stages.training_data import TrainingData
 
 
@@ -20,21 +20,18 @@ from flows.stages.training_data import TrainingData
 class HeldOut:
     """Requests whose outcomes the challenger never learned, with a choice to make.
 
-    `log` has a row per shown position; its entries are the entries `entry` of `eligible`
-    that are still eligible given the prefix. `reward` (nnz,) is nan but for the shown.
+    `log` has a row per shown position; its entries are those entries `entry` of the eligible sets of `asked`
+    that are still eligible given the prefix.
     """
 
-    eligible: EligibleSets
-    shown: Shown
+    asked: Asked
     entry: Ints
     log: LoggedDecisions
 
-    def target(self, policy: PlackettLuce, scores: Doubles | Floats) -> Doubles:
-        """(nnz of the log,) probability of each entry under a policy, given the logged prefix.
-
-        `scores` (entries of `eligible`,) are compensated logits.
-        """
-        return policy.conditionals(scores, self.eligible.offsets, self.shown).probability
+    @property
+    def requests(self) -> Requests:
+        """(r,) the requests themselves."""
+        return self.asked.requests
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +55,7 @@ class ShownRows:
         return ShownRows(self.rows, self.earned, number[self.request])
 
 
-def held_out_log(requests: Requests, shown: ShownRows, encoder: Encoder, p_drop: float = 0.0) -> HeldOut | None:
+def held_out_log(requests: Requests, shown: ShownRows, p_drop: float = 0.0) -> HeldOut | None:
     """The requests as logged decisions; None if there are none.
 
     Parameters
@@ -69,15 +66,14 @@ def held_out_log(requests: Requests, shown: ShownRows, encoder: Encoder, p_drop:
     """
     if not len(requests):
         return None
-    eligible = encode_eligible(requests, encoder, _recent(requests, shown))
     order = _in_slate_order(shown)
     request, rows = shown.request[order], shown.rows
-    item = rows.item.take(order).codes_in(eligible.item)
+    item = rows.item.take(order).codes_in(requests.item)
     per_request = np.bincount(request, minlength=len(requests))
-    entry = entries_of(eligible.offsets, eligible.item.codes, request, item)
+    entry = entries_of(requests.offsets, requests.item.codes, request, item)
     slates = Shown(entry, np.append(0, np.cumsum(per_request)))
     uniform = PlackettLuce(PolicySettings(epsilon=1.0))
-    remaining = uniform.conditionals(np.zeros(len(eligible.item)), eligible.offsets, slates)
+    remaining = uniform.conditionals(np.zeros(len(requests.item)), requests.offsets, slates)
     log = LoggedDecisions(
         request=request,
         position=slates.position,
@@ -90,7 +86,7 @@ def held_out_log(requests: Requests, shown: ShownRows, encoder: Encoder, p_drop:
         p_drop=np.full(len(order), p_drop) if p_drop else None,
         user=pd.factorize(requests.user.codes)[0][request],
     )
-    return HeldOut(eligible, slates, remaining.entry, log)
+    return HeldOut(Asked(requests, _recent(requests, shown), slates), remaining.entry, log)
 
 
 def why_not(requests: Requests, shown: ShownRows) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.domain import Bools, DriftAction, Examples, Ints, Matured, Refused, Verdict
+from components.domain import Bools, DriftAction, Ints, Matured, Refused, Verdict
 from components.drift.drift_action import Judged
 from components.drift.drift_report import DriftReport
 from components.evaluate.creep import Standing
@@ -16,11 +16,11 @@ from components.memory.memory import ErrorMemory, TrustReport
 from components.policy.plackett_luce import PlackettLuce
 from components.ranker.features import Encoder
 from components.ranker.history import History
-from components.serving.appraisal import Appraisal, appraised
 from components.serving.served import Served
 from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from components.validate.validate import Validation
+from flows.stages.choices import Rater
 from flows.stages.training_data import TrainingData
 from flows.turn import ValueRecord
 from warehouse.facts import Late
@@ -168,9 +168,10 @@ class Challenger:
     kind: Kind | None
     update: Update
 
-    def appraise(self, examples: Examples) -> Appraisal:
-        """(n,) what it thinks of n entries: by `preference` it ranks them, `expected` is the gate's reward model."""
-        return appraised(self.checkpoint.model.predict, self.memory, examples)
+    @property
+    def rater(self) -> Rater:
+        """It as one of those that are asked; what it expects is the gate's reward model."""
+        return Rater(self.checkpoint.model, self.memory, self.policy, expects=True)
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,19 @@
 
 from dataclasses import replace
 
-import numpy as np
-
-from components.domain import Doubles, Floats, Refused, Verdict, iso
+from components.domain import Refused, Verdict, iso
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.evaluation_page import refused_page
 from components.pages.page import write_page
 from components.pages.turn_pages import BEFORE_EVALUATION, TurnPage
+from flows.stages.choices import Choices
 from flows.stages.results import Challenger
 from flows.turn import Turn
 
 
-def without_scores(scores: Doubles | Floats) -> Refused | None:
-    """Why a challenger of these scores cannot be asked for its choices, or None; `scores` (n,) by which it ranks."""
-    broken = float((~np.isfinite(scores)).mean()) if len(scores) else 0.0
+def without_scores(made: Choices) -> Refused | None:
+    """Why a challenger cannot be asked for its choices, or None."""
+    broken = made.unrated / made.entries if made.entries else 0.0
     advice = "it could not answer a request: look at the training rows, and at the losses under [update]"
     return Refused("share of the challenger's scores that are not finite", broken, 0.0, advice) if broken else None
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from components.domain import DAY, ContractBroken, Transient
 from components.engine import EngineSettings
@@ -54,6 +56,43 @@ def kill_a_worker(folder: Path, killed: list[int]) -> None:
                 process.kill()
                 killed.append(process.pid)
         time.sleep(0.1)
+
+
+def dies_at_first(folder: str, share: int) -> None:
+    """Done the second time it is tried."""
+    begun = Path(folder) / f"begun-{share}"
+    if share == 1 and not begun.exists():
+        begun.touch()
+        os._exit(1)
+    (Path(folder) / f"done-{share}").touch()
+
+
+def test_a_task_that_dies_is_done_again_and_prefect_knows_of_each(tmp_path: Path, prefect_server: None) -> None:
+    ray_cluster.spread("shares", dies_at_first, tmp_path, 3, OWN)
+    assert sorted(path.name for path in tmp_path.glob("done-*")) == ["done-0", "done-1", "done-2"]
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs()
+    assert len([run for run in runs if run.name.startswith("shares-")]) == 3
+
+
+def fails(folder: str, share: int) -> None:
+    raise ValueError(f"no use\nin {share}")
+
+
+def test_a_task_that_fails_for_good_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, prefect_server: None) -> None:
+    monkeypatch.setattr(ray_cluster, "RayTaskRunner", ThreadPoolTaskRunner)
+    with pytest.raises(Transient, match="shares on Ray at own did not come to their end: no use in 0"):
+        ray_cluster._spread("shares", fails, "nowhere", 1, OWN.model_copy(update={"tries": 1}))
+
+
+def test_nodes_that_cannot_reach_prefects_server_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [{"Alive": True, "NodeManagerAddress": address} for address in ("10.0.0.1", "10.0.0.2")]
+    monkeypatch.setattr(ray_cluster.ray, "nodes", lambda: nodes)
+    with pytest.raises(ContractBroken, match=r"at http://127.0.0.1:4200/api, which nodes of .* \(10.0.0.1, 10.0.0.2"):
+        ray_cluster._check_api("http://127.0.0.1:4200/api", OWN)
+    ray_cluster._check_api("http://10.0.0.1:4200/api", OWN)
+    monkeypatch.setattr(ray_cluster.ray, "nodes", lambda: nodes[:1])
+    ray_cluster._check_api("http://127.0.0.1:4200/api", OWN)
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1:", ":6379", "http://127.0.0.1:6379/x"])

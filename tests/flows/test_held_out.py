@@ -7,14 +7,13 @@ import pyarrow as pa
 from components.coded import Coded
 from components.domain import Examples
 from components.feature_spec import FeatureSpec, Field, FieldKind, FieldOf
-from components.ranker.features import Attributes, Encoder
+from components.ranker.features import Attributes
 from flows.stages.eligible_sets import Requests
 from flows.stages.held_out import ShownRows, held_out_log, why_not
 from flows.stages.training_data import TrainingData
 
 SPEC = FeatureSpec((Field("user", FieldKind.ID, FieldOf.USER), Field("item", FieldKind.ID, FieldOf.ITEM)))
 NOBODY = Attributes(pd.Index([], dtype=object), {}, {})
-ENCODER = Encoder(SPEC, NOBODY, NOBODY)
 
 
 def requests(*rows: tuple[str, list[str] | None, int, int]) -> Requests:
@@ -90,12 +89,12 @@ def test_slates_come_in_order_of_requests_and_positions_however_they_arrived() -
     asked = requests(("left out", ["a", "b"], 1, 0), ("x", ["a", "b", "c"], 2, 0), ("y", ["c", "b"], 1, 0))
     rows = shown((2, "b", 0), (1, "a", 1), (0, "a", 0), (1, "c", 0), (-1, "c", 0))
     sound = np.array([False, True, True])
-    held = held_out_log(asked.take(sound), rows.of(sound), ENCODER)
+    held = held_out_log(asked.take(sound), rows.of(sound))
     assert held is not None
-    assert held.eligible.item.texts().tolist() == ["a", "b", "c", "c", "b"]
-    assert held.eligible.item.take(held.entry[held.log.action]).texts().tolist() == ["c", "a", "b"]
+    assert held.requests.item.texts().tolist() == ["a", "b", "c", "c", "b"]
+    assert held.requests.item.take(held.entry[held.log.action]).texts().tolist() == ["c", "a", "b"]
     assert held.log.position.tolist() == [0, 1, 0]
     assert held.log.reward.tolist() == [0.3, 0.1, 0.0]
     assert held.log.logger.tolist() == [3, 3, 0], "where the log names no generation it is none of ours"
     assert np.diff(held.log.offsets).tolist() == [3, 2, 2]
-    assert held_out_log(asked.take(~sound & sound), rows.of(~sound & sound), ENCODER) is None
+    assert held_out_log(asked.take(~sound & sound), rows.of(~sound & sound)) is None

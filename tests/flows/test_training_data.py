@@ -18,7 +18,7 @@ from components.ingest.interactions import canonical
 from components.ingest.source import Source
 from components.ranker.features import hash_ids
 from components.ranker.history import History, Likes
-from flows.stages.eligible_sets import Requests
+from flows.stages.eligible_sets import Requests, encode_eligible
 from flows.stages.held_out import ShownRows, held_out_log
 from flows.stages.training_data import TrainingData, read_encoder, read_history, read_matured, read_stretches
 from flows.stages.window_columns import NUMBERS, gather
@@ -148,9 +148,10 @@ def test_the_examples_and_the_eligible_entries_of_a_request_have_the_same_histor
     columns = SOURCE.spec.columns["recent"]
     assert found.examples.keys[:, columns].tolist() == [[0, 0, 0], [*hash_ids("item", ["a"]).tolist(), 0, 0]]
     shown = replace(found, propensity=np.full(2, 0.5))
-    held = held_out_log(requests, ShownRows(shown, found.reward.astype(float), np.arange(2)), encoder)
+    held = held_out_log(requests, ShownRows(shown, found.reward.astype(float), np.arange(2)))
     assert held is not None
-    assert held.eligible.examples.keys[:, columns].tolist() == np.repeat(found.examples.keys[:, columns], 2, 0).tolist()
+    eligible = encode_eligible(held.requests, encoder, held.asked.recent)
+    assert eligible.keys[:, columns].tolist() == np.repeat(found.examples.keys[:, columns], 2, 0).tolist()
 
 
 def test_a_source_without_the_field_reads_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
