@@ -18,11 +18,24 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where a process runs: its `address` and `interface`, and the words before a command that put it there."""
+    """Where a process runs: its `address` and `interface`, and the words before a command that put it there.
+
+    `cable` is the end of its cable in the bridge; this machine as it is has none.
+    """
 
     address: str
     interface: str
     within: tuple[str, ...] = ()
+    cable: str = ""
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """The cable is down, and up again afterwards: nothing is said to either end, what is sent is lost."""
+        _ip("link", "set", self.cable, "down")
+        try:
+            yield
+        finally:
+            _ip("link", "set", self.cable, "up")
 
 
 @contextmanager
@@ -52,13 +65,14 @@ def nodes_of(count: int) -> Iterator[list[Node]]:
             _ip("netns", "add", name)
             made.append(("netns", "delete", name))
             _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name)
+            made.append(("link", "delete", cable))  # a process that is left in a namespace keeps it, and its end of it
             _ip("link", "set", cable, "master", stem)
             _ip("link", "set", cable, "up")
             address = f"{NETWORK}.{number + 1}"
             _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
             for interface in ("lo", "eth0"):
                 _ip("-n", name, "link", "set", interface, "up")
-            nodes.append(Node(address, "eth0", ("ip", "netns", "exec", name)))
+            nodes.append(Node(address, "eth0", ("ip", "netns", "exec", name), cable))
         yield nodes
     finally:
         for words in reversed(made):

@@ -20,17 +20,11 @@ class Position:
 def lake_files(w: Warehouse, lake: str) -> dict[str, LakeFile]:
     """What was taken of a lake, by the name of the file."""
     with connect(w.path) as connection:
-        found = query.table(connection, "01_ingest/lake_files", source=w.source, lake=lake).to_pylist()
+        found = query.table(connection, "01_ingest/lake_files", source=w.source, lake=lake)
+    columns = (found[name].to_pylist() for name in ("file", "size", "written_ns", "digest", "columns", "fault"))
     return {
-        row["file"]: LakeFile(
-            lake,
-            row["file"],
-            Stamp(row["size"], row["written_ns"]),
-            frozenset(row["columns"]),
-            row["digest"],
-            row["fault"],
-        )
-        for row in found
+        file: LakeFile(lake, file, Stamp(size, written_ns), frozenset(of_description), digest, fault)
+        for file, size, written_ns, digest, of_description, fault in zip(*columns, strict=True)
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.domain import ContractBroken
-from components.ingest.log_files import is_log, matching
+from components.ingest.log_files import ALLOWED, matching
 
 UNFINISHED = frozenset({"tmp", "inprogress"})
 """Parts of a name, between dots, that say a writer is not done."""
@@ -68,7 +68,8 @@ def is_finished(name: str) -> bool:
     >>> [is_finished(name) for name in ("a.parquet", "_a.parquet", "a.tmp.parquet", "a.parquet.inprogress", ".a.csv")]
     [True, False, False, False, False]
     """
-    return name[0] not in "._" and is_log(Path(name)) and UNFINISHED.isdisjoint(name.lower().split("."))
+    lower = name.lower()
+    return name[0] not in "._" and lower.endswith(ALLOWED) and UNFINISHED.isdisjoint(lower.split("."))
 
 
 def listing(lake: str) -> dict[str, Stamp]:
@@ -109,13 +110,13 @@ def _below(folder: str, inner: str, above: set[str]) -> Iterator[tuple[str, Stam
                     continue
                 if entry.is_dir():
                     yield from _below(entry.path, f"{inner}{entry.name}/", above | {real})
-                elif is_finished(entry.name) and (stamp := stamp_of(Path(entry.path))):
+                elif is_finished(entry.name) and (stamp := stamp_of(entry)):
                     yield f"{inner}{entry.name}", stamp
     except FileNotFoundError:
         return  # the lake's retention took the folder meanwhile
 
 
-def stamp_of(path: Path) -> Stamp | None:
+def stamp_of(path: "Path | os.DirEntry[str]") -> Stamp | None:
     """What the file system says of a file; None if it is gone."""
     try:
         state = path.stat()

@@ -68,7 +68,7 @@ def log_files(pattern: str, columns: Collection[str] = ()) -> list[LogFile]:
         things; one line.
     """
     paths = _once(_meant(pattern))
-    files = list(files_with_folders(paths, paths, columns))
+    files = list(files_with_folders(paths, {path.parent for path in paths}, columns))
     known = [file for file in files if file.names is not None]
     for file in known[1:]:
         if _columns(known[0]) != _columns(file):
@@ -76,18 +76,18 @@ def log_files(pattern: str, columns: Collection[str] = ()) -> list[LogFile]:
     return files
 
 
-def files_with_folders(paths: Iterable[Path], among: Iterable[Path], columns: Collection[str]) -> Iterator[LogFile]:
-    """Files with what their folders say; a value is a number where it is one `among` all files of the log.
+def files_with_folders(paths: Iterable[Path], folders: Iterable[Path], columns: Collection[str]) -> Iterator[LogFile]:
+    """Files with what their folders say; a value is a number where it is one in all `folders` of the log.
 
     Raises
     ------
     ContractBroken
         If a file's folders say two things.
     """
-    said = {path: _said_by_folders(path, columns) for path in among}
+    said = {folder: _said_by_folders(folder, columns) for folder in folders}
     texts = {key: [s[key] for s in said.values() if s.get(key) is not None] for key in columns}
     whole = {key for key in columns if all(WHOLE.fullmatch(text or "") for text in texts[key])}
-    yield from (_file(path, said[path], whole) for path in paths)
+    yield from (_file(path, said[path.parent], whole) for path in paths)
 
 
 def _meant(pattern: str) -> list[Path]:
@@ -131,18 +131,18 @@ def _once(paths: Iterable[Path]) -> list[Path]:
 
 
 def _said_by_folders(path: Path, columns: Collection[str]) -> dict[str, str | None]:
-    """Key -> value as its folders write it.
+    """Key -> value as a folder and those that it lies in write it.
 
-    >>> _said_by_folders(Path("day=2024-01-01/shop=a%20b/log.csv"), ["shop"])
+    >>> _said_by_folders(Path("day=2024-01-01/shop=a%20b"), ["shop"])
     {'shop': 'a b'}
     """
     said: dict[str, str | None] = {}
-    for part in path.parts[:-1]:
+    for part in path.parts:
         key, equals, value = part.partition("=")
         key, told = unquote(key), None if value == NOTHING else unquote(value)
         if equals and key in columns:
             if key in said and said[key] != told:
-                raise ContractBroken(f"the folders of {path} say {key} is {said[key]!r} and {told!r}; one is allowed")
+                raise ContractBroken(f"the folders {path} say {key} is {said[key]!r} and {told!r}; one is allowed")
             said[key] = told
     return said
 

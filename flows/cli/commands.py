@@ -1,17 +1,15 @@
 """The `evercurrent` command."""
 
-import json
 import logging
 import os
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from components.domain import ContractBroken, Window
+from components.domain import ContractBroken
 from components.publish.pointer import read_pointer
 from flows.cli.ask_first import check_somebody_can_be_asked
 from flows.cli.doctor_command import doctor
@@ -19,7 +17,7 @@ from flows.cli.drill_command import drill
 from flows.cli.entered import entered
 from flows.cli.evaluate_command import evaluate
 from flows.cli.exit_codes import INTERRUPTED, REFUSED, explain
-from flows.cli.ingested import show_ingested
+from flows.cli.ingest_command import ingest
 from flows.cli.options import HOME, AsJson, HomeFolder, instant
 from flows.cli.preload import preload
 from flows.cli.prune_command import prune
@@ -29,7 +27,7 @@ from flows.cli.slots_command import free_slots
 from flows.cli.stack_commands import down, up
 from flows.cli.status_command import status
 from flows.cli.window_commands import accept_window, quarantine
-from flows.find_source import described_by, find_source
+from flows.find_source import find_source
 from flows.log_stream import service_variables
 from flows.stack.beside import await_server
 from flows.stack.ports import check_free
@@ -82,53 +80,7 @@ def replay(
         show(record, home)
 
 
-@app.command()
-def ingest(
-    path: Annotated[
-        str | None,
-        typer.Argument(
-            help="A .parquet or .csv log, a folder, a quoted pattern, a Delta table; none: what the lake has new."
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(help="A shipped source, or the path of a .toml description; without a path, the home's own."),
-    ] = None,
-    mend: Annotated[
-        bool, typer.Option("--mend", help="Replace what was logged in windows that are set aside; they are learned.")
-    ] = False,
-    home: HomeFolder = HOME,
-    as_json: AsJson = False,
-) -> None:
-    """Bring a log into the warehouse; what is there already changes nothing."""
-    state = enter(home)
-    from components.ingest.delta import is_delta
-    from flows.stages.ingest import ingest_files
-    from flows.stages.ingest import mend as bring_again
-    from flows.stages.lake import take_lake
-    from flows.stages.set_aside import tell_service
-
-    description = described_by(state, source, path)
-    windows: tuple[Window, ...] = ()
-    refused: list[str] = []
-    with state.held():
-        if mend and path is None:
-            raise ContractBroken("--mend was given without a path; name the log that says those windows anew")
-        if path is None or (is_delta(path) and not mend):
-            taken = take_lake(state, description, path)
-            batches, refused = taken.batches, taken.refused
-        elif mend:
-            batch, windows = bring_again(state, path, description)
-            batches = [batch]
-            tell_service(state)
-        else:
-            batches = ingest_files(state, path, description)
-    if as_json:
-        told = [asdict(batch) for batch in batches]
-        told += [{"refused": line} for line in refused]
-        typer.echo(json.dumps(told[0] if len(told) == 1 else told, indent=1))
-    else:
-        show_ingested(batches, refused, windows)
+app.command()(ingest)
 
 
 @app.command()

@@ -129,8 +129,8 @@ def _take_folder(look: Taking) -> None:
     wanted = (*found.new, *found.touched)
     if not wanted:
         return
-    paths = {name: root / name for name in wanted}
-    files = files_with_folders(paths.values(), (root / name for name in listed), look.columns)
+    folders = {root / inner for inner in {name.rpartition("/")[0] for name in listed}}
+    files = files_with_folders((root / name for name in wanted), folders, look.columns)
     for name, file in zip(wanted, files, strict=True):
         if name in found.new:
             _take(look, file, name, listed[name])

@@ -1,14 +1,41 @@
 """A small log cut into pieces, written as others write a lake; what a home has of it."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from flows.workspace import Workspace
+from tests.conftest import ROOT
 from warehouse.connect import connect
 
 START = 1_700_000_000
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import warehouse.append as append
+from flows.stages.lake import take_lake
+from flows.workspace import enter
+real, calls = append.enter_file, []
+def enter_file(*of):
+    real(*of)
+    calls.append(of)
+    if len(calls) == 3 and sys.argv[3] == "inside":
+        os.kill(os.getpid(), signal.SIGKILL)
+append.enter_file = enter_file
+import flows.stages.lake as lake
+bring = lake.bring_file
+def brought(*of):
+    if len(calls) == 3 and sys.argv[3] == "between":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return bring(*of)
+lake.bring_file = brought
+take_lake(enter(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
 DESCRIPTION = """
 name = "tiny"
 title = "A tiny log"
@@ -88,3 +115,11 @@ def rows_of(home: Workspace) -> list[tuple[object, ...]]:
     )
     with connect(home.database) as connection:
         return connection.execute(asked).fetchall()
+
+
+def look_and_be_killed(home: Workspace, root: Path, where: str) -> None:
+    """A look at the lake of a home in a process that is killed at its third file: `inside` the transaction that enters
+    it, or `between` it and the next one's."""
+    words = [sys.executable, "-c", KILLED, str(home.root), str(described(root)), where]
+    done = subprocess.run(words, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == -signal.SIGKILL

@@ -13,7 +13,7 @@ from components.ingest import delta
 from flows.stages.ingest import ingest_file
 from flows.stages.lake import LakeTaken, take_lake
 from flows.workspace import Workspace, enter
-from tests.flows.lakes import described, name_lake, piece, rows_of
+from tests.flows.lakes import described, look_and_be_killed, name_lake, piece, rows_of
 
 
 @pytest.fixture
@@ -52,6 +52,24 @@ def test_each_look_goes_on_from_the_version_before_and_the_rows_are_those_of_one
     assert len(look(home).batches) == 3
     assert look(home) == LakeTaken()
     assert rows_of(home) == as_one_file(tmp_path, range(5))
+
+
+@pytest.mark.parametrize("where", ["inside", "between"])
+@pytest.mark.parametrize("known", [0, 2], ids=["the first look", "a later look"])
+def test_an_ingest_that_is_killed_is_gone_on_with(home: Workspace, tmp_path: Path, where: str, known: int) -> None:
+    """In the first look all files are one version's; later a version of three files comes, and one of a single file."""
+    deltalake = pytest.importorskip("deltalake")
+    append(tmp_path, *range(known))
+    if known:
+        look(home)
+    several = pa.concat_tables([piece(known + n) for n in range(3)])
+    deltalake.write_deltalake(tmp_path / "table", several, mode="append", partition_by=["shop"])
+    append(tmp_path, known + 3)
+    look_and_be_killed(home, tmp_path, where)
+    assert len(rows_of(home)) == 20 * known + (40 if where == "inside" else 60)
+    assert [batch.rows for batch in look(home).batches] == [20] * (2 if where == "inside" else 1)
+    assert look(home) == LakeTaken()
+    assert rows_of(home) == as_one_file(tmp_path, range(known + 4))
 
 
 def test_a_version_that_only_rewrites_files_brings_nothing(home: Workspace, tmp_path: Path) -> None:

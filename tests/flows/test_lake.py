@@ -1,11 +1,9 @@
 """A lake grows, and every look takes what is new, each file once, whoever writes and whatever breaks."""
 
+import json
 import multiprocessing
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,11 +12,12 @@ import pyarrow.parquet as pa_parquet
 import pytest
 
 from components.domain import ContractBroken
+from flows.cli.exit_codes import BROKEN
 from flows.stages.ingest import ingest_file
 from flows.stages.lake import LakeTaken, take_lake, take_new
 from flows.workspace import Workspace, enter
-from tests.conftest import ROOT
-from tests.flows.lakes import described, name_lake, piece, rows_of, write_piece
+from tests.flows.lakes import described, look_and_be_killed, name_lake, piece, rows_of, write_piece
+from tests.flows.test_cli import evercurrent
 
 
 @pytest.fixture
@@ -96,6 +95,27 @@ def test_a_file_that_changed_after_it_was_taken_is_refused_in_one_line_and_told_
     assert "\n" not in line
     assert look(home) == LakeTaken()
     assert rows_of(home) == before
+
+
+def test_the_command_says_by_its_exit_code_that_a_file_was_refused_as_it_does_of_a_file_by_name(
+    home: Workspace, tmp_path: Path
+) -> None:
+    paths = [write_piece(tmp_path / "lake", f"part-{number}", piece(number)) for number in range(2)]
+    whole = paths[1].read_bytes()
+    paths[1].write_bytes(whole[:100])
+    words = ("ingest", "--source", described(tmp_path), "--home", home.root)
+    ended = evercurrent(*words)
+    assert ended.returncode == BROKEN == evercurrent(*words, paths[1]).returncode
+    told = ended.stdout.splitlines()
+    assert told[0] == "20 rows received, 20 new, 0 here already, 0 set aside"
+    assert told[1].startswith(f"  refused: {paths[1]} ")
+    assert evercurrent(*words).returncode == 0  # it was told, and is set aside until it is different
+    paths[1].write_bytes(whole[:200])
+    again = evercurrent(*words, "--json")
+    assert again.returncode == BROKEN and list(json.loads(again.stdout)) == ["refused"]
+    paths[1].write_bytes(whole)
+    assert evercurrent(*words).returncode == 0
+    assert len(rows_of(home)) == 40
 
 
 def test_a_file_that_was_only_touched_is_none_that_changed(home: Workspace, tmp_path: Path) -> None:
@@ -180,37 +200,11 @@ def test_while_several_write_and_one_ingests_nothing_is_lost_and_nothing_is_ther
     assert rows_of(home) == as_one_file(tmp_path, range(8))
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import warehouse.append as append
-from flows.stages.lake import take_lake
-from flows.workspace import enter
-real, calls = append.enter_file, []
-def enter_file(*of):
-    real(*of)
-    calls.append(of)
-    if len(calls) == 3 and sys.argv[3] == "inside":
-        os.kill(os.getpid(), signal.SIGKILL)
-append.enter_file = enter_file
-import flows.stages.lake as lake
-bring = lake.bring_file
-def brought(*of):
-    if len(calls) == 3 and sys.argv[3] == "between":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return bring(*of)
-lake.bring_file = brought
-take_lake(enter(Path(sys.argv[1])), Path(sys.argv[2]))
-"""
-
-
 @pytest.mark.parametrize("where", ["inside", "between"])
 def test_an_ingest_that_is_killed_is_gone_on_with(home: Workspace, tmp_path: Path, where: str) -> None:
     for number in range(5):
         write_piece(tmp_path / "lake", f"part-{number}", piece(number))
-    words = [sys.executable, "-c", KILLED, str(home.root), str(described(tmp_path)), where]
-    done = subprocess.run(words, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    assert done.returncode == -signal.SIGKILL
+    look_and_be_killed(home, tmp_path, where)
     assert len(rows_of(home)) == (40 if where == "inside" else 60)
     assert len(look(home).batches) == (3 if where == "inside" else 2)
     assert rows_of(home) == as_one_file(tmp_path, range(5))

@@ -7,13 +7,14 @@ as torchrun and Ray Train do. A worker reads the folder and writes its own part 
 once more, and comes to the same.
 """
 
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 import torch.distributed as dist
 
-from components.domain import ContractBroken
+from components.domain import ContractBroken, EvercurrentError, Transient
 from components.ranker.vocabulary import Vocabulary
 from components.update.checkpoint import Checkpoint
 from components.update.shard.files import Asked, begin_part, read_asked, read_examples, read_parent, write_part
@@ -34,6 +35,8 @@ def work(folder: Path) -> None:
     ------
     ContractBroken
         If another number of workers came than was asked for.
+    Transient
+        If the others are gone, or say nothing for as long as one waits; no part is left.
     """
     group, asked = Group(), read_asked(folder)
     if group.size != asked.workers:
@@ -42,15 +45,22 @@ def work(folder: Path) -> None:
     fresh = read_examples(folder, "fresh")
     if fresh is None:
         raise ContractBroken(f"no examples to learn from in {folder}")
-    made = warm_start(
-        _shared_out(read_parent(folder), group),
-        fresh,
-        read_examples(folder, "replay"),
-        asked.cutoff,
-        asked.settings,
-        asked.seed,
-        Shard(group),
-    )
+    try:
+        made = warm_start(
+            _shared_out(read_parent(folder), group),
+            fresh,
+            read_examples(folder, "replay"),
+            asked.cutoff,
+            asked.settings,
+            asked.seed,
+            Shard(group),
+        )
+    except RuntimeError as error:
+        if "gloo" not in str(error):
+            raise
+        raise Transient(
+            f"worker {group.rank} of {group.size} lost the others: {_said(error)}; the update is made again"
+        ) from error
     write_part(folder, made, group)
 
 
@@ -75,11 +85,21 @@ def _shared_out(parent: Checkpoint, group: Group) -> Checkpoint:
     return parent
 
 
+def _said(error: RuntimeError) -> str:
+    """What torch or gloo said first, without where in the source it stands."""
+    return re.sub(r"\[\S*gloo\S*\] ", "", " ".join(str(error).split())).partition(". ")[0]
+
+
 def main() -> None:
     """Set up the group as the environment says, work, and leave."""
-    dist.init_process_group("gloo", timeout=LONGEST_WAIT)
+    try:
+        dist.init_process_group("gloo", timeout=LONGEST_WAIT)
+    except RuntimeError as error:
+        sys.exit(f"error: the workers did not find each other: {_said(error)}; look at MASTER_ADDR and MASTER_PORT")
     try:
         work(Path(sys.argv[1]))
+    except EvercurrentError as error:
+        sys.exit(f"error: {error}")
     finally:
         dist.destroy_process_group()
 
