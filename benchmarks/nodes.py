@@ -72,6 +72,7 @@ def nodes_of(count: int) -> Iterator[list[Node]]:
             _ip("-n", name, "address", "add", f"{address}/24", "dev", "eth0")
             for interface in ("lo", "eth0"):
                 _ip("-n", name, "link", "set", interface, "up")
+            _ip("-n", name, "route", "add", "default", "dev", "eth0")  # by it a process finds its own address
             nodes.append(Node(address, "eth0", ("ip", "netns", "exec", name), cable))
         yield nodes
     finally:

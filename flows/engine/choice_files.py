@@ -38,8 +38,8 @@ from components.whole_file import write_whole
 from flows.stages.choices import Asked, Choices, Rater, choices
 from flows.stages.eligible_sets import Requests
 
-ENTRIES = 1 << 21
-"""Eligible entries of a share: seconds of work for each rater, and up to two gigabytes of memory."""
+ENTRIES = 1 << 20
+"""Eligible entries of a share: a second or so of work for each rater, and up to a gigabyte of memory."""
 RATERS = "raters.json"
 
 
