@@ -16,12 +16,13 @@ from typing import Any
 
 from components.domain import ContractBroken, Transient
 from components.engine import OWN, EngineSettings
-from components.update.shard.work import work
+from components.update.shard.work import LONGEST_WAIT, work
 
 try:
     import ray
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.v2.api.config import FailureConfig
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as error:
     raise ContractBroken(
@@ -44,9 +45,9 @@ def share(folder: Path, engine: EngineSettings) -> None:
     ContractBroken
         If it refuses the token, or a node has other versions.
     """
-    with _cluster(engine):
-        _check_room(engine)
-        _check_versions(engine)
+    with connected(engine):
+        check_room(engine)
+        check_versions(engine)
         _train(folder, engine)
 
 
@@ -64,15 +65,17 @@ def _train(folder: Path, engine: EngineSettings) -> None:
 
 
 def _trainer(folder: Path, engine: EngineSettings, number: int) -> TorchTrainer:
+    """One try: whatever Ray would begin again by itself, for ever by default, is for `_train` to count."""
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(engine.patience_seconds)
     return TorchTrainer(
         _share_of,
         train_loop_config={"folder": str(folder.resolve())},
-        torch_config=TorchConfig(backend="gloo"),
+        torch_config=TorchConfig(backend="gloo", timeout_s=int(LONGEST_WAIT.total_seconds())),
         scaling_config=ScalingConfig(num_workers=engine.workers, use_gpu=False),
         run_config=RunConfig(
             name=f"try-{number}",
             storage_path=str((folder / "ray").resolve()),
-            failure_config=FailureConfig(max_failures=0),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0, max_preemption_failures=0),
         ),
     )
 
@@ -83,8 +86,14 @@ def _share_of(config: dict[str, str]) -> None:
 
 
 @contextmanager
-def _cluster(engine: EngineSettings) -> Iterator[None]:
-    """Connected to the cluster, and away from it afterwards."""
+def connected(engine: EngineSettings) -> Iterator[None]:
+    """Connected to the cluster, and away from it afterwards.
+
+    Raises
+    ------
+    Transient, ContractBroken
+        If it cannot be reached, or refuses the token.
+    """
     _check_there(engine)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -135,18 +144,33 @@ def _unreachable(engine: EngineSettings, error: Exception) -> Exception:
     )
 
 
-def _check_room(engine: EngineSettings) -> None:
-    """Whether the cluster has a processor for every worker at all."""
+def check_room(engine: EngineSettings) -> int:
+    """How many processors the cluster has.
+
+    Raises
+    ------
+    Transient
+        If not every worker can have one.
+    """
     there = int(ray.cluster_resources().get("CPU", 0))
     if there < engine.workers:
         raise Transient(
             f"Ray at {engine.address} has {there} processors, engine.workers is {engine.workers}; add nodes or ask for "
             "fewer workers"
         )
+    return there
 
 
-def _check_versions(engine: EngineSettings) -> None:
-    """Whether all nodes have what this process has."""
+def check_versions(engine: EngineSettings) -> list[str]:
+    """The addresses of the nodes that have processors; all have what this process has.
+
+    Raises
+    ------
+    ContractBroken
+        If one has another version, both named.
+    Transient
+        If one does not answer.
+    """
     packages = PACKAGES
 
     def installed() -> dict[str, str]:
@@ -181,6 +205,7 @@ def _check_versions(engine: EngineSettings) -> None:
                 f"node {address} of Ray at {engine.address} has {name} {there[name]}, this process has {here[name]}; "
                 "allowed are the same on all nodes"
             )
+    return list(asked)
 
 
 def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:

@@ -13,10 +13,9 @@ from components.domain import DAY, ContractBroken, Transient
 from components.engine import EngineSettings
 from components.update.checkpoint import Checkpoint
 from components.update.shard.files import DONE, Asked, ask, put_together
-from components.update.train import pretrain
 from components.update.warm_start import warm_start
-from tests.ranker.windows import SPEC, window
-from tests.update.shard.test_sharded_update import RANKER, UPDATE
+from tests.ranker.windows import window
+from tests.update.shard.test_sharded_update import UPDATE
 from tests.update.test_warm_start import assert_same
 
 pytest.importorskip("ray", reason="evercurrent[ray] is not installed")
@@ -26,13 +25,8 @@ OWN = EngineSettings(name="ray", workers=2)
 PATIENCE = 240
 
 
-@pytest.fixture(scope="module")
-def parent() -> Checkpoint:
-    return pretrain(SPEC, window(0), RANKER, UPDATE, 7).checkpoint
-
-
 def test_a_worker_that_is_killed_costs_a_try_and_never_the_update(parent: Checkpoint, tmp_path: Path) -> None:
-    fresh, slow = window(3, rows=2_000), UPDATE.model_copy(update={"batch_size": 8, "epochs": 8})
+    fresh, slow = window(3, rows=2_000), UPDATE.model_copy(update={"batch_size": 8, "epochs": 3})
     ask(tmp_path, Asked(cutoff=6 * DAY, seed=1, workers=2, settings=slow), parent, fresh, None)
     killed: list[int] = []
     killer = threading.Thread(target=kill_a_worker, args=(tmp_path, killed), daemon=True)
