@@ -118,11 +118,11 @@ def answer_and_tell(folder: str, share: int) -> None:
 
 def shared(drawn: World, address: str) -> tuple[dict[str, Choices], dict[str, float]]:
     """What a cluster's tasks make of it, and the processor seconds of each node's."""
-    from flows.engine import ray_cluster
+    from flows.engine import ray_tasks
 
     with scratch() as folder:
         shares = ask(folder, drawn.asked, drawn.encoder, drawn.raters)
-        ray_cluster.spread("choices", answer_and_tell, folder, shares, EngineSettings(name="ray", address=address))
+        ray_tasks.spread("choices", answer_and_tell, folder, shares, EngineSettings(name="ray", address=address))
         spent: dict[tuple[str, int], float] = {}
         for path in folder.glob("cost-*.json"):
             told = json.loads(path.read_text())

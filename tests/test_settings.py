@@ -126,7 +126,7 @@ def spread(s: Settings) -> str:
     cluster = SimpleNamespace(spread=lambda *told: None)
     with TemporaryDirectory() as folder, MonkeyPatch.context() as patched:
         turn.folder = Path(folder)
-        patched.setattr(flows.engine, "ray_cluster", cluster, raising=False)
+        patched.setattr(flows.engine, "ray_tasks", cluster, raising=False)
         for name, said in {"choices": "here", "ask": "asked", "put_together": "there"}.items():
             patched.setattr(engine_choices, name, lambda *told, said=said: said)
         return str(engine_choices.chosen(cast(Turn, turn), cast(Asked, asked), cast(Encoder, None), {}))

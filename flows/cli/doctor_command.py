@@ -13,7 +13,7 @@ STYLES = {"fine": "green", "note": "yellow", "mend": "bold red"}
 
 
 def doctor(homes: HomesFile = None, home: HomeFolder = HOME, as_json: AsJson = False) -> None:
-    """Say what is wrong (disk, versions, clock, locks, champion, log, processes, runs, slots) and how to mend it.
+    """Say what is wrong (disk, versions, clock, locks, champion, log, engine, processes, runs, slots), and how to mend.
 
     With --homes it looks at the machine, at the stack of the file, and at each of its homes.
 

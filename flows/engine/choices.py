@@ -27,9 +27,9 @@ def chosen(turn: Turn, asked: Asked, encoder: Encoder, raters: Mapping[str, Rate
     engine = turn.settings.engine
     if not engine.spreads(asked.entries):
         return choices(asked, encoder, raters)
-    from flows.engine import ray_cluster  # the extra `ray` is there only for those who ask for it
+    from flows.engine import ray_tasks  # the extra `ray` is there only for those who ask for it
 
     with fresh_folder(turn.folder / FOLDER) as folder:
         shares = ask(folder, asked, encoder, raters)
-        ray_cluster.spread("choices", answer, folder, shares, engine)
+        ray_tasks.spread("choices", answer, folder, shares, engine)
         return put_together(folder, shares, raters)

@@ -1,4 +1,4 @@
-"""An update on a Ray cluster, by Ray Train: it starts the workers, joins them in a process group, starts them again.
+"""A Ray cluster, and an update on it by Ray Train, which starts the workers and joins them in a process group.
 
 The cluster is somebody else's and there already, or (`engine.address = "own"`) one of this machine for as long as the
 update takes. Its nodes have this Evercurrent installed and see the home's folder under the same path. The nodes'
@@ -8,32 +8,25 @@ versions are looked at first: bits of different ones may differ.
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
-from urllib.parse import urlsplit
-
-from prefect import flow, task, unmapped
-from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from components.domain import ContractBroken, Transient
 from components.engine import OWN, EngineSettings
-from components.update.shard.work import work
+from components.update.shard.work import LONGEST_WAIT, work
+from flows.engine.not_installed import not_installed
 
 try:
     import ray
-    from prefect_ray import RayTaskRunner
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.v2.api.config import FailureConfig
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as error:
-    raise ContractBroken(
-        f"engine.name is 'ray' and {error.name} is not installed; install evercurrent[ray], or set it to 'local'"
-    ) from None
+    raise not_installed(error) from None
 
 logger = logging.getLogger("evercurrent")
 PACKAGES = ("evercurrent", "torch", "numpy", "numba", "ray")
@@ -51,58 +44,10 @@ def share(folder: Path, engine: EngineSettings) -> None:
     ContractBroken
         If it refuses the token, or a node has other versions.
     """
-    with _cluster(engine):
-        _check_room(engine)
-        _check_versions(engine)
+    with connected(engine):
+        check_room(engine)
+        check_versions(engine)
         _train(folder, engine)
-
-
-def spread(name: str, work: Callable[[str, int], None], folder: Path, shares: int, engine: EngineSettings) -> None:
-    """Let the cluster do ``work(folder, share)`` for every share, each as a task run of Prefect named after `name`.
-
-    Parameters
-    ----------
-    work : a function of a module; done again it comes to the same, for Ray and Prefect both try again what died.
-
-    Raises
-    ------
-    Transient
-        If the cluster cannot be reached, or a task failed as often as is allowed.
-    ContractBroken
-        If it refuses the token, a node has other versions, or its nodes cannot reach Prefect's server.
-    """
-    with _cluster(engine), get_client(sync_client=True) as client:
-        _check_versions(engine)
-        api = str(client.api_url)
-        _check_api(api, engine)
-        with temporary_settings({PREFECT_API_URL: api}):  # without it every worker starts a server of its own
-            _spread(name, work, str(folder.resolve()), shares, engine)
-
-
-def _spread(name: str, work: Callable[[str, int], None], folder: str, shares: int, engine: EngineSettings) -> None:
-    one = task(name=name, retries=engine.tries - 1, persist_result=False, cache_policy=NO_CACHE)(work)
-
-    @flow(name=name, task_runner=RayTaskRunner(), persist_result=False)
-    def every() -> None:
-        for future in one.map(unmapped(folder), range(shares)):
-            future.result()
-
-    try:
-        every()
-    except ContractBroken:
-        raise
-    except Exception as error:
-        raise Transient(f"{name} on Ray at {engine.address} did not come to their end: {_line(error)}") from None
-
-
-def _check_api(api: str, engine: EngineSettings) -> None:
-    """Whether tasks on other nodes can tell Prefect's server what they do."""
-    nodes = sorted({node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]})
-    if len(nodes) > 1 and urlsplit(api).hostname in ("127.0.0.1", "localhost", "::1"):
-        raise ContractBroken(
-            f"Prefect's API is at {api}, which nodes of Ray at {engine.address} ({', '.join(nodes)}) cannot reach; "
-            "PREFECT_API_URL has to be an address of this machine that they see (docs/scale.md)"
-        )
 
 
 def _train(folder: Path, engine: EngineSettings) -> None:
@@ -111,7 +56,7 @@ def _train(folder: Path, engine: EngineSettings) -> None:
         try:
             _trainer(folder, engine, number).fit()
         except Exception as error:
-            said = _line(error)
+            said = line(error)
             logger.warning("stage=update event=try_failed try=%d of=%d reason=%s", number, engine.tries, said)
         else:
             return
@@ -119,15 +64,17 @@ def _train(folder: Path, engine: EngineSettings) -> None:
 
 
 def _trainer(folder: Path, engine: EngineSettings, number: int) -> TorchTrainer:
+    """One try: whatever Ray would begin again by itself, for ever by default, is for `_train` to count."""
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(engine.patience_seconds)
     return TorchTrainer(
         _share_of,
         train_loop_config={"folder": str(folder.resolve())},
-        torch_config=TorchConfig(backend="gloo"),
+        torch_config=TorchConfig(backend="gloo", timeout_s=int(LONGEST_WAIT.total_seconds())),
         scaling_config=ScalingConfig(num_workers=engine.workers, use_gpu=False),
         run_config=RunConfig(
             name=f"try-{number}",
             storage_path=str((folder / "ray").resolve()),
-            failure_config=FailureConfig(max_failures=0),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0, max_preemption_failures=0),
         ),
     )
 
@@ -138,8 +85,14 @@ def _share_of(config: dict[str, str]) -> None:
 
 
 @contextmanager
-def _cluster(engine: EngineSettings) -> Iterator[None]:
-    """Connected to the cluster, and away from it afterwards."""
+def connected(engine: EngineSettings) -> Iterator[None]:
+    """Connected to the cluster, and away from it afterwards.
+
+    Raises
+    ------
+    Transient, ContractBroken
+        If it cannot be reached, or refuses the token.
+    """
     _check_there(engine)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -183,25 +136,40 @@ def _check_there(engine: EngineSettings) -> None:
 def _unreachable(engine: EngineSettings, error: Exception) -> Exception:
     """Somebody listens there: where Ray does not come in, it is the token."""
     if engine.address in (OWN, "auto"):
-        return Transient(f"no Ray cluster at {engine.address}: {_line(error)}; start one, or name its address")
+        return Transient(f"no Ray cluster at {engine.address}: {line(error)}; start one, or name its address")
     return ContractBroken(
-        f"Ray at {engine.address} lets nobody in: {_line(error)}; RAY_AUTH_MODE, and RAY_AUTH_TOKEN or "
+        f"Ray at {engine.address} lets nobody in: {line(error)}; RAY_AUTH_MODE, and RAY_AUTH_TOKEN or "
         "RAY_AUTH_TOKEN_PATH, have to be those of the cluster"
     )
 
 
-def _check_room(engine: EngineSettings) -> None:
-    """Whether the cluster has a processor for every worker at all."""
+def check_room(engine: EngineSettings) -> int:
+    """How many processors the cluster has.
+
+    Raises
+    ------
+    Transient
+        If not every worker can have one.
+    """
     there = int(ray.cluster_resources().get("CPU", 0))
     if there < engine.workers:
         raise Transient(
             f"Ray at {engine.address} has {there} processors, engine.workers is {engine.workers}; add nodes or ask for "
             "fewer workers"
         )
+    return there
 
 
-def _check_versions(engine: EngineSettings) -> None:
-    """Whether all nodes have what this process has."""
+def check_versions(engine: EngineSettings) -> list[str]:
+    """The addresses of the nodes that have processors; all have what this process has.
+
+    Raises
+    ------
+    ContractBroken
+        If one has another version, both named.
+    Transient
+        If one does not answer.
+    """
     packages = PACKAGES
 
     def installed() -> dict[str, str]:
@@ -228,7 +196,7 @@ def _check_versions(engine: EngineSettings) -> None:
         try:
             there = ray.get(answer, timeout=engine.patience_seconds)
         except Exception as error:
-            raise Transient(f"node {address} of Ray at {engine.address} does not answer: {_line(error)}") from None
+            raise Transient(f"node {address} of Ray at {engine.address} does not answer: {line(error)}") from None
         differing = [name for name in here if there[name] != here[name]]
         if differing:
             name = differing[0]
@@ -236,11 +204,13 @@ def _check_versions(engine: EngineSettings) -> None:
                 f"node {address} of Ray at {engine.address} has {name} {there[name]}, this process has {here[name]}; "
                 "allowed are the same on all nodes"
             )
+    return list(asked)
 
 
 def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
 
 
-def _line(error: BaseException) -> str:
+def line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return " ".join(str(error).split())[:300] or type(error).__name__

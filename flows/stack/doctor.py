@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from flows.stack.check_engine import check_engine
 from flows.stack.check_home import check_home
 from flows.stack.check_log import check_log
 from flows.stack.check_machine import check_machine
@@ -13,7 +14,8 @@ from flows.workspace import Workspace
 
 Check: TypeAlias = Callable[[Workspace], Iterator[Finding]]
 
-CHECKS: tuple[Check, ...] = (check_machine, check_home, check_log, check_stack)
+OF_A_HOME: tuple[Check, ...] = (check_home, check_log, check_engine)
+CHECKS: tuple[Check, ...] = (check_machine, *OF_A_HOME, check_stack)
 
 
 def diagnose(workspace: Workspace) -> tuple[Finding, ...]:
@@ -29,7 +31,7 @@ def diagnose_homes(homes: Homes) -> tuple[Finding, ...]:
         if fault := fault_of(home):
             found.append(mend(home.name, fault, f"mend it, or take {home.name} out of the file"))
         else:
-            looked = [one for check in (check_home, check_log) for one in _looked_at(check, home.workspace)]
+            looked = [one for check in OF_A_HOME for one in _looked_at(check, home.workspace)]
             found += [one.model_copy(update={"said": f"{home.name}: {one.said}"}) for one in looked]
     return tuple(found)
 

@@ -46,7 +46,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def on(spread: Spread, patch: pytest.MonkeyPatch) -> None:
     """Instead of a cluster, `spread`."""
-    patch.setattr(flows.engine, "ray_cluster", SimpleNamespace(spread=spread), raising=False)
+    patch.setattr(flows.engine, "ray_tasks", SimpleNamespace(spread=spread), raising=False)
 
 
 def with_engine(turn: Turn, engine: EngineSettings) -> Turn:

@@ -1,7 +1,5 @@
 """An update over two nodes of this machine that have nothing but a cable between them."""
 
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -10,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.nodes import Node, nodes_of
-from components.domain import DAY, ContractBroken, EvercurrentError, Matured
+from benchmarks.nodes import Node
+from components.domain import DAY, ContractBroken, Matured
 from components.update.checkpoint import Checkpoint
 from components.update.settings import UpdateSettings
 from components.update.shard.files import Asked, ask, put_together
-from components.update.train import pretrain
 from components.update.warm_start import warm_start
-from tests.ranker.windows import SPEC, window
+from tests.ranker.windows import window
 from tests.update.shard import workers
-from tests.update.shard.test_sharded_update import RANKER, UPDATE
+from tests.update.shard.test_sharded_update import UPDATE
 from tests.update.test_warm_start import assert_same
 
 WAIT = 5
@@ -33,22 +30,6 @@ with socket.create_server((sys.argv[1], 7)) as listening:
 """
 CALL = "import socket, sys; socket.create_connection((sys.argv[1], 7), 1).close()"
 CUTOFF = 6 * DAY
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[list[Node]]:
-    if os.geteuid() or shutil.which("ip") is None:
-        pytest.skip("nodes are root's to make, with iproute2")
-    try:
-        with nodes_of(2) as made:
-            yield made
-    except EvercurrentError as error:
-        pytest.skip(f"no network namespaces here: {error}")
-
-
-@pytest.fixture(scope="module")
-def parent() -> Checkpoint:
-    return pretrain(SPEC, window(0), RANKER, UPDATE, 7).checkpoint
 
 
 @pytest.fixture

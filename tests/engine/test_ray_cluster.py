@@ -15,26 +15,20 @@ from components.domain import DAY, ContractBroken, Transient
 from components.engine import EngineSettings
 from components.update.checkpoint import Checkpoint
 from components.update.shard.files import DONE, Asked, ask, put_together
-from components.update.train import pretrain
 from components.update.warm_start import warm_start
-from tests.ranker.windows import SPEC, window
-from tests.update.shard.test_sharded_update import RANKER, UPDATE
+from tests.ranker.windows import window
+from tests.update.shard.test_sharded_update import UPDATE
 from tests.update.test_warm_start import assert_same
 
 pytest.importorskip("ray", reason="evercurrent[ray] is not installed")
-from flows.engine import ray_cluster
+from flows.engine import ray_cluster, ray_tasks
 
 OWN = EngineSettings(name="ray", workers=2)
 PATIENCE = 240
 
 
-@pytest.fixture(scope="module")
-def parent() -> Checkpoint:
-    return pretrain(SPEC, window(0), RANKER, UPDATE, 7).checkpoint
-
-
 def test_a_worker_that_is_killed_costs_a_try_and_never_the_update(parent: Checkpoint, tmp_path: Path) -> None:
-    fresh, slow = window(3, rows=2_000), UPDATE.model_copy(update={"batch_size": 8, "epochs": 8})
+    fresh, slow = window(3, rows=2_000), UPDATE.model_copy(update={"batch_size": 8, "epochs": 3})
     ask(tmp_path, Asked(cutoff=6 * DAY, seed=1, workers=2, settings=slow), parent, fresh, None)
     killed: list[int] = []
     killer = threading.Thread(target=kill_a_worker, args=(tmp_path, killed), daemon=True)
@@ -68,7 +62,7 @@ def dies_at_first(folder: str, share: int) -> None:
 
 
 def test_a_task_that_dies_is_done_again_and_prefect_knows_of_each(tmp_path: Path, prefect_server: None) -> None:
-    ray_cluster.spread("shares", dies_at_first, tmp_path, 3, OWN)
+    ray_tasks.spread("shares", dies_at_first, tmp_path, 3, OWN)
     assert sorted(path.name for path in tmp_path.glob("done-*")) == ["done-0", "done-1", "done-2"]
     with get_client(sync_client=True) as client:
         runs = client.read_task_runs()
@@ -80,19 +74,19 @@ def fails(folder: str, share: int) -> None:
 
 
 def test_a_task_that_fails_for_good_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, prefect_server: None) -> None:
-    monkeypatch.setattr(ray_cluster, "RayTaskRunner", ThreadPoolTaskRunner)
+    monkeypatch.setattr(ray_tasks, "RayTaskRunner", ThreadPoolTaskRunner)
     with pytest.raises(Transient, match="shares on Ray at own did not come to their end: no use in 0"):
-        ray_cluster._spread("shares", fails, "nowhere", 1, OWN.model_copy(update={"tries": 1}))
+        ray_tasks._spread("shares", fails, "nowhere", 1, OWN.model_copy(update={"tries": 1}))
 
 
 def test_nodes_that_cannot_reach_prefects_server_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = [{"Alive": True, "NodeManagerAddress": address} for address in ("10.0.0.1", "10.0.0.2")]
     monkeypatch.setattr(ray_cluster.ray, "nodes", lambda: nodes)
     with pytest.raises(ContractBroken, match=r"at http://127.0.0.1:4200/api, which nodes of .* \(10.0.0.1, 10.0.0.2"):
-        ray_cluster._check_api("http://127.0.0.1:4200/api", OWN)
-    ray_cluster._check_api("http://10.0.0.1:4200/api", OWN)
+        ray_tasks._check_api("http://127.0.0.1:4200/api", OWN)
+    ray_tasks._check_api("http://10.0.0.1:4200/api", OWN)
     monkeypatch.setattr(ray_cluster.ray, "nodes", lambda: nodes[:1])
-    ray_cluster._check_api("http://127.0.0.1:4200/api", OWN)
+    ray_tasks._check_api("http://127.0.0.1:4200/api", OWN)
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1:", ":6379", "http://127.0.0.1:6379/x"])

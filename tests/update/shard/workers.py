@@ -1,9 +1,11 @@
 """Workers of a sharded update as processes of this machine, or of nodes of it."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.nodes import LOOPBACK, Node
 from components.update.shard.files import DONE, read_asked
+from tests.conftest import ROOT
 
 PATIENCE = 120
 HERE = (Node(LOOPBACK, "lo"),)
@@ -20,12 +23,24 @@ IMPATIENT = (
 )
 
 
+KEPT = """
+import datetime, json, os, sys
+from components.update.shard import work
+work.LONGEST_WAIT = datetime.timedelta(seconds={})
+for line in sys.stdin:
+    asked = json.loads(line)
+    os.environ.update(asked["about"])
+    sys.argv[1:] = [asked["folder"]]
+    work.main()
+    print("done", flush=True)
+"""
+kept: list[subprocess.Popen] = []
+"""Processes that have worked and wait to work again: what they import takes longer than what they do."""
+
+
 def start(folder: Path, workers: int, nodes: Sequence[Node] = HERE, wait: float = PATIENCE) -> list[subprocess.Popen]:
     """A process per worker, number k on node k mod nodes; `wait`: seconds that one waits for the others."""
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        port = free.getsockname()[1]
-    about = {"MASTER_ADDR": nodes[0].address, "MASTER_PORT": str(port), "WORLD_SIZE": str(workers)}
+    about = {"MASTER_ADDR": nodes[0].address, "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(workers)}
     about |= {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", IMPATIENT.format(wait), str(folder)]
     return [
@@ -40,15 +55,30 @@ def start(folder: Path, workers: int, nodes: Sequence[Node] = HERE, wait: float 
     ]
 
 
-def run(folder: Path, nodes: Sequence[Node] = HERE) -> None:
-    """Let as many as were asked for work to their end."""
-    started = start(folder, read_asked(folder).workers, nodes)
-    try:
-        said = [worker.communicate(timeout=PATIENCE)[1] for worker in started]
-    finally:
-        _end(started)
-    for worker, text in zip(started, said, strict=True):
-        assert worker.returncode == 0, text
+def run(folder: Path) -> None:
+    """Let as many as were asked for work to their end, in processes that are kept for the next time."""
+    count, port = read_asked(folder).workers, _free_port()
+    about = {"MASTER_ADDR": LOOPBACK, "MASTER_PORT": str(port), "WORLD_SIZE": str(count), "GLOO_SOCKET_IFNAME": "lo"}
+    kept.extend(_keep() for _ in range(count - len(kept)))
+    patience = threading.Timer(PATIENCE, _end, [list(kept)])
+    patience.start()
+    for rank, worker in enumerate(kept[:count]):
+        worker.stdin.write(json.dumps({"folder": str(folder), "about": about | {"RANK": str(rank)}}) + "\n")
+        worker.stdin.flush()
+    said = [worker.stdout.readline() for worker in kept[:count]]
+    patience.cancel()
+    if said != ["done\n"] * count:
+        _end(kept)
+        kept.clear()
+        raise AssertionError(f"of {count} workers {said.count('done' + chr(10))} came to their end")
+
+
+def _keep() -> subprocess.Popen:
+    """A process that works whenever it is told to, and ends with this one, by the end of its input."""
+    command, piped = [sys.executable, "-c", KEPT.format(PATIENCE)], subprocess.PIPE
+    return subprocess.Popen(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdin=piped, stdout=piped, text=True, cwd=ROOT
+    )
 
 
 def kill_one_at_work(folder: Path) -> None:
@@ -70,6 +100,12 @@ def at_work(folder: Path, nodes: Sequence[Node] = HERE, wait: float = PATIENCE) 
         yield started
     finally:
         _end(started)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind((LOOPBACK, 0))
+        return int(free.getsockname()[1])
 
 
 def _end(started: list[subprocess.Popen]) -> None:
