@@ -93,13 +93,16 @@ class Layered(Generic[Number]):
         out[mine], out[~mine] = self._own[place[mine]], self.base[rows[~mine]]
         return out
 
-    def column(self, number: int) -> npt.NDArray[Number]:
-        """(rows,) a copy of one column."""
+    def column(self, number: int, of: slice = slice(None)) -> npt.NDArray[Number]:
+        """(m,) a copy of one column, of all rows or of a stretch of them."""
         if not len(self.base):
-            return self._own[: self.rows, number].copy()
-        out = np.empty(self.rows, self.base.dtype)
-        out[: len(self.base)] = self.base[:, number]
-        out[self._owner[: self._used]] = self._own[: self._used, number]
+            return self._own[: self.rows][of, number].copy()
+        start, stop, _ = of.indices(self.rows)
+        out, known = np.empty(stop - start, self.base.dtype), self.base[start:stop, number]
+        out[: len(known)] = known
+        place = self._place[start:stop]
+        mine = np.flatnonzero(place >= 0)
+        out[mine] = self._own[place[mine], number]
         return out
 
     def put(self, rows: Ints, values: "npt.NDArray[Number] | float") -> None:
