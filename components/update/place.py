@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
-from components.domain import Examples, Floats, Ints
+from components.compiled import compiled
+from components.domain import Doubles, Examples, Floats, Ints
 from components.ranker import strides
 from components.ranker.model import Model
 from components.ranker.table import EmbeddingTable
@@ -149,8 +151,9 @@ def chunks_of(many: int) -> list[slice]:
 
 def summed(found: Gradients, where: torch.Tensor, rows: int) -> torch.Tensor:
     """(rows, D + 1) gradients added up in doubles; `where` (m,) tells whose each of them is."""
-    sums = torch.zeros(rows, found.vectors.shape[1] + 1, dtype=torch.float64)
-    return sums.index_add_(0, where, torch.cat([found.vectors, found.first[:, None]], 1).double())
+    sums = np.zeros((rows, found.vectors.shape[1] + 1))
+    _add_up(where.numpy(), found.vectors.numpy(), found.first.numpy(), sums)
+    return torch.from_numpy(sums)
 
 
 def parted(sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -170,3 +173,13 @@ def shaped(flat: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tenso
     """What `in_doubles` put in one piece, in pieces again and as single numbers."""
     parts = flat.float().split([value.numel() for value in like])
     return [part.reshape(value.shape) for part, value in zip(parts, like, strict=True)]
+
+
+@compiled
+def _add_up(where: Ints, vectors: Floats, first: Floats, sums: Doubles) -> None:
+    """In the order in which they stand."""
+    for i in range(len(where)):
+        one, gradient = sums[where[i]], vectors[i]
+        for d in range(len(gradient)):
+            one[d] += gradient[d]
+        one[-1] += first[i]
