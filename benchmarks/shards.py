@@ -127,6 +127,7 @@ def hold(rows: int, examples: int, batch: int, workers: int, nodes: Sequence[Nod
         "workers": workers,
         "peak_gib": max(cost["peak_gib"] for cost in costs),
         "own_gib": max(cost["own_gib"] for cost in costs),
+        "share_gib": max(cost["share_gib"] for cost in costs),
         "seconds": max(cost["seconds"] for cost in costs),
     }
 

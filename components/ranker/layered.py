@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from components.compiled import compiled
+from components.compiled import compiled, plain
 from components.domain import Ints
 
 Number = TypeVar("Number", np.float32, np.int64)
@@ -89,17 +89,19 @@ class Layered(Generic[Number]):
             return self._own[: self.rows].take(rows, 0)
         place = self._place[rows]
         out = np.empty((len(rows), self.base.shape[1]), self.base.dtype)
-        mine = place >= 0
-        out[mine], out[~mine] = self._own[place[mine]], self.base[rows[~mine]]
+        _take(plain(rows), plain(place), self.base, self._own, out)
         return out
 
-    def column(self, number: int) -> npt.NDArray[Number]:
-        """(rows,) a copy of one column."""
+    def column(self, number: int, of: slice = slice(None)) -> npt.NDArray[Number]:
+        """(m,) a copy of one column, of all rows or of a stretch of them."""
         if not len(self.base):
-            return self._own[: self.rows, number].copy()
-        out = np.empty(self.rows, self.base.dtype)
-        out[: len(self.base)] = self.base[:, number]
-        out[self._owner[: self._used]] = self._own[: self._used, number]
+            return self._own[: self.rows][of, number].copy()
+        start, stop, _ = of.indices(self.rows)
+        out, known = np.empty(stop - start, self.base.dtype), self.base[start:stop, number]
+        out[: len(known)] = known
+        place = self._place[start:stop]
+        mine = np.flatnonzero(place >= 0)
+        out[mine] = self._own[place[mine], number]
         return out
 
     def put(self, rows: Ints, values: "npt.NDArray[Number] | float") -> None:
@@ -160,6 +162,16 @@ def _room(array: npt.NDArray[Scalar], needed: int) -> npt.NDArray[Scalar]:
     longer = np.zeros((max(needed, 2 * len(array)), *array.shape[1:]), array.dtype)
     longer[: len(array)] = array
     return longer
+
+
+@compiled
+def _take(
+    rows: Ints, place: Places, base: npt.NDArray[Number], own: npt.NDArray[Number], out: npt.NDArray[Number]
+) -> None:
+    for i in range(len(rows)):
+        one = base[rows[i]] if place[i] < 0 else own[place[i]]
+        for w in range(len(one)):
+            out[i, w] = one[w]
 
 
 @compiled

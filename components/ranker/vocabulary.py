@@ -9,6 +9,7 @@ After Monolith (Liu et al. 2022, section 2.1): collision-free, admission by occu
 expiry by inactivity. Time is data time; reading never changes anything.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -18,6 +19,8 @@ from components.ranker.key_index import KeyIndex, Slots
 from components.ranker.layered import Layered
 
 MISSING_ROW = 0
+LOOKED_AT_ONCE = 1 << 20
+"""Rows of a look through all of them that are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class Vocabulary:
     @property
     def admitted(self) -> int:
         """Ids that own a row now."""
-        return int(np.count_nonzero(self.keys))
+        return sum(int(np.count_nonzero(keys)) for _, keys in self._looked_through())
 
     def seen(self, rows: Ints) -> Seen:
         """The entries of `rows`."""
@@ -250,12 +253,15 @@ class Vocabulary:
 
     def _stale(self, oldest: int, floor: int) -> tuple[Ints, Seen]:
         """The rows, ascending, of ids last seen before `oldest`, without the latest `floor` of all; and the ids."""
-        keys = self.keys
-        alive = keys != MISSING_KEY
-        mine = np.flatnonzero(alive & self._counted(keys) & (self.layers.column(LAST) < oldest))
+        alive, found_here = 0, [np.empty(0, np.int64)]
+        for at, keys in self._looked_through():
+            alive += int(np.count_nonzero(keys))
+            old = np.flatnonzero((keys != MISSING_KEY) & (self.layers.column(LAST, at) < oldest))
+            found_here.append(at.start + old[self._counted(keys[old])])
+        mine = np.concatenate(found_here)
         found = self._of_all(np.column_stack([mine, self.layers.take(mine)]))
         rows, stale = found[:, 0], Seen.of(found[:, 1:])
-        spare = min(len(stale), max(0, int(np.count_nonzero(alive)) - floor))
+        spare = min(len(stale), max(0, alive - floor))
         chosen = np.lexsort((stale.keys, stale.last))[:spare]
         chosen = chosen[np.argsort(rows[chosen])]
         return rows[chosen], stale.take(chosen)
@@ -269,13 +275,28 @@ class Vocabulary:
         return numbers
 
     def _settle(self, ids: Seen) -> Ints:
-        reserved = 1 + self.vocabularies
-        free = reserved + np.flatnonzero(self.keys[reserved:] == MISSING_KEY)[: len(ids)]
+        free = self._free(len(ids))
         rows = np.concatenate([free, np.arange(self.rows, self.rows + len(ids) - len(free))])
         self.layers.resize(self.rows + len(ids) - len(free))
         self.layers.put(rows, ids.numbers())
         self._index.place(ids.keys, rows)
         return rows
+
+    def _free(self, many: int) -> Ints:
+        """The first rows in which no id lives, `many` of them if there are so many."""
+        found = np.empty(0, np.int64)
+        for at, keys in self._looked_through():
+            if len(found) >= many:
+                break
+            free = at.start + np.flatnonzero(keys == MISSING_KEY)
+            found = np.concatenate([found, free[free > self.vocabularies]])
+        return found[:many]
+
+    def _looked_through(self) -> Iterator[tuple[slice, Keys]]:
+        """All rows, a stretch after the other, and their keys: those of all in one piece are 8 bytes a row."""
+        for start in range(0, self.rows, LOOKED_AT_ONCE):
+            at = slice(start, start + LOOKED_AT_ONCE)
+            yield at, self.layers.column(KEY, at).view(np.uint64)
 
     def _clear(self, rows: Ints, keys: Keys) -> None:
         """Make `rows`, in which `keys` live, free."""

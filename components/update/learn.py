@@ -7,6 +7,7 @@ the gradient of the gathered block is summed per distinct row, and only those ro
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from components.ranker.model import Model
 from components.ranker.strides import stretches
 from components.update.checkpoint import Checkpoint
 from components.update.optimizer import Rates
-from components.update.place import HERE, Gradients, Place
+from components.update.place import HERE, Gradients, Held, Place
 from components.update.settings import UpdateSettings
 from components.update.touched import Touched
 
@@ -122,17 +123,22 @@ def _step(checkpoint: Checkpoint, block: Batch, index: torch.Tensor, alpha: floa
     model = checkpoint.model
     chunks = [block.take(index[chunk]) for chunk in place.chunks(len(index))]
     held = place.gather(model.table, [chunk.rows.view(-1) for chunk in chunks])
-    found = [_gradients(model, chunk, rows, alpha) for chunk, rows in zip(chunks, held, strict=True)]
-    together = Gradients(
-        torch.cat([_NOWHERE, *(one.rows for one in found)]),
-        torch.cat([torch.empty(0, model.settings.embedding_size), *(one.vectors for one in found)]),
-        torch.cat([torch.empty(0), *(one.first for one in found)]),
-        [dense for one in found for dense in one.dense],
-    )
-    place.step(model.table, together, rates)
+    found = [_gradients(model, chunk, rows, alpha) for chunk, rows in zip(chunks, held.chunks, strict=True)]
+    together = found[0] if len(found) == 1 else _one_after_the_other(found, held, model.settings.embedding_size)
+    held.step(together, rates)
     loss, *dense = place.added(together, [torch.zeros(()), *model.dense.parameters()])
     checkpoint.optimizer.step(model.dense, dense, rates.dense)
     return float(loss) / len(index)
+
+
+def _one_after_the_other(found: Sequence[Gradients], held: Held, size: int) -> Gradients:
+    starts = accumulate((len(values) for values in held.chunks), initial=0)
+    return Gradients(
+        torch.cat([_NOWHERE, *(one.at + start for one, start in zip(found, starts, strict=False))]),
+        torch.cat([torch.empty(0, size), *(one.vectors for one in found)]),
+        torch.cat([torch.empty(0), *(one.first for one in found)]),
+        [dense for one in found for dense in one.dense],
+    )
 
 
 def _gradients(model: Model, batch: Batch, held: torch.Tensor, alpha: float) -> Gradients:
@@ -145,7 +151,7 @@ def _gradients(model: Model, batch: Batch, held: torch.Tensor, alpha: float) -> 
     of_vectors, of_first, *dense = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
     touched = Touched.of(batch.rows.view(-1))
     return Gradients(
-        touched.rows,
+        touched.example,
         touched.sum(of_vectors.flatten(0, 1)),
         touched.sum(of_first.view(-1, 1))[:, 0],
         [[loss.detach(), *dense]],

@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from components.domain import Examples, Floats, Ints
+from components.compiled import compiled
+from components.domain import Doubles, Examples, Floats, Ints
 from components.ranker import strides
 from components.ranker.model import Model
 from components.ranker.table import EmbeddingTable
+from components.update.distinct import Distinct
 from components.update.optimizer import Rates, step_rows
 
 CHUNK = 1_024
@@ -31,14 +33,29 @@ class Gradients:
 
     Attributes
     ----------
-    rows : (m,) rows of the table, distinct and ascending within a chunk; vectors : (m, D); first : (m,).
+    at : (m,) where each of the rows stands among those that the chunks look up, once for each chunk that does.
+    vectors : (m, D); first : (m,).
     dense : a list a chunk, of the loss and of every parameter of the dense part.
     """
 
-    rows: torch.Tensor
+    at: torch.Tensor
     vectors: torch.Tensor
     first: torch.Tensor
     dense: Sequence[Sequence[torch.Tensor]]
+
+
+class Held(Protocol):
+    """Rows of a table that a batch looks up.
+
+    Attributes
+    ----------
+    chunks : (p, D + 2) what the table holds, for (p,) rows of each chunk.
+    """
+
+    chunks: Sequence[torch.Tensor]
+
+    def step(self, found: Gradients, rates: Rates) -> None:
+        """Move in the table the rows that the batch touched."""
 
 
 class Place(Protocol):
@@ -57,11 +74,8 @@ class Place(Protocol):
     def chunks(self, many: int) -> list[slice]:
         """Of a batch of `many` examples the chunks that this worker works through."""
 
-    def gather(self, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """(p, D + 2) what the table holds, for (p,) rows of each chunk."""
-
-    def step(self, table: EmbeddingTable, found: Gradients, rates: Rates) -> None:
-        """Move the rows that a batch touched."""
+    def gather(self, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> Held:
+        """What the table holds, for (p,) rows of each chunk."""
 
     def added(self, found: Gradients, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Loss and dense gradients, shaped as `like`, summed over all chunks of all workers."""
@@ -87,15 +101,9 @@ class Here:
         """All of them."""
         return chunks_of(many)
 
-    def gather(self, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def gather(self, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> "HeldHere":
         """See `Place`."""
-        return [table.gather(of_chunk) for of_chunk in rows]
-
-    def step(self, table: EmbeddingTable, found: Gradients, rates: Rates) -> None:
-        """See `Place`."""
-        one = len(found.dense) == 1
-        rows, vectors, first = (found.rows, found.vectors, found.first) if one else summed(found)
-        table.scatter(rows, step_rows(table.gather(rows), vectors, first, rates))
+        return HeldHere(table, rows)
 
     def added(self, found: Gradients, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """See `Place`."""
@@ -107,6 +115,26 @@ class Here:
     def logits(self, model: Model, examples: Examples, rows: Ints | None = None, *, raw: bool = False) -> Floats:
         """See `Place`."""
         return strides.logits(model.predict_raw if raw else model.predict, examples, rows)
+
+
+class HeldHere:
+    """See `Held`."""
+
+    def __init__(self, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> None:
+        self._table = table
+        self._rows = rows[0] if len(rows) == 1 else torch.cat(list(rows))
+        self._values = table.gather(self._rows)
+        self.chunks = self._values.split([len(of_chunk) for of_chunk in rows])
+
+    def step(self, found: Gradients, rates: Rates) -> None:
+        """See `Held`."""
+        at, vectors, first = found.at, found.vectors, found.first
+        if len(found.dense) > 1:
+            same = Distinct.of(self._rows[at].numpy())
+            at = at[torch.from_numpy(same.first)]
+            vectors, first = parted(summed(found, torch.from_numpy(same.where), len(same.first)))
+        moved = step_rows(self._values.index_select(0, at), vectors, first, rates)
+        self._table.scatter(self._rows[at], moved)
 
 
 HERE = Here()
@@ -121,12 +149,16 @@ def chunks_of(many: int) -> list[slice]:
     return [slice(at, min(at + CHUNK, many)) for at in range(0, many, CHUNK)]
 
 
-def summed(found: Gradients) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Distinct rows, ascending, and their gradients, those of several chunks added up."""
-    rows, where = np.unique(found.rows.numpy(), return_inverse=True)
-    sums = torch.zeros(len(rows), found.vectors.shape[1] + 1, dtype=torch.float64)
-    sums.index_add_(0, torch.from_numpy(where), torch.cat([found.vectors, found.first[:, None]], 1).double())
-    return torch.from_numpy(rows), sums[:, :-1].float(), sums[:, -1].float()
+def summed(found: Gradients, where: torch.Tensor, rows: int) -> torch.Tensor:
+    """(rows, D + 1) gradients added up in doubles; `where` (m,) tells whose each of them is."""
+    sums = np.zeros((rows, found.vectors.shape[1] + 1))
+    _add_up(where.numpy(), found.vectors.numpy(), found.first.numpy(), sums)
+    return torch.from_numpy(sums)
+
+
+def parted(sums: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(u, D) and (u,) single numbers: gradients of vectors and of first-order weights."""
+    return sums[:, :-1].float(), sums[:, -1].float()
 
 
 def in_doubles(found: Gradients, like: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -141,3 +173,13 @@ def shaped(flat: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tenso
     """What `in_doubles` put in one piece, in pieces again and as single numbers."""
     parts = flat.float().split([value.numel() for value in like])
     return [part.reshape(value.shape) for part, value in zip(parts, like, strict=True)]
+
+
+@compiled
+def _add_up(where: Ints, vectors: Floats, first: Floats, sums: Doubles) -> None:
+    """In the order in which they stand."""
+    for i in range(len(where)):
+        one, gradient = sums[where[i]], vectors[i]
+        for d in range(len(gradient)):
+            one[d] += gradient[d]
+        one[-1] += first[i]

@@ -35,6 +35,11 @@ class Touched:
         position = tagged & ((1 << bits) - 1)
         return cls(torch.from_numpy(ordered[starts]), torch.from_numpy(position), torch.from_numpy(starts))
 
+    @property
+    def example(self) -> torch.Tensor:
+        """(u,) one position of each row."""
+        return self.position[self.starts]
+
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """(u, E) sums of (p, E) values over the positions of each row.
 

@@ -6,7 +6,7 @@ Grubhub (Dereventsov et al., RecSys 2021, arXiv 2107.07106): stateful instead of
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,7 +54,6 @@ def warm_start(
     cutoff: int,
     settings: UpdateSettings,
     seed: int,
-    place: Place = HERE,
 ) -> Update:
     """Learn `fresh` (and `replay`) on top of `parent`.
 
@@ -63,10 +62,31 @@ def warm_start(
     fresh : matured examples the parent has not learned; may be empty.
     replay : examples it has learned before, against forgetting.
     cutoff : microseconds; ids not seen for `ttl_days` before it expire.
+    """
+    before = parent.model if settings.reloop_alpha else None
+    made = continued(parent.copy(), before, fresh, replay, cutoff, settings, seed)
+    return made if made.diverged is None else replace(made, checkpoint=parent)
+
+
+def continued(
+    child: Checkpoint,
+    parent: Model | None,
+    fresh: Matured,
+    replay: Matured | None,
+    cutoff: int,
+    settings: UpdateSettings,
+    seed: int,
+    place: Place = HERE,
+) -> Update:
+    """As `warm_start`, on a checkpoint that is changed, whether it diverges or not.
+
+    Parameters
+    ----------
+    parent : what the loss asks for its predictions, if it does.
     place : where the table's rows live; every worker of a shard is called with the same arguments.
     """
-    child = parent.copy()
     model = child.model
+    rows = model.vocabulary.rows
     model.observe(fresh.examples)
     turnover = model.turn_over(settings.admission_count, ttl_start(cutoff, settings), settings.floor_rows)
     rng = np.random.default_rng([seed, len(fresh)])
@@ -83,10 +103,10 @@ def warm_start(
     if diverged is None and held:
         learning += _learn(child, parent, [holdout], settings.model_copy(update={"epochs": 1}), rng, place)
     return Update(
-        parent if diverged else child,
+        child,
         Ids.of(model.spec, turnover.admitted),
         Ids.of(model.spec, turnover.expired),
-        model.vocabulary.rows - parent.model.vocabulary.rows,
+        model.vocabulary.rows - rows,
         len(fresh),
         len(replay) if replay else 0,
         sum(part.processed for part in learning),
@@ -138,7 +158,7 @@ class _Rows:
 
 def _learn(
     child: Checkpoint,
-    parent: Checkpoint,
+    parent: Model | None,
     parts: Sequence[_Rows],
     settings: UpdateSettings,
     rng: np.random.Generator,
@@ -147,7 +167,6 @@ def _learn(
     many = sum(len(part.index) for part in parts)
     if not many:
         return []
-    before = parent.model if settings.reloop_alpha else None
-    prepared = [Batch.of(child.model, part.data, part.index[place.share(len(part.index))], before) for part in parts]
+    prepared = [Batch.of(child.model, part.data, part.index[place.share(len(part.index))], parent) for part in parts]
     block = Batch.together([part.shared(place) for part in prepared])
     return [_Pass(many, learn(child, block, rng, settings, place)) for _ in range(settings.epochs)]

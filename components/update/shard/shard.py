@@ -10,7 +10,6 @@ by its owner. Model parallelism of embedding tables: Mudigere et al., ISCA 2022,
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -18,17 +17,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from components.domain import Examples, Floats, Ints, Keys
-from components.ranker.forward import Finds, Forward
+from components.domain import MISSING_KEY, Examples, Floats, Ints, Keys
+from components.ranker.forward import Forward
 from components.ranker.layered import Layered
 from components.ranker.model import Model
 from components.ranker.strides import AT_ONCE
 from components.ranker.table import EmbeddingTable
+from components.ranker.vocabulary import MISSING_ROW
+from components.update.distinct import Distinct
 from components.update.optimizer import Rates, step_rows
-from components.update.place import Gradients, chunks_of, in_doubles, shaped, summed
+from components.update.place import Gradients, chunks_of, in_doubles, parted, shaped, summed
 from components.update.shard.group import Group
 
-NO_ROWS = np.empty(0, np.int64)
+NO_ROWS = torch.empty(0, dtype=torch.int64)
 
 
 def owner_of(rows: Ints, size: int) -> Ints:
@@ -55,24 +56,9 @@ class Shard:
         """Every so many-th."""
         return chunks_of(many)[self.rank :: self.group.size]
 
-    def gather(self, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def gather(self, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> "HeldByOwners":
         """See `Place`: one exchange for all of them."""
-        asked = [of_chunk.numpy() for of_chunk in rows]
-        distinct, where = np.unique(np.concatenate([NO_ROWS, *asked]), return_inverse=True)
-        values = self._fetched(table.layers, distinct)
-        ends = np.cumsum([0, *map(len, asked)])
-        return [torch.from_numpy(values[where[start:end]]) for start, end in pairwise(ends)]
-
-    def step(self, table: EmbeddingTable, found: Gradients, rates: Rates) -> None:
-        """See `Place`: gradients go to their rows' owners."""
-        rows = found.rows.numpy()
-        order, counts = self._by_owner(rows)
-        numbers = torch.cat([found.vectors, found.first[:, None]], 1).numpy()
-        mine, theirs = self.group.exchange(rows[order], counts)
-        values = torch.from_numpy(self.group.exchange_known(numbers[order], counts, theirs))
-        own = Gradients(torch.from_numpy(mine), values[:, :-1], values[:, -1], ())
-        distinct, vectors, first = summed(own)
-        table.scatter(distinct, step_rows(table.gather(distinct), vectors, first, rates))
+        return HeldByOwners(self.group, table, rows)
 
     def added(self, found: Gradients, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """See `Place`."""
@@ -86,38 +72,87 @@ class Shard:
         said = [np.empty(0, np.float32)]
         for at in range(rounds):
             part = examples.take(mine[at * AT_ONCE : (at + 1) * AT_ONCE])
-            forward = self._view(model, part.keys)
+            forward, named = self._view(model, part)
             if len(part):
-                said.append((forward.predict_raw(part) if raw else forward.predict(part)).logit)
+                said.append((forward.predict_raw(named) if raw else forward.predict(named)).logit)
         return self.group.gather(np.concatenate(said))
 
-    def _view(self, model: Model, keys: Keys) -> Forward:
-        """What predicts examples of `keys`: the model on the rows that they read, which their owners send."""
-        rows = np.unique(model.rows(keys))
-        held = Layered.whole(self._fetched(model.table.layers, rows))
-        return replace(model.forward(), vocabulary=_Fetched(model.vocabulary, rows), table=held, sums=None)
+    def _view(self, model: Model, part: Examples) -> tuple[Forward, Examples]:
+        """What predicts `part`, from the rows that it reads, which their owners send; and `part` in its words.
 
-    def _by_owner(self, rows: Ints) -> tuple[Ints, Ints]:
-        """(m,) order in which rows stand owner after owner, and (W,) how many are of each."""
-        owner = owner_of(rows, self.group.size)
-        return np.argsort(owner, kind="stable"), np.bincount(owner, minlength=self.group.size)
-
-    def _fetched(self, table: Layered[np.float32], rows: Ints) -> Floats:
-        """(m, D + 2) what distinct rows hold, from their owners."""
-        order, counts = self._by_owner(rows)
-        asked, theirs = self.group.exchange(rows[order], counts)
-        found = self.group.exchange_known(table.take(asked), theirs, counts)
-        values: Floats = np.empty_like(found)
-        values[order] = found
-        return values
+        Its keys are numbers of those that are in `part`, so that each is looked up once.
+        """
+        flat = part.keys.ravel()
+        keys = Distinct.of(flat)
+        vocabulary = model.spec.vocabulary_of_column[keys.first % part.keys.shape[1]]
+        rows = model.vocabulary.find(flat[keys.first][:, None], vocabulary[:, None])  # (k, P)
+        fetched = Fetched(self.group, model.table.layers, np.append(MISSING_ROW, rows))
+        places = np.concatenate([np.full((1, rows.shape[1]), fetched.where[0]), fetched.where[1:].reshape(rows.shape)])
+        named = np.where(part.keys == MISSING_KEY, 0, 1 + keys.where.reshape(part.keys.shape)).astype(np.uint64)
+        held = Layered.whole(fetched.values)
+        forward = replace(model.forward(), vocabulary=_Named(places), table=held, sums=None)
+        return forward, replace(part, keys=named)
 
 
-class _Fetched:
-    """A vocabulary of the rows that were fetched: where each stands among them."""
+class Fetched:
+    """Rows of a table from their owners, each distinct one once.
 
-    def __init__(self, vocabulary: Finds, rows: Ints) -> None:
-        self._vocabulary, self._rows = vocabulary, rows
+    Attributes
+    ----------
+    values : (u, D + 2) what distinct rows hold; where : (m,) which of them each row that was asked for is.
+    asked : (r,) rows of this worker that others, and itself, have asked for.
+    """
+
+    def __init__(self, group: Group, table: Layered[np.float32], rows: Ints) -> None:
+        self._group = group
+        same = Distinct.of(rows)
+        distinct = rows[same.first]
+        owner = owner_of(distinct, group.size).astype(np.uint16)  # few bits: sorted by counting
+        order = np.argsort(owner, kind="stable")
+        self._counts = np.bincount(owner, minlength=group.size)
+        self.asked, self._theirs = group.exchange(distinct[order], self._counts)
+        self.sent = table.take(self.asked)
+        self.values: Floats = group.exchange_known(self.sent, self._theirs, self._counts)
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        self.where = place[same.where]
+
+    def answer(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """(r, ...) what those who asked for `asked` have for them: each worker has `values` (u, ...) for its owners."""
+        return self._group.exchange_known(values, self._counts, self._theirs)
+
+
+class HeldByOwners:
+    """See `components.update.place.Held`; a worker's gradients go to their rows' owners as sums of its chunks."""
+
+    def __init__(self, group: Group, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> None:
+        asked = torch.cat([NO_ROWS, *rows])
+        self._table = table
+        self._fetched = Fetched(group, table.layers, asked.numpy())
+        self._where = torch.from_numpy(self._fetched.where)
+        values = torch.from_numpy(self._fetched.values).index_select(0, self._where)
+        self.chunks = values.split([len(of_chunk) for of_chunk in rows]) if rows else ()
+
+    def step(self, found: Gradients, rates: Rates) -> None:
+        """See `Held`. What nobody has learned of is the missing row."""
+        sums = summed(found, self._where[found.at], len(self._fetched.values))
+        theirs = torch.from_numpy(self._fetched.answer(sums.numpy()))
+        asked, sent = self._fetched.asked, self._fetched.sent
+        same = Distinct.of(asked)
+        total = torch.zeros(len(same.first), theirs.shape[1], dtype=torch.float64)
+        total.index_add_(0, torch.from_numpy(same.where), theirs)
+        moved = step_rows(torch.from_numpy(sent[same.first]), *parted(total), rates)
+        mine = torch.from_numpy(asked[same.first])
+        learned = mine != MISSING_ROW
+        self._table.scatter(mine[learned], moved[learned])
+
+
+class _Named:
+    """A vocabulary of numbered keys: (k + 1, P) where their rows are held, that of no value first."""
+
+    def __init__(self, places: Ints) -> None:
+        self._places = places
 
     def find(self, keys: Keys, shared: Ints) -> Ints:
         """As `Vocabulary.find`, the place of each row."""
-        return np.searchsorted(self._rows, self._vocabulary.find(keys, shared))
+        return self._places[keys.view(np.int64)].reshape(len(keys), -1)

@@ -21,7 +21,7 @@ from components.update.shard.files import Asked, begin_part, read_asked, read_ex
 from components.update.shard.group import Group
 from components.update.shard.shard import Shard
 from components.update.shard.vocabulary import SharedOut
-from components.update.warm_start import warm_start
+from components.update.warm_start import continued
 
 LONGEST_WAIT = timedelta(minutes=10)
 """How long a worker waits for the others before it gives up: of one that died it hears at once, of one that hangs
@@ -45,9 +45,11 @@ def work(folder: Path) -> None:
     fresh = read_examples(folder, "fresh")
     if fresh is None:
         raise ContractBroken(f"no examples to learn from in {folder}")
+    parent = _shared_out(read_parent(folder), group)
     try:
-        made = warm_start(
-            _shared_out(read_parent(folder), group),
+        made = continued(
+            parent,  # nobody else's: a copy would hold once more where every row is
+            None,
             fresh,
             read_examples(folder, "replay"),
             asked.cutoff,
