@@ -2,11 +2,14 @@
 
 How long after an outcome was acknowledged by one replica has another learned it, while all are asked; and what is left
 after ``kill -9`` of replicas and of the broker, again and again, under load: what was acknowledged and is not in the
-drained log, and what is there twice. Needs `redis-server`.
+drained log, and what is there twice. Needs `redis-server`; with
+``--nodes 2`` the replicas stand on network namespaces of this machine (root's to make, `benchmarks.nodes`), the broker
+on the first.
 """
 
 import argparse
 import json
+import os
 import random
 import signal
 import sys
@@ -15,14 +18,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.replicas_fleet import Acknowledged, Fleet, asking, fleet
-from benchmarks.serving_load import call, wait
+from benchmarks.nodes import here, nodes_of
+from benchmarks.replicas_fleet import OK, Acknowledged, Fleet, asking, fleet
+from benchmarks.serving_load import wait
 from components.domain import EvercurrentError
 from components.ingest.log_lines import OutcomeLine, RequestLine, parse_line
 from components.publish.pointer import read_pointer
@@ -41,17 +46,22 @@ class Replicas:
 
     `answered` counts impressions and outcomes that were acknowledged while replicas (`kills`) and broker
     (`broker_kills`) were killed; `lost` of them are not in the drained log, `duplicated` lines are there twice.
+    `refusals` and `killed_refusals` count what was said to those who were refused, without and with kills.
     """
 
+    nodes: int
     visible_ms_p50: float
     visible_ms_p99: float
     refused: int
+    refusals: dict[str, int]
     kills: int
     broker_kills: int
     answered: int
     lost: int
     duplicated: int
     longest_away_s: float
+    killed_refusals: dict[str, int]
+    load_average: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,45 +85,55 @@ class Asked:
         return cls(body, {"kind": rule.kind, "value": value})
 
 
-def measure(home: Path, kills: int, outcomes: int) -> Replicas:
-    """All figures."""
+def measure(home: Path, kills: int, outcomes: int, nodes: int) -> Replicas:
+    """All figures; `nodes` 0: this machine as it is."""
     asked = Asked.of(home)
-    refused: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, fleet(home, Path(folder)) as running:
-        with asking(running, asked.body, {}, Acknowledged(), THREADS):
-            visible = [_visible(running, asked, n, refused) for n in range(outcomes)]
-        heard, away = Acknowledged(), [0.0]
+    with ExitStack() as ending:
+        there = ending.enter_context(nodes_of(nodes, reached=True) if nodes else here())
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="evercurrent-")))
+        running = ending.enter_context(fleet(home, folder, nodes=there))
+        calm, heard, away = Acknowledged(), Acknowledged(), [0.0]
+        with asking(running, asked.body, {}, calm, THREADS):
+            visible = [_visible(running, asked, n, calm) for n in range(outcomes)]
         with asking(running, asked.body, asked.told, heard, THREADS):
             brokers = kill(running, kills, away)
-        lost, twice = _compared(heard, _lines(running, Path(folder) / "drained"))
+        lost, twice = _compared(heard, _lines(running, folder / "drained"))
     p50, p99 = (float(x) for x in np.percentile(visible, [50, 99]) * 1000)
     answered = len(heard.impressions) + len(heard.outcomes)
-    return Replicas(p50, p99, len(refused), kills, brokers, answered, lost, twice, max(away))
+    refused = calm.refused.total(), dict(calm.refused.most_common())
+    said, busy = dict(heard.refused.most_common()), os.getloadavg()[0]
+    return Replicas(nodes, p50, p99, *refused, kills, brokers, answered, lost, twice, max(away), said, busy)
 
 
-def _visible(running: Fleet, asked: Asked, number: int, refused: list[str]) -> float:
+def _visible(running: Fleet, asked: Asked, number: int, heard: Acknowledged) -> float:
     """Seconds from an outcome's acknowledgement by one replica until another has learned it."""
     first, second, third = (running.running[(number + n) % len(running.running)].url for n in range(3))
-    slate = json.loads(_answered(f"{first}/rank", refused, asked.body))["slate"]
-    before = _learned(third)
-    _answered(f"{second}/outcome", refused, {"impression_id": slate[0]["impression_id"], **asked.told})
+    slate = json.loads(_answered(running, first, "/rank", heard, asked.body))["slate"]
+    before = _learned(running, third)
+    told = {"impression_id": slate[0]["impression_id"], **asked.told}
+    _answered(running, second, "/outcome", heard, told)
     begin = time.perf_counter()
-    wait(lambda: _learned(third) > before, 30)
+    wait(lambda: _learned(running, third) > before, 30)
     return time.perf_counter() - begin
 
 
-def _answered(url: str, refused: list[str], body: Mapping[str, object]) -> str:
+def _answered(running: Fleet, url: str, path: str, heard: Acknowledged, body: Mapping[str, object]) -> str:
     """The answer; who is refused is written down, and asks again, as a caller does who is told when to."""
     for _ in range(30):
-        if (said := call(url, body)) is not None:
-            return said
-        refused.append(url)
+        begin = time.perf_counter()
+        said = running.ask(f"{url}{path}", body)
+        if said.status == OK:
+            return said.text
+        heard.refuse(path, said, time.perf_counter() - begin)
         threading.Event().wait(1.0)
-    raise EvercurrentError(f"{url} refuses; see the replica's log")
+    raise EvercurrentError(f"{url} refuses: {' '.join(said.text.split())}")
 
 
-def _learned(url: str) -> int:
-    return int(json.loads(str(call(f"{url}/generation")))["outcomes_learned"])
+def _learned(running: Fleet, url: str) -> int:
+    said = running.ask(f"{url}/generation")
+    if said.status != OK:
+        raise EvercurrentError(f"{url}/generation answers {said.status}: {' '.join(said.text.split())}")
+    return int(json.loads(said.text)["outcomes_learned"])
 
 
 def kill(running: Fleet, kills: int, away: list[float]) -> int:
@@ -164,16 +184,21 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path(".evercurrent"))
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--outcomes", type=int, default=200, help="outcomes whose way is timed")
+    parser.add_argument("--nodes", type=int, default=0, help="network namespaces; 0: loopback")
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
     try:
-        found = measure(words.home, words.kills, words.outcomes)
+        found = measure(words.home, words.kills, words.outcomes, words.nodes)
     except EvercurrentError as error:
         sys.exit(f"error: {error}")
     if words.json:
         sys.stdout.write(json.dumps(asdict(found)) + "\n")
     else:
-        sys.stdout.write("".join(f"{name}: {value:g}\n" for name, value in asdict(found).items()))
+        sys.stdout.write("".join(f"{name}: {_said(value)}\n" for name, value in asdict(found).items()))
+
+
+def _said(value: float | dict[str, int]) -> str:
+    return "".join(f"\n  {n} x {what}" for what, n in value.items()) if isinstance(value, dict) else f"{value:g}"
 
 
 if __name__ == "__main__":
