@@ -85,18 +85,19 @@ class Asked:
         return cls(body, {"kind": rule.kind, "value": value})
 
 
-def measure(home: Path, kills: int, outcomes: int, nodes: int) -> Replicas:
+def measure(home: Path, kills: int, outcomes: int, nodes: int = 0, when_away: str = "refuse") -> Replicas:
     """All figures; `nodes` 0: this machine as it is."""
     asked = Asked.of(home)
     with ExitStack() as ending:
         there = ending.enter_context(nodes_of(nodes, reached=True) if nodes else here())
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="evercurrent-")))
-        running = ending.enter_context(fleet(home, folder, nodes=there))
+        running = ending.enter_context(fleet(home, folder, nodes=there, told={"EVERCURRENT_LOG_WHEN_AWAY": when_away}))
         calm, heard, away = Acknowledged(), Acknowledged(), [0.0]
         with asking(running, asked.body, {}, calm, THREADS):
             visible = [_visible(running, asked, n, calm) for n in range(outcomes)]
         with asking(running, asked.body, asked.told, heard, THREADS):
             brokers = kill(running, kills, away)
+        until_moved(running)
         lost, twice = _compared(heard, _lines(running, folder / "drained"))
     p50, p99 = (float(x) for x in np.percentile(visible, [50, 99]) * 1000)
     answered = len(heard.impressions) + len(heard.outcomes)
@@ -156,6 +157,12 @@ def kill(running: Fleet, kills: int, away: list[float]) -> int:
     return brokers
 
 
+def until_moved(running: Fleet) -> None:
+    """Wait until no replica has decisions that are not in the stream."""
+    for url in running.urls():
+        wait(lambda url=url: json.loads(running.ask(f"{url}/generation").text)["degraded"] is None, 60)  # type: ignore[misc]
+
+
 def _lines(running: Fleet, home: Path) -> list[bytes]:
     """The drained log, line by line."""
     home.mkdir()
@@ -185,10 +192,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--outcomes", type=int, default=200, help="outcomes whose way is timed")
     parser.add_argument("--nodes", type=int, default=0, help="network namespaces; 0: loopback")
+    parser.add_argument("--when-away", choices=("refuse", "spool"), default="refuse", help="as [log] when_away")
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
     try:
-        found = measure(words.home, words.kills, words.outcomes, words.nodes)
+        found = measure(words.home, words.kills, words.outcomes, words.nodes, words.when_away)
     except EvercurrentError as error:
         sys.exit(f"error: {error}")
     if words.json:

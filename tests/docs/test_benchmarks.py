@@ -62,9 +62,11 @@ def test_the_serving_benchmark_asks_a_home_whose_users_have_no_attributes(tmp_pa
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server: apt-get install redis-server")
 @pytest.mark.usefixtures("prefect_server")
-def test_the_benchmark_of_replicas_loses_nothing(tmp_path: Path, tiny: TinySource) -> None:
+@pytest.mark.parametrize("when_away", ["refuse", "spool"])
+def test_the_benchmark_of_replicas_loses_nothing(tmp_path: Path, tiny: TinySource, when_away: str) -> None:
     first_generation(tmp_path / "home", tiny)
-    ended = run("benchmarks.replicas", "--home", tmp_path / "home", "--kills", 1, "--outcomes", 3, "--json")
+    words = "--home", tmp_path / "home", "--when-away", when_away, "--kills", 1, "--outcomes", 3, "--json"
+    ended = run("benchmarks.replicas", *words)
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert (found["kills"], found["broker_kills"], found["lost"], found["duplicated"]) == (1, 1, 0, 0)
