@@ -12,6 +12,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -45,17 +46,20 @@ class Replicas:
     """Milliseconds from an acknowledged outcome to another's memory, calls `refused` meanwhile; what kills cost.
 
     `answered` counts impressions and outcomes that were acknowledged while replicas (`kills`) and broker
-    (`broker_kills`) were killed; `lost` of them are not in the drained log, `duplicated` lines are there twice.
-    `refusals` and `killed_refusals` count what was said to those who were refused, without and with kills.
+    (`broker_kills`) were killed and a node was cut off (`cuts`); `lost` of them are not in the drained log,
+    `duplicated` lines are there twice. `refusals` and `killed_refusals` count what was said to those who were refused,
+    without and with kills.
     """
 
     nodes: int
+    when_away: str
     visible_ms_p50: float
     visible_ms_p99: float
     refused: int
     refusals: dict[str, int]
     kills: int
     broker_kills: int
+    cuts: int
     answered: int
     lost: int
     duplicated: int
@@ -85,8 +89,10 @@ class Asked:
         return cls(body, {"kind": rule.kind, "value": value})
 
 
-def measure(home: Path, kills: int, outcomes: int, nodes: int = 0, when_away: str = "refuse") -> Replicas:
+def measure(home: Path, kills: int, outcomes: int, nodes: int, cuts: int, when_away: str) -> Replicas:
     """All figures; `nodes` 0: this machine as it is."""
+    if cuts and nodes < 2:
+        raise EvercurrentError(f"--cuts {cuts} with --nodes {nodes}: what is cut off is a second node; allowed is 2")
     asked = Asked.of(home)
     with ExitStack() as ending:
         there = ending.enter_context(nodes_of(nodes, reached=True) if nodes else here())
@@ -97,13 +103,27 @@ def measure(home: Path, kills: int, outcomes: int, nodes: int = 0, when_away: st
             visible = [_visible(running, asked, n, calm) for n in range(outcomes)]
         with asking(running, asked.body, asked.told, heard, THREADS):
             brokers = kill(running, kills, away)
+            cut(running, cuts)
         until_moved(running)
         lost, twice = _compared(heard, _lines(running, folder / "drained"))
     p50, p99 = (float(x) for x in np.percentile(visible, [50, 99]) * 1000)
-    answered = len(heard.impressions) + len(heard.outcomes)
-    refused = calm.refused.total(), dict(calm.refused.most_common())
-    said, busy = dict(heard.refused.most_common()), os.getloadavg()[0]
-    return Replicas(nodes, p50, p99, *refused, kills, brokers, answered, lost, twice, max(away), said, busy)
+    return Replicas(
+        nodes,
+        when_away,
+        p50,
+        p99,
+        calm.refused.total(),
+        dict(calm.refused.most_common()),
+        kills,
+        brokers,
+        cuts,
+        len(heard.impressions) + len(heard.outcomes),
+        lost,
+        twice,
+        max(away),
+        dict(heard.refused.most_common()),
+        os.getloadavg()[0],
+    )
 
 
 def _visible(running: Fleet, asked: Asked, number: int, heard: Acknowledged) -> float:
@@ -157,6 +177,23 @@ def kill(running: Fleet, kills: int, away: list[float]) -> int:
     return brokers
 
 
+def cut(running: Fleet, cuts: int) -> None:
+    """Take the broker from the replicas of another node, again and again, while callers reach them still.
+
+    What was under way is neither answered nor refused: its connection stands, and nothing comes back.
+    """
+    dice, broker = random.Random(1), running.broker.node
+    for _ in range(cuts):
+        cut_off = next(node for node in running.nodes if node != broker)
+        route = "blackhole", f"{broker.address}/32"
+        subprocess.run([*cut_off.within, "ip", "route", "add", *route], check=True)
+        threading.Event().wait(dice.uniform(1.0, 8.0))
+        subprocess.run([*cut_off.within, "ip", "route", "delete", *route], check=True)
+        for one in running.running:
+            one.until_ready()
+        until_moved(running)
+
+
 def until_moved(running: Fleet) -> None:
     """Wait until no replica has decisions that are not in the stream."""
     for url in running.urls():
@@ -192,11 +229,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--outcomes", type=int, default=200, help="outcomes whose way is timed")
     parser.add_argument("--nodes", type=int, default=0, help="network namespaces; 0: loopback")
+    parser.add_argument("--cuts", type=int, default=0, help="times the second node loses the broker")
     parser.add_argument("--when-away", choices=("refuse", "spool"), default="refuse", help="as [log] when_away")
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
     try:
-        found = measure(words.home, words.kills, words.outcomes, words.nodes, words.when_away)
+        found = measure(words.home, words.kills, words.outcomes, words.nodes, words.cuts, words.when_away)
     except EvercurrentError as error:
         sys.exit(f"error: {error}")
     if words.json:
@@ -205,8 +243,10 @@ def main() -> None:
         sys.stdout.write("".join(f"{name}: {_said(value)}\n" for name, value in asdict(found).items()))
 
 
-def _said(value: float | dict[str, int]) -> str:
-    return "".join(f"\n  {n} x {what}" for what, n in value.items()) if isinstance(value, dict) else f"{value:g}"
+def _said(value: float | str | dict[str, int]) -> str:
+    if isinstance(value, dict):
+        return "".join(f"\n  {n} x {what}" for what, n in value.items())
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class SpoolingLog:
         self._stream, self._spool = stream, spool
         self._guard = threading.Lock()  # held while a line is written, and while it is decided where lines go
         self._away = True
+        self._stuck: str | None = None
         self.probe()
 
     @property
@@ -41,7 +42,7 @@ class SpoolingLog:
     @property
     def degraded(self) -> str | None:
         """Why decisions go to the spool; None where they go into the stream."""
-        return (self._stream.fault or MOVING) if self._away else None
+        return (self._stream.fault or self._stuck or MOVING) if self._away else None
 
     def append(self, line: LogLine, at: int, naming: ServableLine | None = None) -> Receipt:
         """As `bento.log.Log`."""
@@ -58,7 +59,7 @@ class SpoolingLog:
     def tell(self, line: OutcomeLine, known: Known) -> Receipt:
         """As `bento.log.Log`: an outcome is told to the broker alone."""
         if self._away and self._stream.fault is None:
-            raise Transient(MOVING)
+            raise Transient(self._stuck or MOVING)
         return self._stream.tell(line, known)
 
     def sync(self) -> None:
@@ -73,12 +74,16 @@ class SpoolingLog:
         if self._stream.fault is not None:
             self._away = True
             return
+        stuck = None
         try:
             self._move()
         except RedisError as error:
             self._stream.lost(error)
         except (OSError, Transient) as error:
-            logger.error("stage=serve event=spool_stuck folder=%s reason=%s", self._spool.folder, error)
+            stuck = f"the spool {self._spool.folder} cannot be moved: {error}; see whether its disk is sound"
+            if stuck != self._stuck:
+                logger.error("stage=serve event=spool_stuck reason=%s", stuck)
+        self._stuck = stuck
 
     def close(self) -> None:
         """As `bento.log.Log`; what waits stays for the next process."""

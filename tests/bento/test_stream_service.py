@@ -140,9 +140,10 @@ def test_an_outcome_of_a_decision_that_is_on_its_way_is_refused_and_not_unknown(
     with monkeypatch.context() as patch:
         patch.setattr("bento.spooling_log.move", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         broker.start()
-        until(lambda: "on its way" in degraded(http))
+        until(lambda: "cannot be moved: [Errno 5] Input/output error; see whether" in degraded(http))
         said = http.post("/outcome", json={"impression_id": shown, "kind": "rating", "value": 9})
-        assert said.status_code == 503 and "on its way" in said.json()["error"]
+        assert said.status_code == 503 and "cannot be moved" in said.json()["error"]
+        assert http.post("/rank", json=RANK).status_code == 200
     until(lambda: degraded(http) is None)
     assert http.post("/outcome", json={"impression_id": shown, "kind": "rating", "value": 9}).json()["accepted"]
 
