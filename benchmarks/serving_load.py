@@ -39,7 +39,8 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds at a number of connections, requests per second, and failed requests.
+    """Milliseconds at a number of connections, requests per second, and failed requests: refused, cut off, or slower
+    than the two seconds of `wrk`, which no percentile and no `max_ms` has.
 
     `cpu_ms` is the service's processor time per request, which other work on the machine
     lengthens less than it lengthens waiting.
