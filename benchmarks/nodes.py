@@ -45,8 +45,8 @@ def here() -> Iterator[list[Node]]:
 
 
 @contextmanager
-def nodes_of(count: int) -> Iterator[list[Node]]:
-    """So many nodes, gone afterwards.
+def nodes_of(count: int, *, reached: bool = False) -> Iterator[list[Node]]:
+    """So many nodes, gone afterwards; with `reached` this machine has an address on their bridge and can call them.
 
     Raises
     ------
@@ -59,6 +59,8 @@ def nodes_of(count: int) -> Iterator[list[Node]]:
         _ip("link", "add", stem, "type", "bridge")
         made.append(("link", "delete", stem))
         _ip("link", "set", stem, "up")
+        if reached:
+            _ip("address", "add", f"{NETWORK}.254/24", "dev", stem)
         nodes = []
         for number in range(count):
             name, cable = f"{stem}n{number}", f"{stem}v{number}"

@@ -2,27 +2,33 @@
 
 How long after an outcome was acknowledged by one replica has another learned it, while all are asked; and what is left
 after ``kill -9`` of replicas and of the broker, again and again, under load: what was acknowledged and is not in the
-drained log, and what is there twice. Needs `redis-server`.
+drained log, and what is there twice. Needs `redis-server`; with
+``--nodes 2`` the replicas stand on network namespaces of this machine (root's to make, `benchmarks.nodes`), the broker
+on the first.
 """
 
 import argparse
 import json
+import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.replicas_fleet import Acknowledged, Fleet, asking, fleet
-from benchmarks.serving_load import call, wait
+from benchmarks.nodes import here, nodes_of
+from benchmarks.replicas_fleet import OK, Acknowledged, Fleet, asking, fleet
+from benchmarks.serving_load import wait
 from components.domain import EvercurrentError
 from components.ingest.log_lines import OutcomeLine, RequestLine, parse_line
 from components.publish.pointer import read_pointer
@@ -40,18 +46,26 @@ class Replicas:
     """Milliseconds from an acknowledged outcome to another's memory, calls `refused` meanwhile; what kills cost.
 
     `answered` counts impressions and outcomes that were acknowledged while replicas (`kills`) and broker
-    (`broker_kills`) were killed; `lost` of them are not in the drained log, `duplicated` lines are there twice.
+    (`broker_kills`) were killed and a node was cut off (`cuts`); `lost` of them are not in the drained log,
+    `duplicated` lines are there twice. `refusals` and `killed_refusals` count what was said to those who were refused,
+    without and with kills.
     """
 
+    nodes: int
+    when_away: str
     visible_ms_p50: float
     visible_ms_p99: float
     refused: int
+    refusals: dict[str, int]
     kills: int
     broker_kills: int
+    cuts: int
     answered: int
     lost: int
     duplicated: int
     longest_away_s: float
+    killed_refusals: dict[str, int]
+    load_average: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,45 +89,72 @@ class Asked:
         return cls(body, {"kind": rule.kind, "value": value})
 
 
-def measure(home: Path, kills: int, outcomes: int) -> Replicas:
-    """All figures."""
+def measure(home: Path, kills: int, outcomes: int, nodes: int, cuts: int, when_away: str) -> Replicas:
+    """All figures; `nodes` 0: this machine as it is."""
+    if cuts and nodes < 2:
+        raise EvercurrentError(f"--cuts {cuts} with --nodes {nodes}: what is cut off is a second node; allowed is 2")
     asked = Asked.of(home)
-    refused: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, fleet(home, Path(folder)) as running:
-        with asking(running, asked.body, {}, Acknowledged(), THREADS):
-            visible = [_visible(running, asked, n, refused) for n in range(outcomes)]
-        heard, away = Acknowledged(), [0.0]
+    with ExitStack() as ending:
+        there = ending.enter_context(nodes_of(nodes, reached=True) if nodes else here())
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="evercurrent-")))
+        running = ending.enter_context(fleet(home, folder, nodes=there, told={"EVERCURRENT_LOG_WHEN_AWAY": when_away}))
+        calm, heard, away = Acknowledged(), Acknowledged(), [0.0]
+        with asking(running, asked.body, {}, calm, THREADS):
+            visible = [_visible(running, asked, n, calm) for n in range(outcomes)]
         with asking(running, asked.body, asked.told, heard, THREADS):
             brokers = kill(running, kills, away)
-        lost, twice = _compared(heard, _lines(running, Path(folder) / "drained"))
+            cut(running, cuts)
+        until_moved(running)
+        lost, twice = _compared(heard, _lines(running, folder / "drained"))
     p50, p99 = (float(x) for x in np.percentile(visible, [50, 99]) * 1000)
-    answered = len(heard.impressions) + len(heard.outcomes)
-    return Replicas(p50, p99, len(refused), kills, brokers, answered, lost, twice, max(away))
+    return Replicas(
+        nodes,
+        when_away,
+        p50,
+        p99,
+        calm.refused.total(),
+        dict(calm.refused.most_common()),
+        kills,
+        brokers,
+        cuts,
+        len(heard.impressions) + len(heard.outcomes),
+        lost,
+        twice,
+        max(away),
+        dict(heard.refused.most_common()),
+        os.getloadavg()[0],
+    )
 
 
-def _visible(running: Fleet, asked: Asked, number: int, refused: list[str]) -> float:
+def _visible(running: Fleet, asked: Asked, number: int, heard: Acknowledged) -> float:
     """Seconds from an outcome's acknowledgement by one replica until another has learned it."""
     first, second, third = (running.running[(number + n) % len(running.running)].url for n in range(3))
-    slate = json.loads(_answered(f"{first}/rank", refused, asked.body))["slate"]
-    before = _learned(third)
-    _answered(f"{second}/outcome", refused, {"impression_id": slate[0]["impression_id"], **asked.told})
+    slate = json.loads(_answered(running, first, "/rank", heard, asked.body))["slate"]
+    before = _learned(running, third)
+    told = {"impression_id": slate[0]["impression_id"], **asked.told}
+    _answered(running, second, "/outcome", heard, told)
     begin = time.perf_counter()
-    wait(lambda: _learned(third) > before, 30)
+    wait(lambda: _learned(running, third) > before, 30)
     return time.perf_counter() - begin
 
 
-def _answered(url: str, refused: list[str], body: Mapping[str, object]) -> str:
+def _answered(running: Fleet, url: str, path: str, heard: Acknowledged, body: Mapping[str, object]) -> str:
     """The answer; who is refused is written down, and asks again, as a caller does who is told when to."""
     for _ in range(30):
-        if (said := call(url, body)) is not None:
-            return said
-        refused.append(url)
+        begin = time.perf_counter()
+        said = running.ask(f"{url}{path}", body)
+        if said.status == OK:
+            return said.text
+        heard.refuse(path, said, time.perf_counter() - begin)
         threading.Event().wait(1.0)
-    raise EvercurrentError(f"{url} refuses; see the replica's log")
+    raise EvercurrentError(f"{url} refuses: {' '.join(said.text.split())}")
 
 
-def _learned(url: str) -> int:
-    return int(json.loads(str(call(f"{url}/generation")))["outcomes_learned"])
+def _learned(running: Fleet, url: str) -> int:
+    said = running.ask(f"{url}/generation")
+    if said.status != OK:
+        raise EvercurrentError(f"{url}/generation answers {said.status}: {' '.join(said.text.split())}")
+    return int(json.loads(said.text)["outcomes_learned"])
 
 
 def kill(running: Fleet, kills: int, away: list[float]) -> int:
@@ -134,6 +175,29 @@ def kill(running: Fleet, kills: int, away: list[float]) -> int:
             one.until_ready()
         away.append(time.perf_counter() - begin)
     return brokers
+
+
+def cut(running: Fleet, cuts: int) -> None:
+    """Take the broker from the replicas of another node, again and again, while callers reach them still.
+
+    What was under way is neither answered nor refused: its connection stands, and nothing comes back.
+    """
+    dice, broker = random.Random(1), running.broker.node
+    for _ in range(cuts):
+        cut_off = next(node for node in running.nodes if node != broker)
+        route = "blackhole", f"{broker.address}/32"
+        subprocess.run([*cut_off.within, "ip", "route", "add", *route], check=True)
+        threading.Event().wait(dice.uniform(1.0, 8.0))
+        subprocess.run([*cut_off.within, "ip", "route", "delete", *route], check=True)
+        for one in running.running:
+            one.until_ready()
+        until_moved(running)
+
+
+def until_moved(running: Fleet) -> None:
+    """Wait until no replica has decisions that are not in the stream."""
+    for url in running.urls():
+        wait(lambda url=url: json.loads(running.ask(f"{url}/generation").text)["degraded"] is None, 60)  # type: ignore[misc]
 
 
 def _lines(running: Fleet, home: Path) -> list[bytes]:
@@ -164,16 +228,25 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path(".evercurrent"))
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--outcomes", type=int, default=200, help="outcomes whose way is timed")
+    parser.add_argument("--nodes", type=int, default=0, help="network namespaces; 0: loopback")
+    parser.add_argument("--cuts", type=int, default=0, help="times the second node loses the broker")
+    parser.add_argument("--when-away", choices=("refuse", "spool"), default="refuse", help="as [log] when_away")
     parser.add_argument("--json", action="store_true")
     words = parser.parse_args()
     try:
-        found = measure(words.home, words.kills, words.outcomes)
+        found = measure(words.home, words.kills, words.outcomes, words.nodes, words.cuts, words.when_away)
     except EvercurrentError as error:
         sys.exit(f"error: {error}")
     if words.json:
         sys.stdout.write(json.dumps(asdict(found)) + "\n")
     else:
-        sys.stdout.write("".join(f"{name}: {value:g}\n" for name, value in asdict(found).items()))
+        sys.stdout.write("".join(f"{name}: {_said(value)}\n" for name, value in asdict(found).items()))
+
+
+def _said(value: float | str | dict[str, int]) -> str:
+    if isinstance(value, dict):
+        return "".join(f"\n  {n} x {what}" for what, n in value.items())
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 if __name__ == "__main__":

@@ -70,15 +70,15 @@ def measure(home: Path, asked: Asked) -> Serving:
     assert champion is not None, "looked for before the home was copied"
     bundle = home / champion.bundle
     eligible = pq.read_table(bundle / "servable_items.parquet")["item_id"].to_pylist()[: asked.items]
-    users = _users(home)
+    users = users_of(home)
     served = load_bundle(bundle)
     body: dict[str, object] = {"slate_size": asked.slate_size, "eligible": eligible}
     told = {"kind": served.outcome.kind, "value": 1 if served.outcome.at_least is None else served.outcome.at_least}
     with tempfile.TemporaryDirectory() as folder:
         bodies = Path(folder) / "rank.jsonl"
-        _write(bodies, [{"user_id": user, **body} for user in users])
+        write_bodies(bodies, [{"user_id": user, **body} for user in users])
         anything = Path(folder) / "rank_all.jsonl"
-        _write(anything, [{"user_id": user, "slate_size": min(asked.slate_size, 10)} for user in users])
+        write_bodies(anything, [{"user_id": user, "slate_size": min(asked.slate_size, 10)} for user in users])
         with service(home, FLOOR) as running:
             floor = _loaded(running, "/rank", bodies, asked)
         with service(home) as running:
@@ -86,7 +86,7 @@ def measure(home: Path, asked: Asked) -> Serving:
             rank_all = _loaded(running, "/rank", anything, asked)
             outcomes = Path(folder) / "outcome.jsonl"
             shown = _shown(running, {"user_id": users[0], **body}, 300 * asked.seconds)
-            _write(outcomes, [{"impression_id": i, **told} for i in shown])
+            write_bodies(outcomes, [{"impression_id": i, **told} for i in shown])
             outcome = _loaded(running, "/outcome", outcomes, asked)
             visible = [_visible(running, {"user_id": users[0], **body}, told) for _ in range(VISIBLE)]
             swap = swapped(running, home, bodies, asked.swaps, asked.seconds)
@@ -118,11 +118,12 @@ def _loaded(running: Running, path: str, bodies: Path, asked: Asked) -> Latency:
     return load(running, path, bodies, asked.connections, asked.seconds)
 
 
-def _write(path: Path, bodies: list[dict[str, object]]) -> None:
+def write_bodies(path: Path, bodies: list[dict[str, object]]) -> None:
+    """For `load`: an object a line."""
     path.write_text("".join(json.dumps(body) + "\n" for body in bodies))
 
 
-def _users(home: Path) -> list[str]:
+def users_of(home: Path) -> list[str]:
     """Up to 500 users that some generation gave a row to, by the names the log has for them."""
     named: list[str] = []
     for path in sorted((home / "bundles").glob("g*/id_changes.parquet")):

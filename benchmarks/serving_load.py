@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+from benchmarks.nodes import LOOPBACK, Node
 from components.domain import EvercurrentError
 
 SERVICE, FLOOR = "bento.service:Evercurrent", "benchmarks.serving_floor:Floor"
+
+HERE = Node(LOOPBACK, "lo")
+NO_WORDS: Mapping[str, str] = {}
 
 LUA = """
 local bodies, i = {}, 0
@@ -35,7 +39,8 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds at a number of connections, requests per second, and failed requests.
+    """Milliseconds at a number of connections, requests per second, and failed requests: refused, cut off, or slower
+    than the two seconds of `wrk`, which no percentile and no `max_ms` has.
 
     `cpu_ms` is the service's processor time per request, which other work on the machine
     lengthens less than it lengthens waiting.
@@ -75,21 +80,25 @@ class Running:
 
     process: "subprocess.Popen[bytes]"
     port: int
+    node: Node = HERE
 
     @classmethod
-    def start(cls, home: Path, name: str, port: int, told: Mapping[str, str] | None = None) -> "Running":
-        """Start it, not waiting for anything; `told` are variables of its environment besides."""
+    def start(
+        cls, home: Path, name: str, port: int, told: Mapping[str, str] = NO_WORDS, node: Node = HERE
+    ) -> "Running":
+        """Start it on a node, not waiting for anything; `told` are variables of its environment besides."""
         environment = os.environ | {"EVERCURRENT_HOME": str(home), "BENTOML_HOME": str(home / "bentoml")}
-        environment |= {"BENTOML_DO_NOT_TRACK": "True", **(told or {})}
-        command = [sys.executable, "-m", "bentoml", "serve", name, "--port", str(port)]
+        environment |= {"BENTOML_DO_NOT_TRACK": "True", **told}
+        where = ["--host", node.address, "--port", str(port)]
+        command = [*node.within, sys.executable, "-m", "bentoml", "serve", name, *where]
         silent = subprocess.DEVNULL
         made = subprocess.Popen(command, env=environment, stdout=silent, stderr=silent, start_new_session=True)
-        return cls(made, port)
+        return cls(made, port, node)
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.node.address}:{self.port}"
 
     def until_ready(self) -> float:
         """Seconds until it is."""

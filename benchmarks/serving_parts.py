@@ -41,7 +41,7 @@ def compute_ms(served: Served, users: Sequence[str], items: Sequence[str], slate
         known = timed("predict", lambda e=examples: served.model.predict(e))
         appraisal = timed("compensate", lambda e=examples, k=known: served.appraise(e, k))
         drawn = timed("draw", lambda a=appraisal, o=asked.offsets: served.policy.sample(a.preference, o, slate, rng))
-        timed("log line", lambda n=n, d=drawn, u=user: written(_line(n, u, items, d.shown.entry.tolist())))
+        timed("log line", lambda n=n, d=drawn, u=user: written(decision_line(n, u, items, d.shown.entry.tolist())))
     found = {part: round(median(each), 3) for part, each in spent.items()}
     return found | {"all": round(sum(found.values()), 3)}
 
@@ -57,7 +57,7 @@ def start_cost(decisions: int) -> tuple[float, float]:
         (home / "decisions").mkdir()
         with (home / "decisions" / f"{day_of(START)}-1-1.jsonl").open("wb") as file:
             for n in range(decisions):
-                file.write(written(_line(n, f"user{n % 20_000}", items, list(range(n % 90, n % 90 + 10)))))
+                file.write(written(decision_line(n, f"user{n % 20_000}", items, list(range(n % 90, n % 90 + 10)))))
                 if n % 10 < 3:
                     known = OutcomeLine(impression_id_of(f"{n:032x}", 0), "rating", 1, 1.0, START + n)
                     file.write(written(known))
@@ -71,7 +71,8 @@ def start_cost(decisions: int) -> tuple[float, float]:
         return spent, (_resident() - before) / max(decisions, 1)
 
 
-def _line(n: int, user: str, items: Sequence[str], chosen: Sequence[int]) -> RequestLine:
+def decision_line(n: int, user: str, items: Sequence[str], chosen: Sequence[int]) -> RequestLine:
+    """The n-th of a made-up log: a slate of the chosen items, all of them eligible."""
     request = f"{n:032x}"
     slate = (ShownLine(impression_id_of(request, p), items[i], p, 0.1, 0.5, 0.4) for p, i in enumerate(chosen))
     return RequestLine(request, user, START + n, 1, {}, tuple(items), tuple(slate), START, 0)

@@ -41,10 +41,12 @@ class Handed:
 
 
 class DecisionLog:
-    """Writes one process's lines, from one thread; `sync` may run in another.
+    """Writes one process's lines, from one thread; `sync` may run in another. As `bento.log.Log`.
 
     `fault` says why the disk refused last, None once it takes lines again; `failed` counts the syncs it refused.
     """
+
+    degraded: str | None = None
 
     def __init__(self, home: Path, process: int, segment_bytes: int = 1 << 26, *, several: bool = False) -> None:
         """Of one process; a file is closed, and the next one opened, where it would pass `segment_bytes`.

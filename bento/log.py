@@ -20,6 +20,9 @@ class Earned(NamedTuple):
     grade: float | None
 
 
+SPOOL = "spool"
+"""Folder of a home, where no other is named."""
+
 Known = Callable[[], Earned | None]
 """Looks up what this process knows of an earlier outcome."""
 
@@ -41,10 +44,15 @@ class Receipt(Protocol):
 class Log(Protocol):
     """Takes the lines of one process, from one thread; `sync` and `probe` may run in others.
 
-    `fault` says why it took nothing last, None once it takes lines again.
+    `fault` says why it took nothing last, None once it takes lines again; `degraded`, why it takes decisions alone,
+    whose impressions nobody else knows yet.
     """
 
-    fault: str | None
+    @property
+    def fault(self) -> str | None: ...
+
+    @property
+    def degraded(self) -> str | None: ...
 
     def append(self, line: LogLine, at: int, naming: ServableLine | None = None) -> Receipt:
         """Write one line of the instant `at`; `naming` says what it refers to, where that was not said before.
@@ -91,12 +99,18 @@ def open_log(settings: ServiceSettings, process: int) -> Log:
     Raises
     ------
     ContractBroken
-        If they name a stream that is none.
+        If they name a stream that is none, or a spool that takes nothing.
     """
     if settings.log.get_secret_value():
         from bento.stream_log import StreamLog
 
-        return StreamLog(settings.stream, settings.retention_days)
+        log = StreamLog(settings.stream, settings.retention_days)
+        if settings.log_when_away == "refuse":
+            return log
+        from bento.spool import Spool
+        from bento.spooling_log import SpoolingLog
+
+        return SpoolingLog(log, Spool(settings.spool or settings.home / SPOOL, process, settings.segment_bytes))
     from bento.decision_log import DecisionLog
 
     return DecisionLog(settings.home, process, settings.segment_bytes, several=settings.workers > 1)

@@ -35,6 +35,11 @@ BEHIND = Gauge(
 )
 KNOWN = Gauge("evercurrent_memory_outcomes", "outcomes the memory knows", multiprocess_mode="mostrecent")
 CANARY_SHARE = Gauge("evercurrent_canary_share", "share of users that a canary answers", multiprocess_mode="mostrecent")
+DEGRADED = Gauge(
+    "evercurrent_log_degraded",
+    "processes whose decisions wait in files for the log's broker",
+    multiprocess_mode="livesum",
+)
 TRUST = Gauge("evercurrent_trust_weight", "weight of each signal", ["signal"], multiprocess_mode="mostrecent")
 
 

@@ -38,6 +38,7 @@ def pages(service: "Callable[[], Evercurrent]") -> list[Route]:
                 outcomes_learned=live.learned,
                 servable_items=len(served.servable),
                 fault=who.fault,
+                degraded=service().log.degraded,
                 canary=None if canary is None else canary.pointer.generation,
                 canary_share=None if canary is None else canary.pointer.share,
                 canary_outcomes_learned=None if canary is None else canary.live.learned,

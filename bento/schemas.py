@@ -181,6 +181,9 @@ class GenerationResponse(BaseModel):
     outcomes_learned: int = Field(description="later outcomes, which this process has learned from the decision log")
     servable_items: int
     fault: str | None = Field(description="why the pointer's generation could not take over, if so")
+    degraded: str | None = Field(
+        default=None, description="why decisions wait in files of this machine, and outcomes are refused, if so"
+    )
     canary: int | None = Field(default=None, description="generation that answers `canary_share` of the users")
     canary_share: float | None = None
     canary_outcomes_learned: int | None = None

@@ -256,6 +256,8 @@ class Evercurrent:
         """Who knows the impressions, if anybody does: what another replica has just shown may still be on its way."""
         if all(live.find(one.impression_id) is not None for one in told):
             return live
+        if self.log.degraded is not None:
+            raise Transient(self.log.degraded)
         await asyncio.to_thread(live.reach)
         return self.champion.live or live
 
@@ -277,6 +279,7 @@ class Evercurrent:
     async def _probe(self) -> None:
         """Does the log take lines, and is there still somebody who started this process?"""
         await asyncio.to_thread(self.log.probe)
+        metrics.DEGRADED.set(self.log.degraded is not None)
         if os.getppid() != self._parent:
             logger.error("stage=serve event=orphaned parent=%d", self._parent)
             os.kill(os.getpid(), signal.SIGTERM)

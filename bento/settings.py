@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 
@@ -27,6 +27,10 @@ class ServiceSettings(Frozen):
     """Address of a Redis whose stream is the decision log, for replicas that share no disk; empty: files at home."""
     log_stream: str = LogSettings().stream
     """Name of that stream."""
+    log_when_away: Literal["refuse", "spool"] = LogSettings().when_away
+    """What to do while that Redis takes nothing: answer 503, or answer requests and keep the decisions in files."""
+    spool: Path | None = None
+    """Folder of those files, on a disk of this machine that outlives its processes; without it `spool` in the home."""
     workers: int = Field(default=1, ge=1)
     """Processes that answer on one port. Each holds the whole bundle (about 380 MB resident, 245 of them its
     own) and learns from the log of all of them (docs/decisions/0016-every-worker-follows-the-log.md)."""

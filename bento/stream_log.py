@@ -16,8 +16,8 @@ import msgspec
 
 from bento.log import Earned, Known
 from components.domain import DAY, Transient
-from components.ingest.log_lines import LogLine, OutcomeLine, ServableLine, written
-from components.ingest.log_stream import FAULTS, LINE, LogStream
+from components.ingest.log_lines import ForgetLine, LogLine, OutcomeLine, ServableLine, written
+from components.ingest.log_stream import FAULTS, LINE, LogStream, Word
 
 FIRST = """
 if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
@@ -28,7 +28,6 @@ return redis.call('get', KEYS[1])
 """
 """Sets the first outcome and writes its line, or gives back what was set."""
 TRIAL_MS = 1_000
-Word = str | bytes | int
 
 
 @dataclass(slots=True)
@@ -68,9 +67,11 @@ class _Waiting:
 class StreamLog:
     """Writes the lines of one process; as `bento.log.Log`."""
 
+    degraded: str | None = None
+
     def __init__(self, stream: LogStream, retention_days: float) -> None:
         """An outcome is taken for `retention_days`, and so long its first telling is remembered."""
-        self._stream, self._client = stream, stream.client()
+        self.stream, self.client = stream, stream.client()
         self._retention_ms = round(retention_days * DAY) // 1000
         self._guard = threading.Lock()
         self._waiting = _Waiting()
@@ -78,16 +79,17 @@ class StreamLog:
 
     def append(self, line: LogLine, at: int, naming: ServableLine | None = None) -> Sent:
         """As `bento.log.Log`; while the broker is away, nothing is tried until `probe` has found it."""
-        return self._take(Sent(("XADD", self._stream.name, "*", LINE, written(line))), naming)
+        told = [Sent(self.stream.forgetting(line))] if isinstance(line, ForgetLine) else []
+        return self._take([*told, Sent(("XADD", self.stream.name, "*", LINE, written(line)))], naming)
 
     def tell(self, line: OutcomeLine, known: Known) -> Sent | Before:
         """As `bento.log.Log`."""
         earlier = known()
         if earlier is not None:
             return Before(earlier)
-        keys = self._stream.outcome(line.impression_id, line.kind), self._stream.name
+        keys = self.stream.outcome(line.impression_id, line.kind), self.stream.name
         told = msgspec.json.encode((line.reward, line.grade))
-        return self._take(Sent(("EVAL", FIRST, len(keys), *keys, told, self._retention_ms, written(line))), None)
+        return self._take([Sent(("EVAL", FIRST, len(keys), *keys, told, self._retention_ms, written(line)))], None)
 
     def sync(self) -> None:
         """As `bento.log.Log`: one transaction of all that waits."""
@@ -108,11 +110,11 @@ class StreamLog:
         """As `bento.log.Log`: asks whether the broker is there, and after a fault whether it takes anything."""
         try:
             if self.fault is None:
-                self._client.execute_command("PING")
+                self.client.execute_command("PING")
             else:
-                self._client.execute_command("SET", self._stream.trial, 1, "PX", TRIAL_MS)
+                self.client.execute_command("SET", self.stream.trial, 1, "PX", TRIAL_MS)
         except FAULTS as error:
-            self.fault = str(self._stream.refused(error))
+            self.fault = str(self.stream.refused(error))
         else:
             self.fault = None
 
@@ -121,32 +123,37 @@ class StreamLog:
         try:
             self.sync()
         finally:
-            self._client.close()
+            self.client.close()
 
-    def _take(self, one: Sent, naming: ServableLine | None) -> Sent:
+    def lost(self, error: Exception) -> Transient:
+        """What the broker did not do for somebody else is a fault of this log, too, until `probe` finds otherwise."""
+        news = self.stream.refused(error)
+        with self._guard:
+            self._waiting.named.clear()  # a broker that is another one now is told all names again
+        self.fault = str(news)
+        return news
+
+    def _take(self, told: list[Sent], naming: ServableLine | None) -> Sent:
         if self.fault is not None:
             raise Transient(self.fault)
         with self._guard:
             if naming is not None and naming.generation not in self._waiting.named:
-                named = ("HSETNX", self._stream.servable, naming.generation, written(naming))
+                named = ("HSETNX", self.stream.servable, naming.generation, written(naming))
                 self._waiting.lines.append(Sent(named))
                 self._waiting.named.add(naming.generation)
-            self._waiting.lines.append(one)
-        return one
+            self._waiting.lines += told
+        return told[-1]
 
     def _sent(self, batch: list[Sent]) -> list[bytes | None]:
-        with self._client.pipeline(transaction=True) as transaction:
+        with self.client.pipeline(transaction=True) as transaction:
             for one in batch:
                 transaction.execute_command(*one.words)
             answers: list[bytes | None] = transaction.execute()
         return answers
 
     def _lost(self, batch: list[Sent], error: Exception) -> Transient:
-        """Nothing of a batch may be acknowledged; a broker that is another one now is told all names again."""
-        news = self._stream.refused(error)
-        with self._guard:
-            self._waiting.named.clear()
+        """Nothing of a batch may be acknowledged."""
+        news = self.lost(error)
         for one in batch:
             one.fault = news
-        self.fault = str(news)
         return news

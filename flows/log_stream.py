@@ -15,7 +15,7 @@ from flows.workspace import Workspace
 if TYPE_CHECKING:
     from components.ingest.log_stream import LogStream
 
-URL, NAME = "EVERCURRENT_LOG", "EVERCURRENT_LOG_STREAM"
+URL, NAME, WHEN_AWAY = "EVERCURRENT_LOG", "EVERCURRENT_LOG_STREAM", "EVERCURRENT_LOG_WHEN_AWAY"
 """Variables of the service."""
 
 
@@ -70,5 +70,5 @@ def stream_of(workspace: Workspace) -> "LogStream | None":
 
 def service_variables(workspace: Workspace) -> dict[str, str]:
     """What a service of this home is told of its log: said once, in the home's settings."""
-    url = log_url(workspace)
-    return {URL: url, NAME: log_settings(workspace).stream} if url else {}
+    url, settings = log_url(workspace), log_settings(workspace)
+    return {URL: url, NAME: settings.stream, WHEN_AWAY: settings.when_away} if url else {}

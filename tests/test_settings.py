@@ -622,6 +622,7 @@ CASES: dict[str, Case] = {
     "retention.decisions_days": Case(5.0, pruned),
     "log.url": Case("redis://broker/1", replicated),
     "log.stream": Case("other", replicated, {"log.url": "redis://broker/1"}),
+    "log.when_away": Case("spool", replicated, {"log.url": "redis://broker/1"}),
     "log.keep_days": Case(3.0, replicated),
     "world.lag": Case(60.0, played),
     "operations.wait_seconds": Case(5.0, waits),

@@ -28,8 +28,11 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from components.domain import ContractBroken, Transient
+from components.ingest.log_lines import ForgetLine
 from components.ingest.log_settings import STREAM_NAME
 
+Word = str | bytes | int
+"""Of a command."""
 LINE, CARRIED = b"line", b"carried"
 ANSWER_SECONDS = 3.0
 """How long an answer is waited for: a caller of the service waits at most so long before it is told 503."""
@@ -122,6 +125,20 @@ class LogStream:
     def drained(self) -> str:
         """Key of the last entry that any home has drained."""
         return f"{self.name}:drained"
+
+    @property
+    def forgotten(self) -> str:
+        """Key of the hash of who was ever forgotten: digest of a user -> until when, microseconds."""
+        return f"{self.name}:forgotten"
+
+    @property
+    def moved(self) -> str:
+        """Key of the hash of files that replicas wrote while the broker was away: how far each is in the stream."""
+        return f"{self.name}:moved"
+
+    def forgetting(self, line: ForgetLine) -> tuple[Word, ...]:
+        """The command that keeps whom a line forgets, for what was decided before and comes later."""
+        return ("HSET", self.forgotten, line.user, line.at)
 
     @property
     def trial(self) -> str:

@@ -50,8 +50,10 @@ def write_forget(stream: LogStream, line: ForgetLine) -> None:
         If the broker does not answer: it is not known whether it was said.
     """
     try:
-        with stream.client() as client:
-            client.execute_command("XADD", stream.name, "*", LINE, written(line))
+        with stream.client() as client, client.pipeline(transaction=True) as transaction:
+            transaction.execute_command(*stream.forgetting(line))
+            transaction.execute_command("XADD", stream.name, "*", LINE, written(line))
+            transaction.execute()
     except FAULTS as error:
         raise stream.refused(error) from None
 

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("bentoml")
 
-from benchmarks.replicas import Asked, kill
+from benchmarks.replicas import Asked, kill, until_moved
 from benchmarks.replicas_fleet import Acknowledged, asking, fleet
 from benchmarks.serving_load import call
 from flows.stages.decisions import take_decisions
@@ -31,7 +31,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(home, tmp_path_factory):
-    with fleet(home, tmp_path_factory.mktemp("fleet")) as running:
+    with fleet(home, tmp_path_factory.mktemp("fleet"), told={"EVERCURRENT_LOG_WHEN_AWAY": "spool"}) as running:
         yield running
 
 
@@ -76,6 +76,7 @@ def test_kills_of_replicas_and_broker_lose_nothing_that_was_acknowledged_and_ing
     asked, heard = Asked.of(home), Acknowledged()
     with asking(running, asked.body, asked.told, heard, threads=2):
         assert kill(running, 2, []) == 1
+    until_moved(running)
     warehouse = empty(tmp_path / "home", tiny)
     warehouse.settings.write_text(f'[log]\nurl = "{running.broker.stream.url}"\n')
     take_decisions(warehouse)

@@ -93,6 +93,61 @@ def test_while_the_broker_is_away_everything_is_503_in_one_line_and_it_comes_bac
     assert http.post("/rank", json=RANK).status_code == 200
 
 
+@pytest.fixture
+def spooling(home, monkeypatch, broker, tmp_path_factory):
+    monkeypatch.setenv("EVERCURRENT_LOG", broker.url)
+    monkeypatch.setenv("EVERCURRENT_LOG_WHEN_AWAY", "spool")
+    monkeypatch.setenv("EVERCURRENT_SPOOL", str(tmp_path_factory.mktemp("spool")))
+    with client(home, monkeypatch) as http:
+        yield http
+
+
+def degraded(http):
+    return http.get("/generation").json()["degraded"]
+
+
+def test_with_a_spool_requests_are_answered_while_the_broker_is_away_and_all_else_waits_for_it(
+    spooling, home, broker, tmp_path_factory
+):
+    http = spooling
+    before = http.post("/rank", json=RANK).json()["slate"]
+    told = {"impression_id": before[0]["impression_id"], "kind": "rating", "value": 9}
+    assert degraded(http) is None
+    broker.stop(9)
+    until(lambda: degraded(http) is not None)
+    assert "does not answer" in degraded(http) and http.get("/readyz").status_code == 200
+    meanwhile = [http.post("/rank", json={"user_id": u, "slate_size": 3}).json()["slate"] for u in ("ann", "bob")]
+    mine = told | {"impression_id": meanwhile[0][0]["impression_id"]}
+    for said in (http.post("/outcome", json=told), http.post("/outcome", json=mine), http.delete("/items/heat")):
+        assert said.status_code == 503 and said.headers["retry-after"] and "does not answer" in said.json()["error"]
+    assert http.post("/outcomes", json={"outcomes": [told, mine]}).status_code == 503
+    assert http.delete("/users/ann").status_code == 503, "it would not be forgotten anywhere else"
+    broker.start()
+    until(lambda: degraded(http) is None)
+    until(lambda: http.post("/outcome", json=mine).json() == {"accepted": True, "reward": 1.0})
+    assert http.post("/outcome", json=told).json()["accepted"]
+    assert len([line for line in raw(broker) if b'"type":"request"' in line]) == 3
+    drained(home, broker)
+    found = self_check(Workspace(home), 100, 0.02)
+    assert found.exact + found.close == len(before) + 6 and found.off == found.damaged == 0, found.said
+
+
+def test_an_outcome_of_a_decision_that_is_on_its_way_is_refused_and_not_unknown(spooling, broker, monkeypatch):
+    http = spooling
+    broker.stop(9)
+    until(lambda: degraded(http) is not None)
+    shown = http.post("/rank", json=RANK).json()["slate"][0]["impression_id"]
+    with monkeypatch.context() as patch:
+        patch.setattr("bento.spooling_log.move", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        broker.start()
+        until(lambda: "cannot be moved: [Errno 5] Input/output error; see whether" in degraded(http))
+        said = http.post("/outcome", json={"impression_id": shown, "kind": "rating", "value": 9})
+        assert said.status_code == 503 and "cannot be moved" in said.json()["error"]
+        assert http.post("/rank", json=RANK).status_code == 200
+    until(lambda: degraded(http) is None)
+    assert http.post("/outcome", json={"impression_id": shown, "kind": "rating", "value": 9}).json()["accepted"]
+
+
 def test_readiness_is_off_without_any_request_and_when_the_broker_is_full(http, broker):
     assert http.get("/readyz").status_code == 200
     broker.client.execute_command("CONFIG", "SET", "maxmemory", 1)

@@ -62,13 +62,29 @@ def test_the_serving_benchmark_asks_a_home_whose_users_have_no_attributes(tmp_pa
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server: apt-get install redis-server")
 @pytest.mark.usefixtures("prefect_server")
-def test_the_benchmark_of_replicas_loses_nothing(tmp_path: Path, tiny: TinySource) -> None:
+@pytest.mark.parametrize("when_away", ["refuse", "spool"])
+def test_the_benchmark_of_replicas_loses_nothing(tmp_path: Path, tiny: TinySource, when_away: str) -> None:
     first_generation(tmp_path / "home", tiny)
-    ended = run("benchmarks.replicas", "--home", tmp_path / "home", "--kills", 1, "--outcomes", 3, "--json")
+    words = "--home", tmp_path / "home", "--when-away", when_away, "--kills", 1, "--outcomes", 3, "--json"
+    ended = run("benchmarks.replicas", *words)
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)
     assert (found["kills"], found["broker_kills"], found["lost"], found["duplicated"]) == (1, 1, 0, 0)
     assert found["visible_ms_p99"] >= found["visible_ms_p50"] > 0 and found["answered"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not (shutil.which("redis-server") and shutil.which("wrk")), reason="no redis-server or no wrk")
+@pytest.mark.usefixtures("prefect_server")
+def test_the_benchmark_of_the_log_asks_all_its_ways(tmp_path: Path, tiny: TinySource) -> None:
+    first_generation(tmp_path / "home", tiny)
+    words = "--home", tmp_path / "home", "--lines", 200, "--rounds", 1, "--seconds", 1, "--json"
+    ended = run("benchmarks.log_cost", *words)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert all(value > 0 for part in ("files", "stream", "reading") for value in found[part].values()), found
+    asked = [one for by_connections in found["rank"].values() for one in by_connections.values()]
+    assert len(asked) == 6 and all(one["rps"] > 0 and one["failed"] == 0 for one in asked), found
 
 
 def test_the_serving_benchmark_says_in_one_line_what_it_lacks(tmp_path: Path) -> None:

@@ -79,4 +79,8 @@ def test_a_broker_that_is_away_and_an_address_that_is_none_are_each_one_line_wit
 
 
 def test_a_service_is_told_its_log_by_the_settings_of_the_home(home: Workspace, broker: Broker) -> None:
-    assert service_variables(home) == {"EVERCURRENT_LOG": broker.url, "EVERCURRENT_LOG_STREAM": "shop"}
+    assert service_variables(home) == {
+        "EVERCURRENT_LOG": broker.url,
+        "EVERCURRENT_LOG_STREAM": "shop",
+        "EVERCURRENT_LOG_WHEN_AWAY": "refuse",
+    }
