@@ -7,6 +7,7 @@ under learned trust; warm starts; retraining from nothing; and both together.
     python -m benchmarks.adaptation --source movietweetings
     python -m benchmarks.adaptation --source kuairand --data impressions.parquet --slot 1000
     python -m benchmarks.adaptation --slot day --stateless-every 1 --rows 25000    # the cost of keeping up daily
+    python -m benchmarks.adaptation --seeds 5 --engine auto                        # seeds side by side, on Ray
 
 Protocol: Gama et al. 2013 (prequential evaluation); the arms' sources stand in their modules.
 """
@@ -26,32 +27,17 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.adaptation_arms import Schedule
-from benchmarks.adaptation_log import read
 from benchmarks.adaptation_measure import Figures, as_json, mean_over_seeds
 from benchmarks.adaptation_page import page
-from benchmarks.adaptation_replay import Done, Plan, replay, slot_starts
-from components.domain import SECOND, ContractBroken
+from benchmarks.adaptation_plan import SLOTS, AdaptationAsked, by_tasks
+from benchmarks.adaptation_replay import Done, Plan, replay
+from components.domain import EvercurrentError
 from components.pages.page import write_page
 
 WIDTH = 112
 """Characters of the table; a narrower terminal wraps it rather than losing figures."""
 QUICK_ROWS = 6_000
 """Rows of the stretch that `--quick` replays."""
-SLOTS = {"movietweetings": "100", "kuairand": "1000"}
-"""Slots of the figures that are reported for a source; others: 100 rows."""
-
-
-def schedules(stateless_every: float, full: bool) -> tuple[Schedule, ...]:
-    """The schedules of the arms; `full` adds the shorter windows of retraining."""
-    windows = (7, 14, 28) if full else (28,)
-    return (
-        Schedule("frozen"),
-        Schedule("warm-day", every=1),
-        Schedule("warm-week", every=7),
-        Schedule("warm-day-reloop-loss", every=1, reloop_alpha=0.2),
-        *(Schedule(f"stateless-{days}d", every=stateless_every, window=days) for days in windows),
-    )
 
 
 def main(
@@ -65,33 +51,37 @@ def main(
     full: Annotated[bool, typer.Option(help="All retraining windows, and the slow views.")] = False,
     limit: Annotated[int | None, typer.Option("--rows", help="The first rows of the stretch only.", min=1)] = None,
     quick: Annotated[bool, typer.Option(help=f"Short for --rows {QUICK_ROWS}.")] = False,
+    engine: Annotated[
+        str | None, typer.Option(help="A Ray cluster for the seeds but one, side by side: HOST:PORT, auto, own.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for <source>.json and <source>.html.")] = None,
     as_text: Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """Replay a log against all arms."""
     torch.set_num_threads(1)
     screen = Console(stderr=True)
+    asked = AdaptationAsked(
+        source=source,
+        data=data,
+        pretrain=pretrain,
+        slot=slot,
+        delay=delay,
+        stateless_every=stateless_every,
+        full=full,
+        rows=QUICK_ROWS if quick else limit,
+    )
+    began = perf_counter()
     try:
-        log = read(source, data, pretrain)
-        slot = _slot(slot or SLOTS.get(log.name, "100"))
-    except ContractBroken as error:
+        plan = asked.plan()
+        done, runs = _run(plan, asked, seeds, engine, screen)
+    except EvercurrentError as error:
         screen.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    began = perf_counter()
-    rows = min(len(log) - log.pretrain, QUICK_ROWS if quick else limit or len(log))
-    plan = Plan(
-        log,
-        slot_starts(log, slot, log.pretrain + rows),
-        int(delay * SECOND),
-        0,
-        schedules(stateless_every, full),
-        full,
-    )
-    runs = _run(plan, seeds, screen)
-    arms = {name: mean_over_seeds([run[i].figures for run in runs]) for i, name in enumerate(d.name for d in runs[0])}
+    log, rows = plan.log, int(plan.starts[-1]) - plan.log.pretrain
+    arms = {one.name: mean_over_seeds([run[one.name] for run in runs]) for one in done}
     report = {
         "source": log.name,
-        "slot": slot,
+        "slot": slot or SLOTS.get(log.name, "100"),
         "rows": rows,
         "pretrain_rows": log.pretrain,
         "delay": delay,
@@ -101,7 +91,7 @@ def main(
         "arms": {name: as_json(figures) for name, figures in arms.items()},
     }
     if out is not None:
-        write_page(out / f"{log.name}.html", page(log, plan.starts, arms, runs[0]))
+        write_page(out / f"{log.name}.html", page(log, plan.starts, arms, done))
         write_page(out / f"{log.name}.json", json.dumps(report, indent=1) + "\n")
         screen.print(f"{out / log.name}.json, {out / log.name}.html")
     if as_text:
@@ -117,8 +107,10 @@ def _show(name: str, rows: int, arms: dict[str, Figures]) -> None:
     screen.print(_cost(arms))
 
 
-def _run(plan: Plan, seeds: int, screen: Console) -> list[list[Done]]:
-    """Seeds 0, 1, ... of a plan."""
+def _run(
+    plan: Plan, asked: AdaptationAsked, seeds: int, engine: str | None, screen: Console
+) -> tuple[list[Done], list[dict[str, Figures]]]:
+    """Seed 0 of a plan, arm by arm, and the figures of all: the others one after the other, or by a cluster."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=screen, transient=True) as progress:
         task = progress.add_task("")
@@ -126,13 +118,13 @@ def _run(plan: Plan, seeds: int, screen: Console) -> list[list[Done]]:
         def say(seed: int, what: str) -> None:
             progress.update(task, description=f"seed {seed + 1} of {seeds}, {what}")
 
-        return [replay(replace(plan, seed=seed), partial(say, seed)) for seed in range(seeds)]
-
-
-def _slot(slot: str) -> str:
-    if slot in ("hour", "day", "week") or (slot.isdigit() and int(slot) > 0):
-        return slot
-    raise ContractBroken(f"received slot {slot!r}; allowed are a number of rows, hour, day or week")
+        first = replay(plan, partial(say, 0))
+        figures = [{one.name: one.figures for one in first}]
+        if engine is not None and seeds > 1:
+            return first, figures + by_tasks(asked, seeds - 1, engine)
+        for seed in range(1, seeds):
+            figures.append({one.name: one.figures for one in replay(replace(plan, seed=seed), partial(say, seed))})
+    return first, figures
 
 
 def _table(name: str, rows: int, arms: dict[str, Figures]) -> Table:

@@ -1,7 +1,10 @@
 """The adaptation benchmark: bad logs get one line, and its measures are exact."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,11 +12,14 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+import flows.engine
 from benchmarks.adaptation import main
 from benchmarks.adaptation_log import read
 from benchmarks.adaptation_measure import calibration_error, grouped_auc
 from components.auc import auc
 from components.domain import ContractBroken
+from components.engine import EngineSettings
+from flows.workspace import QUIET
 
 TOML = """
 name = "shop"
@@ -120,6 +126,29 @@ def test_all_arms_are_reported_as_json_and_as_a_page(tmp_path: Path) -> None:
     assert all(0 <= arm["auc"] <= 1 and arm["examples"] > 0 for arm in arms.values())
     assert "frozen+memory" in (tmp_path / "shop.html").read_text()
     assert json.loads((tmp_path / "shop.json").read_text())["arms"] == arms
+
+
+def test_seeds_by_tasks_of_a_cluster_are_those_that_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spread(name: str, work: Callable[[str, int], None], folder: Path, shares: int, engine: EngineSettings) -> None:
+        assert (name, shares, engine.address) == ("seeds", 1, "auto")
+        for share in (0, 0):  # tried again, it is done
+            work(str(folder), share)
+
+    monkeypatch.setattr(flows.engine, "ray_tasks", SimpleNamespace(spread=spread), raising=False)
+    homes = dict.fromkeys(("EVERCURRENT_HOME", "PREFECT_HOME", "BENTOML_HOME"), str(tmp_path))
+    for name, value in (QUIET | homes).items():  # which a home of its own sets
+        monkeypatch.setenv(name, os.environ.get(name, value))
+    options = [*written(tmp_path, log()), "--slot", "day", "--rows", "200", "--seeds", "2", "--json"]
+    (_, here, _), (code, there, said) = run(options), run([*options, "--engine", "auto"])
+    assert code == 0, said
+    timeless = {"train_seconds", "update_seconds", "read_us", "write_us"}
+    for one, other in zip(json.loads(here)["arms"].items(), json.loads(there)["arms"].items(), strict=True):
+        assert one[0] == other[0] and one[1].keys() == other[1].keys()
+        assert {k: v for k, v in one[1].items() if k not in timeless} == {
+            k: v for k, v in other[1].items() if k not in timeless
+        }
 
 
 def test_the_embedded_log_is_read_in_order_with_both_classes() -> None:
