@@ -7,6 +7,7 @@ versions are looked at first: bits of different ones may differ.
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ def _train(folder: Path, engine: EngineSettings) -> None:
         try:
             _trainer(folder, engine, number).fit()
         except Exception as error:
-            said = line(error)
+            said = _reason(error)
             logger.warning("stage=update event=try_failed try=%d of=%d reason=%s", number, engine.tries, said)
         else:
             return
@@ -209,6 +210,16 @@ def check_versions(engine: EngineSettings) -> list[str]:
 
 def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+
+
+def _reason(error: Exception) -> str:
+    """Why a try failed: of what Ray tells with the workers' own tracebacks, the line that says so."""
+    lines = [one.strip() for one in str(error).splitlines()]
+    said = [one for one in lines if re.match(r"[\w.]*(Error|Exception|Transient|ContractBroken)\b", one)]
+    reason = (said or [line(error)])[-1][:300]
+    if "connectFullMesh" in reason:
+        return f"{reason}: the workers cannot speak with each other; GLOO_SOCKET_IFNAME names a node's interface"
+    return reason
 
 
 def line(error: BaseException) -> str:

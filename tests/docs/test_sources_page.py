@@ -40,5 +40,5 @@ def test_so_is_a_delta_table_at_its_place(tmp_path: Path, impressions: Path) -> 
     (command,) = blocks(LAKE, "sh")
     for number in range(2):
         deltalake.write_deltalake(impressions, piece(number), mode="append")
-        assert run(command, tmp_path).stdout.startswith("20 rows received, 20 new")
+    assert run(command, tmp_path).stdout.startswith("40 rows received, 40 new")
     assert len(rows_of(Workspace(tmp_path / "shop"))) == 40

@@ -14,6 +14,7 @@ from components.engine import EngineSettings
 from tests.conftest import ROOT
 
 PORT, PATIENCE = 6379, 120
+STARTED = "Ray runtime started."
 SECONDS_TO_A_NODES_DEATH = {
     "RAY_health_check_initial_delay_ms": "0",
     "RAY_health_check_period_ms": "1000",
@@ -70,17 +71,23 @@ class Cluster:
         return EngineSettings.model_validate(given)
 
     @contextmanager
-    def started(self, number: int, path: str = "", processors: int = 1) -> Iterator[None]:
-        """Ray on a node; `path` goes before everything else that its processes import."""
+    def started(self, number: int, path: str = "", gloo: str = "") -> Iterator[None]:
+        """Ray on a node, with a processor; `path` goes before everything else that its processes import, and `gloo` is
+        the interface by which its workers speak."""
         node, about = self.nodes[number], TOKEN | ABOUT | SECONDS_TO_A_NODES_DEATH
         about["PYTHONPATH"] = f"{path}:{ROOT}" if path else str(ROOT)
+        about["GLOO_SOCKET_IFNAME"] = gloo or node.interface
         where = ["--head", f"--port={PORT}", f"--temp-dir={self.room}", "--include-dashboard=false"]
         where = where if number == 0 else [f"--address={self.nodes[0].address}:{PORT}"]
-        words = ["start", *where, f"--node-ip-address={node.address}", f"--num-cpus={processors}", "--block"]
+        words = ["start", *where, f"--node-ip-address={node.address}", "--num-cpus=1", "--block"]
         command = [*node.within, sys.executable, "-m", "ray.scripts.scripts", *words]
         with (self.room / f"said-{number}").open("w") as said:
             process = subprocess.Popen(command, env=os.environ | about, stdout=said, stderr=said)
         try:
+            give_up = time.monotonic() + PATIENCE
+            while STARTED not in (text := (self.room / f"said-{number}").read_text()):
+                assert process.poll() is None and time.monotonic() < give_up, text
+                time.sleep(0.1)
             yield
         finally:
             process.terminate()

@@ -115,3 +115,33 @@ def test_clusters_that_a_process_starts_have_a_token_and_keep_the_one_they_are_g
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/somewhere")
     ray_cluster._have_token()
     assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+FAILED = """Training failed due to {}:
+\x1b[36mray::execute._setup_torch_process_group()\x1b[39m (pid=1, ip=10.0.0.2)
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "torch/distributed/distributed_c10d.py", line 2169, in _new_process_group_helper
+    backend_class = ProcessGroupGloo(
+                    ^^^^^^^^^^^^^^^^^
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            FAILED.format("controller error", "RuntimeError: Gloo connectFullMesh failed with timed out connecting"),
+            "RuntimeError: Gloo connectFullMesh failed with timed out connecting: the workers cannot speak with each "
+            "other; GLOO_SOCKET_IFNAME names a node's interface",
+        ),
+        (
+            FAILED.format("worker errors", "components.domain.Transient: worker 0 of 2 lost the others: closed"),
+            "components.domain.Transient: worker 0 of 2 lost the others: closed",
+        ),
+        ("Training failed due to controller error:\nno room", "Training failed due to controller error: no room"),
+        ("", "ValueError"),
+    ],
+)
+def test_a_try_that_failed_is_told_in_the_line_that_says_why(error: str, reason: str) -> None:
+    assert ray_cluster._reason(ValueError(error)) == reason

@@ -10,14 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
+from typer.testing import CliRunner
 
 from components.domain import ContractBroken
-from flows.cli.exit_codes import BROKEN
+from flows.cli.commands import app
+from flows.cli.exit_codes import BROKEN, explain
 from flows.stages.ingest import ingest_file
 from flows.stages.lake import LakeTaken, take_lake, take_new
 from flows.workspace import Workspace, enter
 from tests.flows.lakes import described, look_and_be_killed, name_lake, piece, rows_of, write_piece
-from tests.flows.test_cli import evercurrent
 
 
 @pytest.fixture
@@ -103,18 +104,19 @@ def test_the_command_says_by_its_exit_code_that_a_file_was_refused_as_it_does_of
     paths = [write_piece(tmp_path / "lake", f"part-{number}", piece(number)) for number in range(2)]
     whole = paths[1].read_bytes()
     paths[1].write_bytes(whole[:100])
-    words = ("ingest", "--source", described(tmp_path), "--home", home.root)
-    ended = evercurrent(*words)
-    assert ended.returncode == BROKEN == evercurrent(*words, paths[1]).returncode
+    words = ["ingest", "--source", str(described(tmp_path)), "--home", str(home.root)]
+    ended = CliRunner().invoke(app, words)
     told = ended.stdout.splitlines()
     assert told[0] == "20 rows received, 20 new, 0 here already, 0 set aside"
     assert told[1].startswith(f"  refused: {paths[1]} ")
-    assert evercurrent(*words).returncode == 0  # it was told, and is set aside until it is different
+    by_name = CliRunner().invoke(app, [*words, str(paths[1])]).exception
+    assert by_name and ended.exit_code == explain(by_name).code == BROKEN
+    assert CliRunner().invoke(app, words).exit_code == 0  # it was told, and is set aside until it is different
     paths[1].write_bytes(whole[:200])
-    again = evercurrent(*words, "--json")
-    assert again.returncode == BROKEN and list(json.loads(again.stdout)) == ["refused"]
+    again = CliRunner().invoke(app, [*words, "--json"])
+    assert again.exit_code == BROKEN and list(json.loads(again.stdout)) == ["refused"]
     paths[1].write_bytes(whole)
-    assert evercurrent(*words).returncode == 0
+    assert CliRunner().invoke(app, words).exit_code == 0
     assert len(rows_of(home)) == 40
 
 
