@@ -13,13 +13,14 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from components.domain import ContractBroken
+from components.domain import ContractBroken, Matured
 from components.ranker.vocabulary import Vocabulary
 from components.update.checkpoint import Checkpoint
 from components.update.shard.files import Asked, begin_part, read_asked, read_examples, read_parent, write_part
 from components.update.shard.group import Group
 from components.update.shard.shard import Shard
 from components.update.shard.vocabulary import SharedOut
+from components.update.train import Update, first_passes
 from components.update.warm_start import continued
 
 LONGEST_WAIT = timedelta(minutes=10)
@@ -42,17 +43,15 @@ def work(folder: Path) -> None:
     fresh = read_examples(folder, "fresh")
     if fresh is None:
         raise ContractBroken(f"no examples to learn from in {folder}")
-    made = continued(
-        _shared_out(read_parent(folder), group),  # nobody else's: a copy would hold once more where every row is
-        None,
-        fresh,
-        read_examples(folder, "replay"),
-        asked.cutoff,
-        asked.settings,
-        asked.seed,
-        Shard(group),
-    )
-    write_part(folder, made, group)
+    write_part(folder, _made(folder, asked, fresh, group), group)
+
+
+def _made(folder: Path, asked: Asked, fresh: Matured, group: Group) -> Update:
+    """The parent is nobody else's: a copy would hold once more where every row is."""
+    parent, place, settings = _shared_out(read_parent(folder), group), Shard(group), asked.settings
+    if asked.first:
+        return first_passes(parent, fresh, settings, asked.seed, place)
+    return continued(parent, None, fresh, read_examples(folder, "replay"), asked.cutoff, settings, asked.seed, place)
 
 
 def check_shardable(asked: Asked) -> None:
@@ -63,7 +62,7 @@ def check_shardable(asked: Asked) -> None:
     ContractBroken
         If the loss needs what the parent predicts: its table is shared out and learns.
     """
-    if asked.settings.reloop_alpha:
+    if asked.settings.reloop_alpha and not asked.first:
         raise ContractBroken(
             f"update.reloop_alpha is {asked.settings.reloop_alpha:g}; a sharded update allows 0: raise "
             "engine.shard_rows and engine.shard_examples, or set it to 0 (docs/settings.md)"
