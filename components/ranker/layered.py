@@ -96,10 +96,9 @@ class Layered(Generic[Number]):
         """(m,) a copy of one column, of all rows or of a stretch of them."""
         if not len(self.base):
             return self._own[: self.rows][of, number].copy()
-        start, stop, _ = of.indices(self.rows)
-        out, known = np.empty(stop - start, self.base.dtype), self.base[start:stop, number]
+        place, known = self._place[: self.rows][of], self.base[of, number]
+        out = np.empty(len(place), self.base.dtype)
         out[: len(known)] = known
-        place = self._place[start:stop]
         mine = np.flatnonzero(place >= 0)
         out[mine] = self._own[place[mine], number]
         return out

@@ -56,7 +56,15 @@ class Batch:
             torch.cat(said) if said else None,
         )
 
-    def shared(self, place: Place) -> "Batch":
+    @classmethod
+    def shared_out(
+        cls, model: Model, data: Matured, place: Place, rows: Ints | None = None, parent: Model | None = None
+    ) -> "Batch":
+        """As `of`, of which every worker prepares its share."""
+        index = np.arange(len(data)) if rows is None else rows
+        return cls.of(model, data, index[place.share(len(index))], parent)._together(place)
+
+    def _together(self, place: Place) -> "Batch":
         """What all workers prepared, one after the other; nothing of a parent."""
         rows, present, numeric, target = (
             torch.from_numpy(place.together(part.numpy()))
@@ -178,9 +186,9 @@ def log_loss(model: Model, data: Matured, rows: Ints | None = None, place: Place
     return _cross_entropy(said, data.reward if rows is None else data.reward[rows])
 
 
-def training_loss(model: Model, data: Matured) -> Floats:
+def training_loss(model: Model, data: Matured, place: Place = HERE) -> Floats:
     """(n,) cross-entropy of the graded target of each example, in nats: what training lowers."""
-    return _cross_entropy(HERE.logits(model, data.examples, raw=True), model.graded_labels.target(data))
+    return _cross_entropy(place.logits(model, data.examples, raw=True), model.graded_labels.target(data))
 
 
 def _cross_entropy(logit: Floats, target: Floats) -> Floats:

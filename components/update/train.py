@@ -10,7 +10,7 @@ from components.ranker.graded_labels import GradedLabels
 from components.ranker.model import Model
 from components.ranker.scaling import Scaling
 from components.ranker.settings import RankerSettings
-from components.ranker.vocabulary import Seen
+from components.ranker.vocabulary import Seen, Turnover
 from components.update.checkpoint import Checkpoint
 from components.update.learn import Batch, learn, log_loss, training_loss
 from components.update.place import HERE, Place
@@ -95,6 +95,28 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     ContractBroken
         If there is nothing to learn from.
     """
+    begun = begin(spec, data, ranker, update, seed)
+    return begun.told(first_passes(begun.checkpoint, begun.data, update, seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A model that has met its ids and learned nothing of them, and what it is to learn, in order of time."""
+
+    checkpoint: Checkpoint
+    data: Matured
+    turnover: Turnover
+    grown: int
+
+    def told(self, made: Update) -> Update:
+        """What the passes made, with the ids that came before them."""
+        spec, turnover = self.checkpoint.model.spec, self.turnover
+        came, went = Ids.of(spec, turnover.admitted), Ids.of(spec, turnover.expired)
+        return replace(made, admitted=came, expired=went, grown=self.grown)
+
+
+def begin(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: UpdateSettings, seed: int) -> Begun:
+    """What `pretrain` does before its first pass; raises ContractBroken as it does."""
     if not len(data):
         raise ContractBroken(
             "pre-training got 0 examples; allowed is at least 1; look at the source's pretrain stretch"
@@ -106,20 +128,39 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
     model = checkpoint.model
     model.scaling, model.graded_labels = Scaling.fit(data.examples.numeric), GradedLabels.fit(data)
     model.observe(data.examples)
-    rows_before = model.vocabulary.rows
+    rows = model.vocabulary.rows
     turnover = model.turn_over(update.admission_count, -(2**62), 0)
+    return Begun(checkpoint, data, turnover, model.vocabulary.rows - rows)
+
+
+def first_passes(
+    checkpoint: Checkpoint, data: Matured, update: UpdateSettings, seed: int, place: Place = HERE
+) -> Update:
+    """What `pretrain` does once ids have their rows; of ids the update tells nothing. Changes `checkpoint`.
+
+    Parameters
+    ----------
+    data : in order of time.
+    place : where the table's rows live; every worker of a shard is called with the same arguments.
+    """
     cut = len(data) - int(len(data) * update.holdout_share)
     train, last = data.take(np.s_[:cut]), data.take(np.s_[cut:])
-    before = mean_or_nan(log_loss(model, train)), mean_or_nan(log_loss(model, last))
-    checkpoint, curves = _until_converged(checkpoint, train, last, update, seed)
-    calibrate(checkpoint.model, last)
-    after = mean_or_nan(log_loss(checkpoint.model, train)), mean_or_nan(log_loss(checkpoint.model, last))
-    curves.append(learn(checkpoint, Batch.of(checkpoint.model, last), np.random.default_rng([seed, 1]), update))
+
+    def losses(model: Model) -> tuple[float, float]:
+        return mean_or_nan(log_loss(model, train, place=place)), mean_or_nan(log_loss(model, last, place=place))
+
+    before = losses(checkpoint.model)
+    checkpoint, curves = _until_converged(checkpoint, train, last, update, seed, place)
+    calibrate(checkpoint.model, last, place)
+    after = losses(checkpoint.model)
+    block = Batch.shared_out(checkpoint.model, last, place)
+    curves.append(learn(checkpoint, block, np.random.default_rng([seed, 1]), update, place))
+    nobody = Ids.of(checkpoint.model.spec, Seen.blank(0))
     return Update(
         checkpoint,
-        Ids.of(spec, turnover.admitted),
-        Ids.of(spec, turnover.expired),
-        checkpoint.model.vocabulary.rows - rows_before,
+        nobody,
+        nobody,
+        0,
         len(data),
         0,
         (len(curves) - 1) * len(train) + len(last),
@@ -133,7 +174,7 @@ def pretrain(spec: FeatureSpec, data: Matured, ranker: RankerSettings, update: U
 
 
 def _until_converged(
-    checkpoint: Checkpoint, train: Matured, last: Matured, update: UpdateSettings, seed: int
+    checkpoint: Checkpoint, train: Matured, last: Matured, update: UpdateSettings, seed: int, place: Place
 ) -> "tuple[Checkpoint, list[Floats]]":
     """The checkpoint with the best held-out log loss, and the curve of every pass made.
 
@@ -141,15 +182,15 @@ def _until_converged(
     dense part: ids are memorised in one pass and spoiled by a second, while the network
     needs several (Fan et al. 2023, arXiv 2305.19531, multi-epoch learning).
     """
-    block = Batch.of(checkpoint.model, train)
+    block = Batch.shared_out(checkpoint.model, train, place)
     rng = np.random.default_rng([seed, 0])
     fresh = checkpoint.model.table.copy()
     best, best_loss, since, curves = checkpoint.copy(), np.inf, 0, list[Floats]()
     while len(curves) < update.max_epochs and since < update.patience:
         if update.renew_table and curves:
             checkpoint.model.table = fresh.copy()
-        curves.append(learn(checkpoint, block, rng, update))
-        loss = mean_or_nan(training_loss(checkpoint.model, last))
+        curves.append(learn(checkpoint, block, rng, update, place))
+        loss = mean_or_nan(training_loss(checkpoint.model, last, place))
         since += 1
         if not len(last) or loss < best_loss:
             best, best_loss, since = checkpoint.copy(), loss, 0

@@ -167,6 +167,6 @@ def _learn(
     many = sum(len(part.index) for part in parts)
     if not many:
         return []
-    prepared = [Batch.of(child.model, part.data, part.index[place.share(len(part.index))], parent) for part in parts]
-    block = Batch.together([part.shared(place) for part in prepared])
+    blocks = [Batch.shared_out(child.model, part.data, place, part.index, parent) for part in parts]
+    block = Batch.together(blocks)
     return [_Pass(many, learn(child, block, rng, settings, place)) for _ in range(settings.epochs)]

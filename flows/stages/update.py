@@ -10,8 +10,7 @@ from components.memory.gain import learn_all
 from components.memory.memory import ErrorMemory
 from components.policy.plackett_luce import PlackettLuce
 from components.update.checkpoint import load_checkpoint
-from components.update.train import pretrain
-from flows.engine.update import warm_started
+from flows.engine.update import pretrained, warm_started
 from flows.stages.canary import without_challenger
 from flows.stages.forget import forgotten_keys
 from flows.stages.results import Challenger, Champion, DriftFound, Judgement, NoChallenger, Trial, TurnData
@@ -64,7 +63,7 @@ def learn_held_out(
 
 def _from_scratch(turn: Turn, data: TurnData, champion: Champion | None) -> Challenger:
     settings, spec, fresh = turn.settings, turn.source.spec, data.open
-    made = pretrain(spec, fresh, settings.ranker, settings.update, turn.seed)
+    made = pretrained(turn, fresh)
     amounts = turn.source.outcome.amounts is not None
     memory = ErrorMemory.empty(spec, made.checkpoint.model.hidden_size, settings.memory, turn.seed, amounts=amounts)
     memory.prime(fresh)

@@ -36,10 +36,10 @@ class Opened:
     data: TurnData
     champion: Champion
 
-    def challenger(self, engine: EngineSettings) -> Challenger:
-        """What is learned on an engine."""
+    def challenger(self, engine: EngineSettings, first: bool = False) -> Challenger:
+        """What is learned on an engine; `first`: where there is no champion yet."""
         turn = replace(self.turn, settings=self.turn.settings.model_copy(update={"engine": engine}))
-        made = update(turn, self.drift, self.data, self.champion)
+        made = update(turn, self.drift, self.data, None if first else self.champion)
         assert isinstance(made, Challenger)
         return made
 
@@ -63,14 +63,18 @@ def on(share: object, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(flows.engine, "ray_cluster", SimpleNamespace(share=share), raising=False)
 
 
+@pytest.mark.parametrize("first", [False, True])
 def test_a_shared_update_makes_the_challenger_that_a_local_one_makes(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch
+    opened: Opened, first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on(lambda folder, engine: workers.run(folder), monkeypatch)
-    here, shared = opened.challenger(EngineSettings()), opened.challenger(SHARED)
+    shared_out: list[Path] = []
+    on(lambda folder, engine: (workers.run(folder), shared_out.append(folder)), monkeypatch)
+    here, shared = opened.challenger(EngineSettings(), first), opened.challenger(SHARED, first)
+    assert len(shared_out) == 1
     assert here.checkpoint.model.digest() == shared.checkpoint.model.digest()
     assert here.memory.digest() == shared.memory.digest()
     assert here.update.train_after == shared.update.train_after
+    assert here.update.grown == shared.update.grown and len(here.update.admitted) == len(shared.update.admitted)
     assert not (opened.turn.folder / FOLDER).exists()
 
 

@@ -41,6 +41,8 @@ def test_whatever_is_done_to_layers_they_hold_what_one_piece_would_hold(seed: in
             layers = layers.copy()
         assert layers.take(rows).tobytes() == whole[rows].tobytes()
         assert layers.column(1).tobytes() == whole[:, 1].tobytes()
+        stretch = slice(int(rng.integers(0, len(whole))), int(rng.integers(0, 2 * len(whole) + 1)))
+        assert layers.column(2, stretch).tobytes() == whole[stretch, 2].tobytes()
     left_behind.append((layers, whole))
     for one, expected in left_behind:
         assert one.rows == len(expected) and one.take(np.arange(one.rows)).tobytes() == expected.tobytes()

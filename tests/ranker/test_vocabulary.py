@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import components.ranker.vocabulary
 from components.ranker.hashing import collision_rate, expected_collision_rate
 from components.ranker.key_table import KeyTable
 from components.ranker.table import initial_rows
@@ -61,6 +62,24 @@ def test_an_expired_id_frees_its_row_for_the_next_and_may_return() -> None:
     assert rows(vocabulary, [5, 6, 7]) == [1, 3, 2]
     see(vocabulary, [5], 40)
     assert vocabulary.turn_over(1, 15, 0).admitted_rows.tolist() == [4]
+
+
+@pytest.mark.parametrize("stretch", [1, 3, 4])
+def test_where_a_look_through_all_rows_is_cut_changes_nothing(stretch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    for at_once in (stretch, components.ranker.vocabulary.LOOKED_AT_ONCE):
+        monkeypatch.setattr(components.ranker.vocabulary, "LOOKED_AT_ONCE", at_once)
+        one, rng = Vocabulary(1), np.random.default_rng(0)
+        for day in range(12):
+            see(one, rng.integers(1, 40, 8).tolist(), day)
+            came = one.turn_over(1, day - 3, 5)
+            told.append(
+                [came.admitted_rows.tolist(), came.expired_rows.tolist(), one.admitted, one.by_row.keys.tolist()]
+            )
+    assert told[:12] == told[12:]
+    assert any(expired for _, expired, _, _ in told) and any(
+        row < 12 for admitted, *_ in told[4:12] for row in admitted
+    )
 
 
 def test_an_id_seen_again_does_not_expire() -> None:

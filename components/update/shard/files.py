@@ -50,12 +50,13 @@ DENSE, FIGURES = "dense.safetensors", "update.json"
 
 
 class Asked(Frozen):
-    """The content of asked.json."""
+    """The content of asked.json; `first`: to train a model that has learned nothing, else a warm start."""
 
     cutoff: int
     seed: int
     workers: int
     settings: UpdateSettings
+    first: bool = False
 
 
 class Done(Frozen):

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from components.domain import ContractBroken, EvercurrentError, Transient
+from components.domain import ContractBroken, EvercurrentError, Matured, Transient
 from components.ranker.vocabulary import Vocabulary
 from components.update.checkpoint import Checkpoint
 from components.update.shard.files import Asked, begin_part, read_asked, read_examples, read_parent, write_part
 from components.update.shard.group import Group
 from components.update.shard.shard import Shard
 from components.update.shard.vocabulary import SharedOut
+from components.update.train import Update, first_passes
 from components.update.warm_start import continued
 
 LONGEST_WAIT = timedelta(minutes=10)
@@ -45,18 +46,8 @@ def work(folder: Path) -> None:
     fresh = read_examples(folder, "fresh")
     if fresh is None:
         raise ContractBroken(f"no examples to learn from in {folder}")
-    parent = _shared_out(read_parent(folder), group)
     try:
-        made = continued(
-            parent,  # nobody else's: a copy would hold once more where every row is
-            None,
-            fresh,
-            read_examples(folder, "replay"),
-            asked.cutoff,
-            asked.settings,
-            asked.seed,
-            Shard(group),
-        )
+        made = _made(folder, asked, fresh, group)
     except RuntimeError as error:
         if "gloo" not in str(error):
             raise
@@ -64,6 +55,14 @@ def work(folder: Path) -> None:
             f"worker {group.rank} of {group.size} lost the others: {_said(error)}; the update is made again"
         ) from error
     write_part(folder, made, group)
+
+
+def _made(folder: Path, asked: Asked, fresh: Matured, group: Group) -> Update:
+    """The parent is nobody else's: a copy would hold once more where every row is."""
+    parent, place, settings = _shared_out(read_parent(folder), group), Shard(group), asked.settings
+    if asked.first:
+        return first_passes(parent, fresh, settings, asked.seed, place)
+    return continued(parent, None, fresh, read_examples(folder, "replay"), asked.cutoff, settings, asked.seed, place)
 
 
 def check_shardable(asked: Asked) -> None:
@@ -74,7 +73,7 @@ def check_shardable(asked: Asked) -> None:
     ContractBroken
         If the loss needs what the parent predicts: its table is shared out and learns.
     """
-    if asked.settings.reloop_alpha:
+    if asked.settings.reloop_alpha and not asked.first:
         raise ContractBroken(
             f"update.reloop_alpha is {asked.settings.reloop_alpha:g}; a sharded update allows 0: raise "
             "engine.shard_rows and engine.shard_examples, or set it to 0 (docs/settings.md)"

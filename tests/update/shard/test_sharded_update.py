@@ -13,7 +13,7 @@ from components.update.place import CHUNK
 from components.update.settings import UpdateSettings
 from components.update.shard.files import Asked, ask, put_together
 from components.update.shard.work import check_shardable
-from components.update.train import Update, pretrain
+from components.update.train import Update, begin, pretrain
 from components.update.warm_start import warm_start
 from tests.ranker.windows import SPEC, window
 from tests.update.shard import workers
@@ -77,6 +77,26 @@ def test_any_number_of_workers_comes_to_the_same_bits_day_after_day(parent: Chec
         assert_same(here.checkpoint, made.checkpoint)
         save_checkpoint(made.checkpoint, tmp_path / "kept")
         on, back = here.checkpoint, load_checkpoint(tmp_path / "kept")
+
+
+@pytest.mark.parametrize(("several", "renewed"), [(2, True), (4, False)])
+def test_a_first_generation_is_the_same_bits_wherever_it_is_trained(
+    several: int, renewed: bool, tmp_path: Path
+) -> None:
+    """Passes until the loss rises, from a table that is fresh each time and from one that is not."""
+    data = zipf(graded(window(0, rows=4_000), 1))
+    changes = {"max_epochs": 3, "renew_table": renewed, "reloop_alpha": 0.3, "admission_count": 30}
+    settings = LARGE.model_copy(update=changes)
+    here, begun = pretrain(SPEC, data, RANKER, settings, 7), begin(SPEC, data, RANKER, settings, 7)
+    asked = Asked(cutoff=0, seed=7, workers=several, settings=settings, first=True)
+    check_shardable(asked)
+    ask(tmp_path, asked, begun.checkpoint, begun.data, None)
+    workers.run(tmp_path)
+    made = begun.told(put_together(tmp_path, begun.checkpoint, several))
+    assert_same_figures(here, made)
+    assert len(here.admitted) and len(here.checkpoint.model.vocabulary.candidates)
+    assert here.checkpoint.model.digest() == made.checkpoint.model.digest()
+    assert_same(here.checkpoint, made.checkpoint)
 
 
 def test_strange_windows(parent: Checkpoint, tmp_path: Path) -> None:
