@@ -197,7 +197,12 @@ def cut(running: Fleet, cuts: int) -> None:
 def until_moved(running: Fleet) -> None:
     """Wait until no replica has decisions that are not in the stream."""
     for url in running.urls():
-        wait(lambda url=url: json.loads(running.ask(f"{url}/generation").text)["degraded"] is None, 60)  # type: ignore[misc]
+        wait(lambda url=url: _moved(running, url), 60)  # type: ignore[misc]
+
+
+def _moved(running: Fleet, url: str) -> bool:
+    said = running.ask(f"{url}/generation")
+    return said.status == OK and json.loads(said.text)["degraded"] is None
 
 
 def _lines(running: Fleet, home: Path) -> list[bytes]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -113,9 +113,17 @@ class Running:
             self.kill()
 
     def kill(self) -> None:
-        """As the kernel does when memory runs out: supervisor and workers, without a word."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        """As the kernel does when memory runs out: supervisor and workers, without a word.
+
+        The supervisor stands still first: a worker is in a session of its own, and would end politely without it.
+        """
+        os.kill(self.process.pid, signal.SIGSTOP)
+        workers = descendants(self.process.pid)
+        for pid in (*workers, self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        wait(lambda: all(map(_is_over, workers)), 30)
 
     def processes(self) -> set[str]:
         """Those that listen on its port."""
@@ -132,6 +140,20 @@ class Running:
         """Resident memory of its largest process."""
         lines = [line for pid in self.processes() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
         return max((int(line.split()[1]) for line in lines if line.startswith("VmRSS")), default=0) / 1024
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that one has started, and those that they have."""
+    told = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [one for children in told for child in map(int, children) for one in (child, *descendants(child))]
+
+
+def _is_over(pid: int) -> bool:
+    """Whether a process has ended, though nobody may have asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def call(url: str, body: Mapping[str, object] | None = None) -> str | None:
