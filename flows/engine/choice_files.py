@@ -102,7 +102,7 @@ def put_together(folder: Path, shares: int, raters: Sequence[str] | Mapping[str,
         done = Done.model_validate_json(path.read_bytes())
         for name, parts in made.items():
             parts.append(_said(folder, share, name, done))
-    return {name: Choices.together(parts) for name, parts in made.items()}
+    return {name: Choices.together(made.pop(name)) for name in list(made)}
 
 
 def _tell(folder: Path, rater: Rater) -> Told:

@@ -112,7 +112,7 @@ def choices(asked: Asked, encoder: Encoder, raters: Mapping[str, Rater]) -> dict
     for part in asked.stretches(ENTRIES_AT_ONCE):
         for name, said in _of(part, encoder, raters):
             made[name].append(said)
-    return {name: Choices.together(parts) for name, parts in made.items()}
+    return {name: Choices.together(made.pop(name)) for name in raters}  # one by one: a rater's parts go with it
 
 
 def _of(asked: Asked, encoder: Encoder, raters: Mapping[str, Rater]) -> Iterator[tuple[str, Choices]]:
