@@ -1,7 +1,8 @@
 """A worker of `benchmarks.shards`: what `components.update.shard.work` does, and the processor seconds it took.
 
-    python -m benchmarks.shard_work FOLDER
+    python -m benchmarks.shard_work FOLDER [warm]
 
+`warm`: it does it once before it is timed, so that what a process loads and compiles once is there.
 Each worker leaves ``cost-K.json``: processor and wall seconds of its work, and the most memory it held, GiB: all of it
 (`peak_gib`); its own, without pages of files (`own_gib`); its own and its share of every page of a file, which is the
 page's size over the number of processes that have it mapped (`share_gib`, Linux's proportional set size).
@@ -26,12 +27,14 @@ EVERY = 0.1
 """Seconds between two looks, at the least: a look takes longer the more is mapped, and waits ten times that."""
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, warm: bool) -> None:
     """Do a worker's part and say what it took; imports are not timed."""
     make_ready()
     watched = Watched()
     watched.start()
     dist.init_process_group("gloo", timeout=timedelta(hours=1))
+    if warm:
+        work(folder)
     processor, wall, looked = time.process_time(), time.perf_counter(), watched.spent
     work(folder)
     cost = {
@@ -68,4 +71,4 @@ class Watched(threading.Thread):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] == ["warm"])

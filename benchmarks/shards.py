@@ -95,7 +95,7 @@ def compare(examples: int, batch: int, workers: Sequence[int], nodes: Sequence[N
             with TemporaryDirectory() as folder:
                 asked = Asked(cutoff=2 * DAY, seed=1, workers=count, settings=settings)
                 ask(Path(folder), asked, parent, fresh, None)
-                costs = run(Path(folder), count, nodes)
+                costs = run(Path(folder), count, nodes, warm=True)
                 made = put_together(Path(folder), parent, count).checkpoint
             busiest = max(cost["processor_seconds"] for cost in costs)
             found.append(
@@ -132,10 +132,10 @@ def hold(rows: int, examples: int, batch: int, workers: int, nodes: Sequence[Nod
     }
 
 
-def run(folder: Path, workers: int, nodes: Sequence[Node]) -> list[dict[str, float]]:
-    """What each worker says it took; worker k lives on node k mod nodes."""
+def run(folder: Path, workers: int, nodes: Sequence[Node], warm: bool = False) -> list[dict[str, float]]:
+    """What each worker says it took; worker k lives on node k mod nodes. `warm`: see `benchmarks.shard_work`."""
     about = {"MASTER_ADDR": nodes[0].address, "MASTER_PORT": str(PORT), "WORLD_SIZE": str(workers)}
-    command = [sys.executable, "-m", "benchmarks.shard_work", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.shard_work", str(folder), *(["warm"] if warm else [])]
     with ExitStack() as ending:
         started = []
         for rank in range(workers):

@@ -57,6 +57,11 @@ class EmbeddingTable:
         return self.layers.rows
 
     @property
+    def changed(self) -> Ints:
+        """(m,) rows that are not as in the base, ascending; all of them where there is none."""
+        return self.layers.changed
+
+    @property
     def block(self) -> torch.Tensor:
         """(rows, D + 2) all of them in one piece, a view: a table on a base takes it all in for that."""
         return torch.from_numpy(self.layers.block())

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors.torch import load_file, save_file
 
 from components.domain import ContractBroken, Examples, Matured, Refused
@@ -38,7 +39,6 @@ from components.update.checkpoint import (
 )
 from components.update.settings import UpdateSettings
 from components.update.shard.group import Group
-from components.update.shard.shard import owner_of
 from components.update.shard.vocabulary import SharedOut
 from components.update.train import Ids, Update
 from components.whole_file import write_whole
@@ -119,10 +119,9 @@ def begin_part(folder: Path, rank: int) -> None:
 def write_part(folder: Path, made: Update, group: Group) -> None:
     """What this worker has made: the rows that are its own; what all have alike is written by the first."""
     part, model = folder / f"part-{group.rank}", made.checkpoint.model
-    changed = model.table.layers.changed
-    rows = changed[owner_of(changed, group.size) == group.rank]
+    rows = model.table.changed
     save_array(part / "rows.npy", rows)
-    save_array(part / "table.npy", model.table.layers.take(rows))
+    save_array(part / "table.npy", model.table.gather(torch.from_numpy(rows)).numpy())
     if isinstance(model.vocabulary, SharedOut):
         known = model.vocabulary.own()
         save_array(part / "known.npy", known)

@@ -28,13 +28,9 @@ from components.update.distinct import Distinct
 from components.update.optimizer import Rates, step_rows
 from components.update.place import Gradients, chunks_of, in_doubles, parted, shaped, summed
 from components.update.shard.group import Group
+from components.update.shard.table import owner_of
 
 NO_ROWS = torch.empty(0, dtype=torch.int64)
-
-
-def owner_of(rows: Ints, size: int) -> Ints:
-    """(m,) which of `size` workers each row belongs to."""
-    return rows % size
 
 
 class Shard:
@@ -86,7 +82,7 @@ class Shard:
         keys = Distinct.of(flat)
         vocabulary = model.spec.vocabulary_of_column[keys.first % part.keys.shape[1]]
         rows = model.vocabulary.find(flat[keys.first][:, None], vocabulary[:, None])  # (k, P)
-        fetched = Fetched(self.group, model.table.layers, np.append(MISSING_ROW, rows))
+        fetched = Fetched(self.group, model.table, np.append(MISSING_ROW, rows))
         places = np.concatenate([np.full((1, rows.shape[1]), fetched.where[0]), fetched.where[1:].reshape(rows.shape)])
         named = np.where(part.keys == MISSING_KEY, 0, 1 + keys.where.reshape(part.keys.shape)).astype(np.uint64)
         held = Layered.whole(fetched.values)
@@ -103,7 +99,7 @@ class Fetched:
     asked : (r,) rows of this worker that others, and itself, have asked for.
     """
 
-    def __init__(self, group: Group, table: Layered[np.float32], rows: Ints) -> None:
+    def __init__(self, group: Group, table: EmbeddingTable, rows: Ints) -> None:
         self._group = group
         same = Distinct.of(rows)
         distinct = rows[same.first]
@@ -111,7 +107,7 @@ class Fetched:
         order = np.argsort(owner, kind="stable")
         self._counts = np.bincount(owner, minlength=group.size)
         self.asked, self._theirs = group.exchange(distinct[order], self._counts)
-        self.sent = table.take(self.asked)
+        self.sent: Floats = table.gather(torch.from_numpy(self.asked)).numpy()
         self.values: Floats = group.exchange_known(self.sent, self._theirs, self._counts)
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
@@ -128,7 +124,7 @@ class HeldByOwners:
     def __init__(self, group: Group, table: EmbeddingTable, rows: Sequence[torch.Tensor]) -> None:
         asked = torch.cat([NO_ROWS, *rows])
         self._table = table
-        self._fetched = Fetched(group, table.layers, asked.numpy())
+        self._fetched = Fetched(group, table, asked.numpy())
         self._where = torch.from_numpy(self._fetched.where)
         values = torch.from_numpy(self._fetched.values).index_select(0, self._where)
         self.chunks = values.split([len(of_chunk) for of_chunk in rows]) if rows else ()

@@ -20,6 +20,7 @@ from components.update.checkpoint import Checkpoint
 from components.update.shard.files import Asked, begin_part, read_asked, read_examples, read_parent, write_part
 from components.update.shard.group import Group
 from components.update.shard.shard import Shard
+from components.update.shard.table import TablePart
 from components.update.shard.vocabulary import SharedOut
 from components.update.train import Update, first_passes
 from components.update.warm_start import continued
@@ -83,6 +84,7 @@ def check_shardable(asked: Asked) -> None:
 def _shared_out(parent: Checkpoint, group: Group) -> Checkpoint:
     if isinstance(parent.model.vocabulary, Vocabulary):
         parent.model.vocabulary = SharedOut(parent.model.vocabulary, group)
+    parent.model.table = TablePart.of(parent.model.table, group)
     return parent
 
 

@@ -99,6 +99,17 @@ def test_a_first_generation_is_the_same_bits_wherever_it_is_trained(
     assert_same(here.checkpoint, made.checkpoint)
 
 
+def test_a_table_of_hashed_rows_is_shared_as_one_with_a_row_for_each_id(tmp_path: Path) -> None:
+    """Two rows a key, and none of them anybody's own."""
+    ranker = RANKER.model_copy(update={"table": "double_hashed", "buckets": 97})
+    parent = pretrain(SPEC, graded(window(0, rows=1_500)), ranker, UPDATE, 7).checkpoint
+    fresh = zipf(graded(window(3, rows=4_000, first_id=10), 3))
+    here = warm_start(parent, fresh, window(0), 6 * DAY, LARGE, 1)
+    made = sharded(tmp_path, 2, parent, fresh, window(0), 6 * DAY, LARGE)
+    assert_same_figures(here, made)
+    assert here.checkpoint.model.digest() == made.checkpoint.model.digest()
+
+
 def test_strange_windows(parent: Checkpoint, tmp_path: Path) -> None:
     """Fewer examples than workers, nothing to replay, one row of all, everything new and everything gone."""
     windows = {
