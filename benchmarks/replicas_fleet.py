@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError
@@ -115,7 +116,7 @@ class Fleet:
                 return Said(got.status, got.read().decode())
         except HTTPError as error:
             return Said(error.code, error.read().decode(errors="replace"))
-        except OSError as error:
+        except (OSError, HTTPException) as error:  # the latter: an answer that was cut off
             return Said(NOBODY, type(getattr(error, "reason", error)).__name__)
 
 
