@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError
@@ -26,6 +27,8 @@ REPLICAS = 3
 KEPT = ("--appendonly", "yes", "--save", "")
 EVERYTHING = "rank,outcome,catalogue,admin"
 OK = 200
+WAIT = 15.0
+"""Seconds until a caller gives up: longer than the service's own 10, so that its 504 is told from a silence."""
 NOBODY = 0
 """Status of an answer that did not come."""
 
@@ -107,11 +110,13 @@ class Fleet:
         """What one of them says."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            with urlopen(Request(url, None if body is None else json.dumps(body).encode(), headers), timeout=10) as got:
+            with urlopen(
+                Request(url, None if body is None else json.dumps(body).encode(), headers), timeout=WAIT
+            ) as got:
                 return Said(got.status, got.read().decode())
         except HTTPError as error:
             return Said(error.code, error.read().decode(errors="replace"))
-        except OSError as error:
+        except (OSError, HTTPException) as error:  # the latter: an answer that was cut off
             return Said(NOBODY, type(getattr(error, "reason", error)).__name__)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -161,7 +162,7 @@ def call(url: str, body: Mapping[str, object] | None = None) -> str | None:
     try:
         with urlopen(Request(url, None if body is None else json.dumps(body).encode()), timeout=10) as answer:
             return str(answer.read().decode())
-    except OSError:
+    except (OSError, HTTPException):  # the latter: an answer that was cut off
         return None
 
 
