@@ -19,8 +19,8 @@ from tests.update.shard import workers
 from tests.update.shard.test_sharded_update import UPDATE
 from tests.update.test_warm_start import assert_same
 
-WAIT = 5
-"""Seconds that a worker waits for the others."""
+WAIT = 15
+"""Seconds that a worker waits for the others: long enough to find them on a busy machine."""
 LISTEN = """
 import socket, sys
 with socket.create_server((sys.argv[1], 7)) as listening:
@@ -68,7 +68,7 @@ def asked(folder: Path, parent: Checkpoint, epochs: int) -> tuple[Matured, Updat
 def test_an_update_over_two_nodes_is_that_of_one_process_also_if_the_cable_is_out_for_a_moment(
     nodes: list[Node], parent: Checkpoint, tmp_path: Path
 ) -> None:
-    fresh, settings = asked(tmp_path, parent, epochs=1)
+    fresh, settings = asked(tmp_path, parent, epochs=4)
     with workers.at_work(tmp_path, nodes) as started:
         with nodes[1].cut_off():
             time.sleep(1)  # the cable's, not the test's
