@@ -5,15 +5,19 @@ a virtual cable, and one that is taken down cuts its node off.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from components.domain import EvercurrentError
 
 NETWORK = "10.231.77"
 LOOPBACK = "127.0.0.1"
+FILES = Path("/etc/netns")
+"""Of files below a node's name here, `ip netns exec` makes those of /etc (man ip-netns)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ def nodes_of(count: int, *, reached: bool = False) -> Iterator[list[Node]]:
             name, cable = f"{stem}n{number}", f"{stem}v{number}"
             _ip("netns", "add", name)
             made.append(("netns", "delete", name))
+            (FILES / name).mkdir(parents=True, exist_ok=True)
+            # nobody to ask for names: by the default route a question would be lost, and waited for
+            (FILES / name / "resolv.conf").write_text("")
             _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name)
             made.append(("link", "delete", cable))  # a process that is left in a namespace keeps it, and its end of it
             _ip("link", "set", cable, "master", stem)
@@ -80,6 +87,8 @@ def nodes_of(count: int, *, reached: bool = False) -> Iterator[list[Node]]:
     finally:
         for words in reversed(made):
             subprocess.run(["ip", *words], check=False, capture_output=True)
+            if words[0] == "netns":
+                shutil.rmtree(FILES / words[-1], ignore_errors=True)
 
 
 def _ip(*words: str) -> None:

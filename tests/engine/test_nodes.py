@@ -26,9 +26,12 @@ import socket, sys
 with socket.create_server((sys.argv[1], 7)) as listening:
     print(flush=True)
     while True:
-        listening.accept()
+        caller, _ = listening.accept()
+        with caller:
+            caller.sendall(b"here")
 """
-CALL = "import socket, sys; socket.create_connection((sys.argv[1], 7), 1).close()"
+CALL = "import socket, sys; assert socket.create_connection((sys.argv[1], 7), 1).recv(4) == b'here'"
+"""A network around this machine may answer whoever calls whatever address: it does not say the word."""
 CUTOFF = 6 * DAY
 
 
