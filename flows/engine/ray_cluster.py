@@ -45,27 +45,30 @@ def share(folder: Path, engine: EngineSettings) -> None:
     ContractBroken
         If it refuses the token, or a node has other versions.
     """
-    with connected(engine):
-        check_room(engine)
-        check_versions(engine)
-        _train(folder, engine)
-
-
-def _train(folder: Path, engine: EngineSettings) -> None:
-    """Begin until it comes to its end: Ray's own tries leave out what its controller stumbles over."""
+    said = None
     for number in range(1, engine.tries + 1):
-        try:
-            _trainer(folder, engine, number).fit()
-        except Exception as error:
-            said = _reason(error)
-            logger.warning("stage=update event=try_failed try=%d of=%d reason=%s", number, engine.tries, said)
-        else:
+        with connected(engine):  # anew for each try: what a failed one leaves holds its processors until it is away
+            check_room(engine)
+            check_versions(engine)
+            said = _tried(folder, engine, number)
+        if said is None:
             return
     raise Transient(f"the update on Ray at {engine.address} did not come to its end in {engine.tries} tries: {said}")
 
 
+def _tried(folder: Path, engine: EngineSettings, number: int) -> str | None:
+    """Why a try failed, None if it did not. Ray's own tries leave out what its controller stumbles over."""
+    try:
+        _trainer(folder, engine, number).fit()
+    except Exception as error:
+        said = _reason(error)
+        logger.warning("stage=update event=try_failed try=%d of=%d reason=%s", number, engine.tries, said)
+        return said
+    return None
+
+
 def _trainer(folder: Path, engine: EngineSettings, number: int) -> TorchTrainer:
-    """One try: whatever Ray would begin again by itself, for ever by default, is for `_train` to count."""
+    """One try: whatever Ray would begin again by itself, for ever by default, is for `share` to count."""
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(engine.patience_seconds)
     return TorchTrainer(
         _share_of,
