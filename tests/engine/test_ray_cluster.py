@@ -23,7 +23,7 @@ from tests.update.test_warm_start import assert_same
 pytest.importorskip("ray", reason="evercurrent[ray] is not installed")
 from flows.engine import ray_cluster, ray_tasks
 
-OWN = EngineSettings(name="ray", workers=2)
+OWN = EngineSettings(name="ray", workers=2, patience_seconds=200.0)
 PATIENCE = 240
 
 
