@@ -29,7 +29,7 @@ from rich.table import Table
 
 from benchmarks.adaptation_measure import Figures, as_json, mean_over_seeds
 from benchmarks.adaptation_page import page
-from benchmarks.adaptation_plan import SLOTS, AdaptationAsked, by_tasks
+from benchmarks.adaptation_plan import AdaptationAsked, by_tasks
 from benchmarks.adaptation_replay import Done, Plan, replay
 from components.domain import EvercurrentError
 from components.pages.page import write_page
@@ -81,7 +81,7 @@ def main(
     arms = {one.name: mean_over_seeds([run[one.name] for run in runs]) for one in done}
     report = {
         "source": log.name,
-        "slot": slot or SLOTS.get(log.name, "100"),
+        "slot": asked.slot_of(log.name),
         "rows": rows,
         "pretrain_rows": log.pretrain,
         "delay": delay,

@@ -33,6 +33,10 @@ class AdaptationAsked(Frozen):
     full: bool
     rows: int | None
 
+    def slot_of(self, log: str) -> str:
+        """The slot that was asked for, else that of the log of this name."""
+        return self.slot or SLOTS.get(log, "100")
+
     def plan(self, seed: int = 0) -> Plan:
         """What is replayed.
 
@@ -42,7 +46,7 @@ class AdaptationAsked(Frozen):
             If the log cannot be read, or the slot is none.
         """
         log = read(self.source, self.data, self.pretrain)
-        slot = self.slot or SLOTS.get(log.name, "100")
+        slot = self.slot_of(log.name)
         if slot not in ("hour", "day", "week") and not (slot.isdigit() and int(slot) > 0):
             raise ContractBroken(f"received slot {slot!r}; allowed are a number of rows, hour, day or week")
         rows = min(len(log) - log.pretrain, self.rows or len(log))
@@ -76,7 +80,7 @@ def by_tasks(asked: AdaptationAsked, seeds: int, address: str) -> list[dict[str,
 
         here = asked if asked.data is None else asked.model_copy(update={"data": asked.data.resolve()})
         (folder / ASKED).write_text(here.model_dump_json())
-        engine = EngineSettings(name="ray", address=address, workers=seeds)
+        engine = EngineSettings(name="ray", address=address, workers=1)
         ray_tasks.spread("seeds", run_seed, folder, seeds, engine)
         told = [json.loads((folder / f"seed-{seed}.json").read_text()) for seed in range(1, seeds + 1)]
     return [{name: Figures(**figures) for name, figures in one.items()} for one in told]

@@ -122,7 +122,9 @@ def shared(drawn: World, address: str) -> tuple[dict[str, Choices], dict[str, fl
 
     with scratch() as folder:
         shares = ask(folder, drawn.asked, drawn.encoder, drawn.raters)
-        ray_tasks.spread("choices", answer_and_tell, folder, shares, EngineSettings(name="ray", address=address))
+        ray_tasks.spread(
+            "choices", answer_and_tell, folder, shares, EngineSettings(name="ray", address=address, workers=1)
+        )
         spent: dict[tuple[str, int], float] = {}
         for path in folder.glob("cost-*.json"):
             told = json.loads(path.read_text())

@@ -13,9 +13,10 @@ A share is done or not at all, and done again it comes to the same: a task that 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,7 @@ from components.policy.plackett_luce import PlackettLuce
 from components.policy.settings import PolicySettings
 from components.policy.slates import Shown
 from components.publish.encoder_files import read_encoder, write_encoder
+from components.publish.read_bundle import MEMORY, MODEL
 from components.ranker.features import Encoder
 from components.ranker.layer_files import save_array
 from components.ranker.model import Model
@@ -39,7 +41,7 @@ from flows.stages.choices import Asked, Choices, Rater, choices
 from flows.stages.eligible_sets import Requests
 
 ENTRIES = 1 << 20
-"""Eligible entries of a share: a second or so of work for each rater, and up to a gigabyte of memory."""
+"""Eligible entries of a share: seconds of work."""
 RATERS = "raters.json"
 
 
@@ -64,10 +66,11 @@ def ask(folder: Path, asked: Asked, encoder: Encoder, raters: Mapping[str, Rater
     write_encoder(folder, encoder)
     told = {name: _tell(folder / name, rater).model_dump(mode="json") for name, rater in raters.items()}
     write_whole(folder / RATERS, lambda path: path.write_text(json.dumps(told, indent=1)))
-    share = -1
-    for share, part in enumerate(asked.stretches(ENTRIES)):
-        _write_asked(folder / f"share-{share}.arrow", part)
-    return share + 1
+    shares = 0
+    for part in asked.stretches(ENTRIES):
+        _write_asked(folder / f"share-{shares}.arrow", part)
+        shares += 1
+    return shares
 
 
 def answer(folder: str, share: int) -> None:
@@ -86,7 +89,7 @@ def answer(folder: str, share: int) -> None:
     write_whole(done, lambda path: path.write_text(told.model_dump_json()))
 
 
-def put_together(folder: Path, shares: int, raters: Sequence[str] | Mapping[str, object]) -> dict[str, Choices]:
+def put_together(folder: Path, shares: int, raters: Iterable[str]) -> dict[str, Choices]:
     """Rater -> what it would have done in all shares.
 
     Raises
@@ -106,10 +109,10 @@ def put_together(folder: Path, shares: int, raters: Sequence[str] | Mapping[str,
 
 
 def _tell(folder: Path, rater: Rater) -> Told:
-    rater.memory.save(folder / "memory")
-    where = rater.folder or folder / "model"
-    if isinstance(rater.model, Model) and rater.folder is None:
-        save_model(rater.model, where)
+    rater.memory.save(folder / MEMORY)
+    where = rater.folder or folder / MODEL
+    if rater.folder is None:
+        save_model(cast(Model, rater.model), where)
     return Told(
         model=str(where.resolve()),
         memory=rater.memory.settings,
@@ -127,7 +130,7 @@ def _read(folder: Path, _written: int) -> tuple[Encoder, dict[str, Rater]]:
 
 def _rater(folder: Path, told: Told, encoder: Encoder) -> Rater:
     model = load_forward(Path(told.model))
-    memory = ErrorMemory.load(folder / "memory", encoder.spec, told.memory)
+    memory = ErrorMemory.load(folder / MEMORY, encoder.spec, told.memory)
     return Rater(model, memory, PlackettLuce(told.policy), Path(told.model), told.expects)
 
 

@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from components.domain import ContractBroken, Transient
 from components.engine import EngineSettings
 from flows.engine.not_installed import not_installed
-from flows.engine.ray_cluster import check_versions, connected, line
+from flows.engine.ray_cluster import check_room, check_versions, connected, line
 
 try:
     import ray
@@ -31,11 +31,12 @@ def spread(name: str, work: Callable[[str, int], None], folder: Path, shares: in
     Raises
     ------
     Transient
-        If the cluster cannot be reached, or a task failed as often as is allowed.
+        If the cluster cannot be reached, has too few processors, or a task failed as often as is allowed.
     ContractBroken
         If it refuses the token, a node has other versions, or its nodes cannot reach Prefect's server.
     """
     with connected(engine), get_client(sync_client=True) as client:
+        check_room(engine)
         check_versions(engine)
         api = str(client.api_url)
         _check_api(api, engine)

@@ -22,7 +22,7 @@ from components.serving.appraisal import appraised
 from flows.stages.eligible_sets import Requests, encode_eligible
 
 ENTRIES_AT_ONCE = 1 << 20
-"""Entries of eligible sets that are encoded at a time; what they are encoded to takes up to a kilobyte an entry."""
+"""Entries of eligible sets that are encoded at a time; what they are encoded to is not held longer."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Rater:
 
     Attributes
     ----------
-    folder : where its model lies; None: nowhere yet.
+    folder : where its model lies; None: nowhere yet, as that of a challenger, a `Model`.
     expects : whether it is also asked which reward it expects.
     """
 
