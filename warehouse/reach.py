@@ -82,12 +82,22 @@ def read_draw(connection: duckdb.DuckDBPyConnection, source: str, draw: Draw, ma
             connection, "04_update/replay_candidates", table, source=source, candidates=candidates, **how, **ends
         )
         (found,) = query.rows(connection, "04_update/count_candidates")
+        _find_requests(connection, {"source": source, "asked": asked, "seed": draw.seed}, how["least"])
         taken = query.table(
             connection, "04_update/replayed", source=source, asked=asked, rows=draw.rows, **ends, **maturing.parameters
         )
         if len(taken) == draw.rows or int(str(found["candidates"])) < candidates:
             return taken
         candidates *= 8
+
+
+def _find_requests(
+    connection: duckdb.DuckDBPyConnection, asked: dict[str, query.Parameter], least: query.Parameter
+) -> None:
+    """Find what candidates were asked for by: in the seconds that a draw looks at; everywhere, if some is not there."""
+    query.execute(connection, "04_update/replay_requests", least=least, **asked)
+    if least != 1 and int(str(query.rows(connection, "04_update/count_requests_lacking")[0]["lacking"])):
+        query.execute(connection, "04_update/replay_requests", least=1, **asked)
 
 
 def _parts(connection: duckdb.DuckDBPyConnection, source: str, draw: Draw) -> tuple[list[int], list[int]]:

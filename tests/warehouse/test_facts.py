@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from components.domain import DAY, Window
+from components.domain import DAY, SECOND, Window
 from components.ingest.interactions import LogTables, canonical
 from components.ingest.source import read_source
 from tests.conftest import TinySource
@@ -79,11 +79,11 @@ THINNED = {15_000: 16, 15_001: 16, 15_002: 8, 15_003: 4, 15_004: 4, 15_005: 4, 1
 """Day -> one in how many of its seconds is looked at."""
 
 
-def candidates(w: Warehouse, least: int) -> tuple[list[tuple[object, ...]], int]:
+def candidates(w: Warehouse, least: int, seed: int = 7) -> tuple[list[tuple[object, ...]], int]:
     """The candidates of a draw in its order, and how many rows the scan of the impressions handed on to find them."""
     parts = pa.table({"day": pa.array(THINNED, pa.int64()), "part": pa.array(THINNED.values(), pa.int64())})
     asked: dict[str, query.Parameter] = {"since": 15_000 * DAY, "cutoff": CUTOFF, "candidates": 10**6, "least": least}
-    asked |= {"source": w.source, "half_life_days": 3.0, "seed": 7}
+    asked |= {"source": w.source, "half_life_days": 3.0, "seed": seed}
     explained = "explain (analyze, format json) " + query.text("04_update/replay_candidates")
     with connect(w.path) as connection, query.registered(connection, {"parts": parts}):
         ((_, done),) = connection.execute(explained, asked).fetchall()
@@ -110,6 +110,21 @@ def test_what_the_scan_of_a_thinned_past_leaves_out_is_no_candidate_in_whatever_
     (found, looked_at), (expected, everything) = candidates(w, 4), candidates(w, 1)
     assert found == expected and len(found) > 20 and not {row[0] for row in found} & set(rejected)
     assert everything == len(whole.impressions) and looked_at < everything / 2, "the scan must leave out three in four"
+
+
+@pytest.mark.parametrize("ahead", [0, 7], ids=["in the second of the slate", "seconds before it"])
+def test_a_thinned_draw_finds_what_was_asked_for_whenever_that_was(
+    ahead: int, tiny: TinySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, w = tables(tiny), Warehouse(tmp_path / "w.duckdb", "tiny")
+    earlier = log.requests.assign(at=log.requests["at"] - ahead * SECOND)
+    append_log(w, LogTables(earlier, log.impressions, log.outcomes), {}, digest="a", path="a")
+    monkeypatch.setattr("warehouse.reach.parts_of", lambda days, *_: np.array([THINNED[day] for day in days]))
+    thinned = drawn(w, 3.0, 10**6)
+    asked_by = tiny.frame.set_index(log.impressions["impression_id"].to_numpy())["who"].astype(str)
+    assert 20 < len(thinned) < len(tiny.frame) / 3
+    assert thinned["user_id"].tolist() == asked_by.loc[thinned["impression_id"]].tolist()
+    assert set(thinned["impression_id"]) == {row[0] for row in candidates(w, 4, seed=0)[0]}
 
 
 def since(log: LogTables, instant: int) -> LogTables:

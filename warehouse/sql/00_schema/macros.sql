@@ -21,9 +21,9 @@ create or replace temp macro aside(of_source) as table (
 -- What came after its window was closed matures, or matures once more, with that window's end (`known_from`); `settled_at` is when the reward was known first, whatever it was then. Only what was shown in [since, until) is read, and
 -- requests and outcomes from `asked` on, when the window began in which `since` lies: a contract wants a request in the window of
 -- its impression, and an outcome after it. Facts are stored in order of time, so that the rest costs nothing. `of_impressions`
--- may name a table with some of the impressions.
+-- and `of_requests` may name tables with some of them.
 create or replace temp macro matured(
-    of_source, of_kind, attribution, since, until, asked, of_impressions := 'impressions'
+    of_source, of_kind, attribution, since, until, asked, of_impressions := 'impressions', of_requests := 'requests'
 ) as table (
     with rewards as (
         select
@@ -33,7 +33,7 @@ create or replace temp macro matured(
             min(o.outcome_at) as outcome_at,
             max(o.known_from) as known_from
         from query_table(of_impressions) as i
-        join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
+        join outcomes as o on o.impression_id = i.impression_id and o.source = of_source
         where i.source = of_source
             and i.shown_at >= since
             and i.shown_at < until
@@ -68,7 +68,7 @@ create or replace temp macro matured(
             coalesce(r.reward, 0)::float as reward,
             r.grade::float as grade
         from query_table(of_impressions) as i
-        join requests as q on q.request_id = i.request_id and q.source = i.source
+        join query_table(of_requests) as q on q.request_id = i.request_id and q.source = of_source
         left join rewards as r on r.impression_id = i.impression_id
         anti join rejected as x on x.row_id = i.impression_id
         where i.source = of_source

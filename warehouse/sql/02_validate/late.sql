@@ -6,7 +6,7 @@ with shown as (
 came as (
     select i.impression_id, i.shown_at
     from outcomes as o
-    join impressions as i on i.impression_id = o.impression_id and i.source = o.source
+    join impressions as i on i.impression_id = o.impression_id and i.source = $source
     where o.source = $source and o.known_from = make_timestamp($start)
 ),
 late as (

@@ -1,5 +1,6 @@
 -- grain: impression that matured before $cutoff, at most $rows of them, the first in the order of the draw among those in
--- `replay_candidates`, whose requests were made from $asked on; in order of the instant shown. Columns as in `matured`.
+-- `replay_candidates`, whose requests, made from $asked on, are in `replay_requests`; in order of the instant shown. Columns as
+-- in `matured`.
 -- Read by: update.
 with drawn as (
     select m.*
@@ -10,7 +11,8 @@ with drawn as (
         make_timestamp($since),
         make_timestamp($cutoff),
         make_timestamp($asked),
-        of_impressions := 'replay_candidates'
+        of_impressions := 'replay_candidates',
+        of_requests := 'replay_requests'
     ) as m
     join replay_candidates as c on c.impression_id = m.impression_id
     where m.matured_at < make_timestamp($cutoff)

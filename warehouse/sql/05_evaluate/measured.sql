@@ -3,7 +3,7 @@
 -- Read by: evaluate, for metrics beside the reward.
 select i.request_id, i.position, max(o.reward) as reward, max(o.grade) as grade
 from impressions as i
-join outcomes as o on o.impression_id = i.impression_id and o.source = i.source
+join outcomes as o on o.impression_id = i.impression_id and o.source = $source
 semi join asked as a on a.request_id = i.request_id
 where i.source = $source
     and i.shown_at >= make_timestamp($asked)
