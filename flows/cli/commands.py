@@ -12,6 +12,8 @@ import typer
 from components.domain import ContractBroken
 from components.publish.pointer import read_pointer
 from flows.cli.ask_first import check_somebody_can_be_asked
+from flows.cli.backfill_command import backfill
+from flows.cli.compare_command import compare
 from flows.cli.doctor_command import doctor
 from flows.cli.drill_command import drill
 from flows.cli.entered import entered
@@ -80,6 +82,8 @@ def replay(
         show(record, home)
 
 
+app.command()(compare)
+app.command()(backfill)
 app.command()(ingest)
 
 

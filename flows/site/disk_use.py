@@ -17,6 +17,7 @@ KINDS = {
     "turns": "turn folders",
     "reports": "report pages",
     "replay": "replay caches",
+    "compare": "compared candidates",
     "decisions": "decision log",
     "prefect": "Prefect's history",
     "logs": "logs",

@@ -88,11 +88,12 @@ def _serve(port: int, parent: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_without, args=(parent,), daemon=True).start()
     uvicorn.run(create_app(ephemeral=True), host=LOOPBACK, port=port, log_level="critical", lifespan="on")
 
 
-def _end_without(parent: int) -> None:
+def end_without(parent: int) -> None:
+    """End this process once `parent` is gone; run in a thread."""
     while os.getppid() == parent:
         time.sleep(1.0)
     os._exit(0)

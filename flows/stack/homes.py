@@ -8,17 +8,32 @@ import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PositiveInt, ValidationError, field_validator
 
 from components.domain import ContractBroken
+from components.engine import EngineSettings
 from components.frozen import Frozen, first_fault
 from components.ingest.source import read_source
 from components.settings import read_settings
 from flows.workspace import Workspace
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class RecordedLog(Frozen):
+    """A recorded log that `evercurrent backfill` replays into a home.
+
+    Attributes
+    ----------
+    source : a shipped source, or the path of a .toml description; `data` : its log, where the source ships none.
+    turns : periods to replay after generation 1.
+    """
+
+    source: str
+    data: Path | None = None
+    turns: PositiveInt | Literal["all"] = "all"
 
 
 class Home(Frozen):
@@ -30,12 +45,14 @@ class Home(Frozen):
     folder : the home, relative to the file. It carries its own source and settings.
     schedule : when its turn is due, a cron line in UTC.
     service_port : where its service answers, on loopback; None: it has none here.
+    backfill : what was recorded before it was a home, if anything.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)
     folder: Path
     schedule: str = "0 3 * * *"
     service_port: Port | None = None
+    backfill: RecordedLog | None = None
 
     @field_validator("schedule")
     @classmethod
@@ -63,11 +80,13 @@ class Homes(Frozen):
     turns_at_once : turns that may run at the same time over all homes; a turn takes a core, and memory as its window
         is large.
     stack : folder of what the homes share: server, worker, their logs, and the record of both.
+    engine : where backfills are computed; where its turns are, each home says itself.
     """
 
     homes: tuple[Home, ...] = Field(min_length=1)
     turns_at_once: int = Field(default=1, ge=1)
     stack: Path = Path(".evercurrent-stack")
+    engine: EngineSettings = EngineSettings()
 
 
 @dataclass(frozen=True)
@@ -125,8 +144,18 @@ def read_homes(path: Path) -> Homes:
 
 def _whole(made: Homes, folder: Path) -> Homes:
     """With paths that mean the same from everywhere."""
-    homes = tuple(home.model_copy(update={"folder": _path(home.folder, folder)}) for home in made.homes)
+    homes = tuple(
+        home.model_copy(update={"folder": _path(home.folder, folder), "backfill": _recorded(home.backfill, folder)})
+        for home in made.homes
+    )
     return made.model_copy(update={"homes": homes, "stack": _path(made.stack, folder)})
+
+
+def _recorded(log: RecordedLog | None, folder: Path) -> RecordedLog | None:
+    if log is None:
+        return None
+    source = str(_path(Path(log.source), folder)) if log.source.endswith(".toml") else log.source
+    return log.model_copy(update={"source": source, "data": log.data and _path(log.data, folder)})
 
 
 def _path(path: Path, folder: Path) -> Path:

@@ -40,6 +40,7 @@ REMAINS = (
     "what all users together taught: network, trust, effects of items and attributes, sums over alike states",
     "bundles, checkpoints, memories and pages that were made before; delete them when no release may return to them",
     "blocks that the warehouse's file has freed, until they are written again, and copies made before a migration",
+    "homes of compared candidates (compare/), which replayed a log of their own; delete them",
 )
 """What forgetting does not reach, and cannot name one person in, or what is immutable."""
 

@@ -76,7 +76,7 @@ def fails(folder: str, share: int) -> None:
 def test_a_task_that_fails_for_good_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, prefect_server: None) -> None:
     monkeypatch.setattr(ray_tasks, "RayTaskRunner", ThreadPoolTaskRunner)
     with pytest.raises(Transient, match="others on Ray at own did not come to their end: no use in 0"):
-        ray_tasks._spread("others", fails, "nowhere", 1, OWN.model_copy(update={"tries": 1}))
+        ray_tasks._spread("others", fails, "nowhere", [None], OWN.model_copy(update={"tries": 1}))
 
 
 def test_nodes_that_cannot_reach_prefects_server_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,17 @@ def bad_inputs(folder: Path, tiny: TinySource) -> "dict[str, tuple[tuple[object,
     tiny.frame.assign(when="noon").to_parquet(folder / "type.parquet")
     return {
         "unknown source": (("replay", "--source", "nowhere", *home), BROKEN, "unknown source 'nowhere'; allowed are"),
+        "one candidate": (
+            ("compare", "--architectures", "fm", *home),
+            USAGE,
+            "name 1 candidates; two or more are compared",
+        ),
+        "no such architecture": (
+            ("compare", "--architectures", "fm,xgboost", *home),
+            BROKEN,
+            "--architectures xgboost: ranker.architecture: Input should be 'auto'",
+        ),
+        "no file of homes": (("backfill", "--homes", folder / "none.toml"), BROKEN, "No such file"),
         "missing file": (("ingest", folder / "no.csv", *source, *home), BROKEN, "no file at"),
         "a file of one column": (
             ("ingest", one, *source, *home),

@@ -4,13 +4,16 @@ import dataclasses
 import json
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
 import pytest
+from prefect.client.orchestration import get_client
 
 from components.domain import ContractBroken, Matured, Verdict
+from components.engine import EngineSettings
 from components.evaluate.creep import Standing
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.read_evaluation import read_evaluation
@@ -24,6 +27,8 @@ from components.update.checkpoint import Checkpoint
 from components.update.train import Update
 from flows.cli.status import read_status
 from flows.engine import update as engine
+from flows.engine.side_by_side import side_by_side
+from flows.replay.job import Job
 from flows.replay.replay import replay, turn_links
 from flows.replay.replay_record import ReplayRecord
 from flows.rollback import rollback
@@ -73,6 +78,31 @@ def test_two_turns_make_three_generations_and_every_figure_is_there(record: Repl
         assert turn.reasons
     status = read_status(Workspace(home))
     assert [g.generation for g in status.generations] == [1, 2, 3]
+
+
+def test_one_of_several_on_a_cluster_comes_to_the_same_and_the_ui_shows_each_by_its_name(
+    record: ReplayRecord, tmp_path: Path, tiny: TinySource, prefect_server: None
+) -> None:
+    """Without Ray installed here, which takes the same way."""
+    cluster = EngineSettings(name="ray", workers=1, patience_seconds=200.0)
+    engine = cluster if find_spec("ray") else EngineSettings()
+    sound = Job(name="sound", home=tmp_path / "sound", source=str(tiny.description), data=tiny.log, turns=2)
+    sound.home.mkdir()
+    sound.workspace.settings.write_text(SETTINGS)
+    refused = sound.model_copy(update={"name": "refused", "home": tmp_path / "refused", "source": "no"})
+    with get_client(sync_client=True) as client:
+        ended = side_by_side(tmp_path, [refused, sound], engine, str(client.api_url), 1, lambda _: None)
+        runs = {run.name: run for run in client.read_task_runs()}
+    assert [(one.name, one.code) for one in ended] == [("refused", 3), ("sound", 0)], ended
+    assert ended[0].line.startswith("unknown source 'no'; ")
+    assert json.loads(sound.workspace.replay_record.read_bytes())["digest"] == record.digest
+    assert ended[1].seconds > 0 and (sound.home / "reports" / "replay.html").exists()
+    assert {path.name for path in sound.home.iterdir()} >= {"bentoml", "bundles"}, (
+        "its libraries keep nothing elsewhere"
+    )
+    if engine is cluster:
+        assert [runs[name].state_name for name in ("refused", "sound")] == ["Failed", "Completed"]
+        assert runs["refused"].run_count == 1, "what was refused would be refused again"
 
 
 def test_a_generation_names_every_id_it_gave_a_row_to(record: ReplayRecord, home: Path, tiny: TinySource) -> None:

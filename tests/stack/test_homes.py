@@ -27,6 +27,8 @@ BAD = {
     "turns = 2\n" + ONE: "turns: Extra inputs are not permitted; received 2",
     ONE + 'colour = "red"\n': r"homes\.0\.colour: Extra inputs are not permitted; received 'red'",
     "turns_at_once = 0\n" + ONE: "turns_at_once: Input should be greater than or equal to 1; received 0",
+    ONE + '[homes.backfill]\nlog = "x"\n': r"homes\.0\.backfill\.source: Field required",
+    '[engine]\nname = "spark"\n' + ONE: r"engine\.name: Input should be 'local' or 'ray'; received 'spark'",
     "": "homes: Field required",
     "homes = []": "homes: Tuple should have at least 1 item",
     "[[homes]]\nname = ": "is not TOML: Invalid value",
