@@ -23,7 +23,7 @@ from components.domain import EvercurrentError
 def measure(home: Path, nodes: int, kills: int, cuts: int) -> dict[str, Any]:
     """All figures, as ``--json`` has them."""
     shared = _said("benchmarks.shards", "--workers", "1,2,4", "--nodes", nodes, "--json")
-    replicas = _said("benchmarks.replicas", "--home", home, "--kills", kills, "--json")
+    replicas = _said("benchmarks.replicas", "--home", home, "--kills", kills, "--nodes", nodes, "--json")
     power = _said("benchmarks.power_cut", "--cuts", cuts, "--json")
     return {
         "agreement": shared["agreement"],
@@ -42,7 +42,9 @@ def main(
     home: Annotated[Path, typer.Option(help="A home with a champion, for the replicas to serve.")] = Path(
         ".evercurrent"
     ),
-    nodes: Annotated[int, typer.Option(min=0, help="Network namespaces for the workers (root); 0: loopback.")] = 0,
+    nodes: Annotated[
+        int, typer.Option(min=0, help="Network namespaces for workers and replicas (root); 0: loopback.")
+    ] = 0,
     kills: Annotated[int, typer.Option(min=1, help="Replicas that are killed.")] = 50,
     cuts: Annotated[int, typer.Option(min=1, help="Times the power is cut.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
